@@ -1,0 +1,38 @@
+# Every target sets itself up: .venv is made from requirements.txt, again when that changes.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+READY := .venv/ready
+RUN := .venv/bin/python
+PRESET ?= tiny
+TASK ?= gsm8k
+SEED ?= 0
+COURSE := $(RUN) -m helpers.course
+
+.PHONY: course status ladder test lint setup clean
+
+course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
+	$(COURSE) run --preset $(PRESET) --task $(TASK) --seed $(SEED)
+
+status: $(READY)  ## what is made, stale, missing or failed
+	$(COURSE) status --preset $(PRESET) --task $(TASK) --seed $(SEED)
+
+ladder: $(READY)  ## the course with three seeds, one scoreboard
+	for seed in 0 1 2; do \
+	  $(COURSE) run --preset $(PRESET) --task $(TASK) --seed $$seed || exit 1; done
+
+test: $(READY)  ## all tests
+	$(RUN) -m pytest
+
+lint: $(READY)  ## style of modules, tests and notebooks
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check helpers tests
+
+setup: $(READY)  ## only make the environment
+
+clean: $(READY)  ## remove the artifacts of this run, after a question
+	$(COURSE) clean --preset $(PRESET) --task $(TASK) --seed $(SEED)
+
+$(READY): requirements.txt
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@

@@ -1,0 +1,53 @@
+"""Checkpoints that can be trusted after a kill: a marker with sizes and hashes, written last.
+
+The trainer writes `checkpoint-N/` file by file; a stop in between leaves a folder that loads
+badly or not at all. `CheckpointGuard` marks a checkpoint once it is whole and on the disk, and
+`last_complete` resumes from marked ones only. Keep `save_total_limit` at 2 or more: the trainer
+removes the oldest checkpoint before the newest one is marked.
+"""
+
+import shutil
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+from helpers.files import ArtifactError, damage, listing, read_json, sync, write_json
+
+MARKER = "complete.json"
+
+
+class CheckpointGuard(TrainerCallback):
+    """Marks each checkpoint as complete; add it to a trainer's callbacks."""
+
+    def on_save(self, args, state, control, **kwargs):
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if state.is_world_process_zero and folder.is_dir():
+            mark(folder)
+
+
+def mark(folder: Path) -> None:
+    """Put all files on the disk, then write the marker."""
+    files = listing(folder, skip=(MARKER,))
+    for name in files:
+        sync(folder / name)
+    write_json(folder / MARKER, {"files": files})
+
+
+def last_complete(folder: Path) -> str | None:
+    """Path of the newest complete `checkpoint-N`; newer ones that are not are removed."""
+    numbered = [p for p in folder.glob("checkpoint-*") if p.name.split("-")[1].isdigit()]
+    for checkpoint in sorted(numbered, key=lambda p: int(p.name.split("-")[1]), reverse=True):
+        if not (problem := _problem(checkpoint)):
+            return str(checkpoint)
+        print(f"{checkpoint.name} is removed: {problem}")
+        shutil.rmtree(checkpoint)
+    return None
+
+
+def _problem(checkpoint: Path) -> str | None:
+    if not (checkpoint / MARKER).exists():
+        return "it was not written to its end"
+    try:
+        return damage(checkpoint, read_json(checkpoint / MARKER)["files"])
+    except (ArtifactError, KeyError, TypeError, AttributeError):
+        return f"its {MARKER} is damaged"

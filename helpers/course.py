@@ -1,0 +1,188 @@
+"""The whole course from one command: `python -m helpers.course run|status|report|clean`.
+
+`run` executes what is missing or out of date, in the order of the graph, and ends with the
+scoreboard. Stop it whenever you like and run it again: finished stages stay, a stage that was
+under way continues from its last checkpoint.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from helpers import graph, report
+from helpers.artifacts import ArtifactError, Stage, find, is_made, write_json
+from helpers.config import ConfigError, Course, artifacts_root, as_mapping
+from helpers.processes import Stopped, lock
+from helpers.runner import RunFailed, Runner, plan, record, run_ids, state
+
+
+def ensure(course: Course, stage: str, notebooks: str | Path | None = None) -> Stage:
+    """The finished stage. On the tiny preset what is missing is run first, elsewhere (it would
+    take hours) the ArtifactError names the command to run."""
+    if course.preset != "tiny" or os.environ.get("COURSE_RUNNER") or is_made(course, stage):
+        return find(course, stage)
+    everything = graph.load_graph(course, notebooks)
+    makers = [n for n in everything if stage in n.makes]
+    todo = plan(course, graph.with_parents(makers, everything))
+    names = ", ".join(n.name for n in todo)
+    print(f"stage {stage!r} is not made yet; running {names} first{_forecast(todo)}", flush=True)
+    try:
+        Runner(course).run(todo)
+    except RunFailed as error:
+        raise ArtifactError(str(error)) from None
+    return find(course, stage)
+
+
+def run(
+    course: Course,
+    notebooks: str | Path | None = None,
+    only: str | None = None,
+    jobs: int | None = None,
+    force: bool = False,
+) -> None:
+    """Make what is missing, then scoreboard and report; RunFailed if a notebook fails."""
+    everything = graph.load_graph(course, notebooks)
+    chosen = graph.select(only, everything)
+    forced = {n.name for n in chosen} if force else set()
+    wanted = graph.with_parents(chosen, everything)
+    todo = plan(course, wanted, forced)
+    made = len(wanted) - len(todo)
+    print(f"{len(todo)} notebooks to run{_forecast(todo)}, {made} already made", flush=True)
+    if todo:
+        Runner(course, jobs or default_jobs(course)).run(todo, forced)
+    scores = scoreboard(course)
+    if scores:
+        print(scores)
+    print(f"report: {report.build(course, everything, scores)}")
+
+
+def default_jobs(course: Course) -> int:
+    """Two notebooks at a time on two cores or more; one where they would share a GPU."""
+    return 2 if course.preset == "tiny" and (os.cpu_count() or 1) >= 2 else 1
+
+
+def scoreboard(course: Course) -> str:
+    """Write `<artifacts>/<preset>/scoreboard.json`; its table, or "" before any evaluation."""
+    if not is_made(course, "evaluation"):
+        return ""
+    from helpers import scoreboard as board
+
+    scores = board.build(course.preset)
+    write_json(artifacts_root() / course.preset / "scoreboard.json", scores)
+    return board.table(scores)
+
+
+def status(course: Course, notebooks: str | Path | None = None) -> str:
+    """A line a notebook: made, stale, missing or failed, minutes, peak memory, run ids."""
+    everything = graph.load_graph(course, notebooks)
+    width = max(len(n.name) for n in everything)
+    lines = [f"{'notebook':{width}}  state    minutes  memory  run"]
+    for notebook in everything:
+        noted, now = record(course, notebook), state(course, notebook)
+        minutes = f"{noted['minutes']:.1f}" if "minutes" in noted else ""
+        memory = f"{noted['peak_memory_gb']:.1f} GB" if "peak_memory_gb" in noted else ""
+        ids = ", ".join(run_ids(course, notebook).values()) if now == "made" else ""
+        lines.append(f"{notebook.name:{width}}  {now:7}  {minutes:>7}  {memory:>6}  {ids}".rstrip())
+    return "\n".join(lines)
+
+
+def clean(course: Course, yes: bool = False) -> bool:
+    """Name this run's artifacts and remove them once agreed; whether they were removed."""
+    folder = course.dir()
+    if not folder.exists():
+        print(f"nothing to clean: {folder} does not exist")
+        return True
+    files = [p for p in folder.rglob("*") if p.is_file()]
+    size = sum(p.stat().st_size for p in files) / 1e6
+    inside = ", ".join(sorted(p.name for p in folder.iterdir()))
+    print(f"{folder}: {len(files)} files, {size:.1f} MB: {inside}")
+    if not yes and (not sys.stdin.isatty() or input("remove them? [y/N] ").lower() != "y"):
+        print("kept; add --yes to remove them without a question")
+        return False
+    with lock(course, wait=0.0):
+        shutil.rmtree(folder)
+    print("removed")
+    return True
+
+
+def _forecast(todo: list[graph.Notebook]) -> str:
+    minutes = sum(n.minutes for n in todo)
+    return f" (about {minutes:.0f} min one after the other)" if minutes >= 1 else ""
+
+
+def _recipe(name: str | None, place: str | Path | None) -> dict:
+    """The parameters in notebooks/recipes/<name>.yaml."""
+    if not name:
+        return {}
+    recipes = graph.folder(place) / "recipes"
+    path = recipes / f"{name}.yaml"
+    known = sorted(p.stem for p in recipes.glob("*.yaml"))
+    if name not in known:
+        raise ConfigError(f"recipe {name!r} does not exist; there are {', '.join(known) or 'none'}")
+    values = as_mapping(path.read_text(encoding="utf-8"))
+    if stray := values.keys() - {"preset", "task", "seed", "overrides"}:
+        raise ConfigError(f"{path}: {sorted(stray)[0]!r} is no parameter of the notebooks")
+    return values
+
+
+def _deep_merge(base: dict, changes: dict) -> dict:
+    """Both mappings as one, `changes` winning, at every depth."""
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _deep_merge(base[key], value) if both else value
+    return merged
+
+
+def _configuration(args: argparse.Namespace) -> Course:
+    """Command line over recipe over defaults."""
+    recipe = _recipe(args.recipe, args.notebooks)
+    given = {k: getattr(args, k) for k in ("preset", "task", "seed")}
+    given = {k: v for k, v in given.items() if v is not None}
+    changes = _deep_merge(as_mapping(recipe.pop("overrides", None)), as_mapping(args.overrides))
+    return Course.load(**{**recipe, **given}, overrides=changes)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m helpers.course", description=__doc__)
+    parser.add_argument("command", choices=["run", "status", "report", "clean"])
+    parser.add_argument("--preset", help="tiny, colab or a100 (tiny)")
+    parser.add_argument("--task", help="gsm8k, … (gsm8k)")
+    parser.add_argument("--seed", type=int, help="(0)")
+    parser.add_argument("--overrides", help="settings as YAML: '{grpo: {max_steps: 5}}'")
+    parser.add_argument("--recipe", help="a parameter file in notebooks/recipes/, without .yaml")
+    parser.add_argument("--only", help="these and what they need: 07 · 03,07 · grpo")
+    parser.add_argument("--jobs", type=int, help="notebooks at a time (2 on the tiny preset)")
+    parser.add_argument("--force", action="store_true", help="run also what is already made")
+    parser.add_argument("--yes", action="store_true", help="clean without a question")
+    parser.add_argument("--notebooks", help="folder of the notebooks (notebooks/)")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0 done, 1 failed, 130 stopped by Ctrl-C, 128 + n by signal n."""
+    args = _parser().parse_args(arguments)
+    try:
+        course = _configuration(args)
+        if args.command == "run":
+            run(course, args.notebooks, args.only, args.jobs, args.force)
+        elif args.command == "status":
+            print(status(course, args.notebooks))
+        elif args.command == "report":
+            everything = graph.load_graph(course, args.notebooks)
+            print(f"report: {report.build(course, everything, scoreboard(course))}")
+        else:
+            return 0 if clean(course, args.yes) else 1
+    except (ConfigError, ArtifactError, RunFailed) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, Stopped) as stop:
+        print("stopped; run the same command again to continue", file=sys.stderr)
+        return 128 + (stop.args[0] if isinstance(stop, Stopped) else 2)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Rows of a data set from three places with one function: tiny files, a local folder, the hub.
+
+The columns are those of the real data set in all three, so everything after `load_rows` is the same
+code at every scale.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers import hub
+from helpers.config import ROOT, Course
+
+FULL_SHA = re.compile(r"[0-9a-f]{40}")
+
+
+class DataError(RuntimeError):
+    """A data set cannot be used as it is: one line with what, where and what to do."""
+
+
+def load_rows(course: Course, split: str, columns: Sequence[str] | None = None):
+    """The rows of one split as a `datasets.Dataset`.
+
+    Looked for in `course.dataset.path` if it is set, else in `course.dataset.tiny` (world "tiny"),
+    else on the hub. `columns`, where given, must be exactly the columns found. `where(rows)` tells
+    afterwards which file or which hub revision the rows are from. Raises DataError.
+    """
+    folder = local_folder(course)
+    if folder is None:
+        rows, place = _from_hub(course, split)
+    else:
+        rows, place = _from_file(find_file(folder, split))
+    rows.info.description = place
+    if columns is not None and set(rows.column_names) != set(columns):
+        raise DataError(
+            f"{place}: expected the columns {sorted(columns)}, found {sorted(rows.column_names)}. "
+            f"Rename the columns, or choose the task that fits this data set."
+        )
+    return rows
+
+
+def where(rows) -> str:
+    """The file or the hub id, configuration and revision that `load_rows` read."""
+    return rows.info.description
+
+
+def local_folder(course: Course) -> Path | None:
+    """The folder the rows are read from, or None for the hub. A relative path starts at ROOT."""
+    name = course.dataset.path or (course.dataset.tiny if course.world == "tiny" else None)
+    return ROOT / name if name else None
+
+
+def find_file(folder: Path, split: str) -> Path:
+    """`<split>.jsonl`, or the one file named `<split>_*.jsonl` (as in test_dev.jsonl)."""
+    exact = folder / f"{split}.jsonl"
+    if exact.is_file():
+        return exact
+    others = sorted(folder.glob(f"{split}_*.jsonl"))
+    if len(others) == 1:
+        return others[0]
+    if others:
+        names = ", ".join(path.name for path in others)
+        raise DataError(
+            f"{folder}: several files could be the split {split!r} ({names}). "
+            f"Rename the one to use to {split}.jsonl."
+        )
+    present = ", ".join(sorted(path.name for path in folder.glob("*.jsonl"))) or "none"
+    raise DataError(
+        f"{exact}: no such file (JSON lines files in that folder: {present}). "
+        f"Put the split there, or set dataset.path to the folder that has it."
+    )
+
+
+def _from_file(path: Path):
+    from datasets import Dataset
+
+    rows = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise DataError(
+                    f"{path}, line {number}: not valid JSON ({error.msg}). "
+                    f"Correct or remove the line, or restore the file."
+                ) from error
+            if not isinstance(row, dict):
+                raise DataError(f"{path}, line {number}: a {type(row).__name__}, not an object. "
+                                f"Every line must be one JSON object.")
+            rows.append(row)
+    if not rows:
+        raise DataError(f"{path}: no rows. Restore the file, or build the data again.")
+    return Dataset.from_list(rows), str(path)
+
+
+def _from_hub(course: Course, split: str):
+    wanted = course.dataset
+    if split == "sealed":
+        raise DataError(f"{wanted.hub_id}: only the tiny world has a sealed test set. "
+                        f"Use split 'test', or preset='tiny'.")
+    if not wanted.hub_id:
+        raise DataError("dataset.hub_id is empty. Set it, or set dataset.path to a local folder.")
+    # Without this the client also calls a counter on another host, whose name look-up is unbounded.
+    import datasets
+
+    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
+    name = "/".join(part for part in (wanted.hub_id, wanted.config) if part)
+    hint = "Check the id, revision and network, or set dataset.path to a folder with a copy."
+    revision = wanted.revision
+    try:
+        if not hub.is_offline():
+            revision = hub.retry(lambda: _sha(wanted.hub_id, wanted.revision), name, hint)
+        rows = hub.retry(lambda: datasets.load_dataset(
+            wanted.hub_id, wanted.config, split=split, revision=revision), name, hint)
+        hub.check_files(wanted.hub_id, "dataset", revision, hint)
+    except hub.HubError as error:
+        raise DataError(str(error)) from error
+    found = _revision_of_cache(rows) or revision
+    if FULL_SHA.fullmatch(revision or "") and found != revision:
+        # Offline, the client hands out the newest cached revision whatever was asked for.
+        raise DataError(f"{name}: revision {revision} was asked for, the cache has {found}. "
+                        f"Go online once, or set dataset.revision to the cached one.")
+    return rows, f"{name}@{found} split {split}"
+
+
+def _sha(hub_id: str, revision: str | None) -> str:
+    from huggingface_hub import HfApi
+
+    return HfApi().dataset_info(hub_id, revision=revision, timeout=20).sha
+
+
+def _revision_of_cache(rows) -> str | None:
+    """The revision in the cached file's path: …/<config>/<version>/<revision>/<file>.arrow."""
+    for file in rows.cache_files:
+        for part in reversed(Path(file["filename"]).parts):
+            if FULL_SHA.fullmatch(part):
+                return part
+    return None

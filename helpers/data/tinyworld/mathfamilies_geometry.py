@@ -1,0 +1,140 @@
+"""Problem families of geometry and counting; they register in mathfamilies."""
+
+from __future__ import annotations
+
+from helpers.data.tinyworld.mathfamilies import NAMES, THINGS, family, fraction
+
+
+@family("Geometry")
+def area_from_perimeter(rng, calc):
+    width, length = sorted(rng.sample(range(2, 15), 2))
+    around = 2 * (width + length)
+    half = calc.div(around, 2)
+    side = calc.sub(half, length)
+    answer = calc.mul(length, side)
+    nouns = [f"the area of a rectangle with perimeter {around} and length {length}"]
+    stories = [
+        f"A rectangle has perimeter {around} and length {length}. What is its area?",
+        f"A fence of {around} meters goes around a rectangular garden that is {length} "
+        "meters long. "
+        "How many square meters is the garden?",
+    ]
+    steps = [
+        f"{around} / 2 = {half}",
+        f"The width is {half} - {length} = {side}",
+        f"{length} * {side} = {answer}",
+    ]
+    return nouns, stories, steps, str(answer)
+
+
+@family("Geometry")
+def perimeter_from_area(rng, calc):
+    width, length = sorted(rng.sample(range(2, 14), 2))
+    area = width * length
+    side = calc.div(area, length)
+    half = calc.add(length, side)
+    answer = calc.mul(2, half)
+    nouns = [f"the perimeter of a rectangle with area {area} and length {length}"]
+    stories = [
+        f"A rectangle has area {area} and length {length}. What is its perimeter?",
+        f"A rectangular room of {area} square feet is {length} feet long. "
+        "How many feet is it around the room?",
+    ]
+    steps = [
+        f"The width is {area} / {length} = {side}",
+        f"{length} + {side} = {half}",
+        f"2 * {half} = {answer}",
+    ]
+    return nouns, stories, steps, str(answer)
+
+
+@family("Geometry")
+def triangle_area(rng, calc):
+    base, height = 2 * rng.randint(1, 10), rng.randint(2, 12)
+    if rng.random() < 0.5:
+        base, height = height, base
+    product = calc.mul(base, height)
+    answer = calc.div(product, 2)
+    nouns = [
+        f"the area of a triangle with base {base} and height {height}",
+        f"the area of a right triangle with legs {base} and {height}",
+    ]
+    story = (
+        f"A triangular sail has a base of {base} feet and a height of {height} feet. What "
+        "is its area in square feet?"
+    )
+    return (
+        nouns,
+        [story],
+        [f"{base} * {height} = {product}", f"{product} / 2 = {answer}"],
+        str(answer),
+    )
+
+
+@family("Geometry")
+def triangle_angle(rng, calc):
+    a, b = 5 * rng.randint(4, 16), 5 * rng.randint(4, 16)
+    known = calc.add(a, b)
+    answer = calc.sub(180, known)
+    nouns = [f"the third angle, in degrees, of a triangle with angles of {a} and {b} degrees"]
+    stories = [
+        f"Two angles of a triangle are {a} and {b} degrees. How many degrees is the third angle?",
+        f"In triangle $ABC$, angle $A$ is {a} degrees and angle $B$ is {b} degrees. Find "
+        "angle $C$ in degrees.",
+    ]
+    return nouns, stories, [f"{a} + {b} = {known}", f"180 - {known} = {answer}"], str(answer)
+
+
+@family("Counting & Probability")
+def pairs(rng, calc):
+    n = rng.randint(4, 20)
+    product = calc.mul(n, n - 1)
+    answer = calc.div(product, 2)
+    things = rng.choice(THINGS)
+    nouns = [
+        f"the number of ways to choose 2 {things} from {n} different {things}",
+        f"$\\binom{{{n}}}{{2}}$",
+    ]
+    stories = [
+        f"{n} people meet and each pair shakes hands once. How many handshakes are there?",
+        f"In a league of {n} teams, each team plays each other team once. How many games "
+        "are played?",
+    ]
+    return nouns, stories, [f"{n} * {n - 1} = {product}", f"{product} / 2 = {answer}"], str(answer)
+
+
+@family("Counting & Probability")
+def choices(rng, calc):
+    a, b, c = rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 6)
+    while a * b * c > 200:
+        a, b, c = rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 6)
+    first = calc.mul(a, b)
+    answer = calc.mul(first, c)
+    nouns = [f"the number of outfits with one of {a} shirts, one of {b} hats and one of {c} coats"]
+    stories = [
+        f"A cafe has {a} soups, {b} main dishes and {c} desserts. How many meals of one "
+        "each are possible?",
+        f"{rng.choice(NAMES)} has {a} pens, {b} pads and {c} bags. In how many ways can one "
+        "of each be chosen?",
+    ]
+    return nouns, stories, [f"{a} * {b} = {first}", f"{first} * {c} = {answer}"], str(answer)
+
+
+@family("Counting & Probability")
+def probability(rng, calc):
+    red, blue = rng.randint(2, 12), rng.randint(2, 12)
+    total = calc.add(red, blue)
+    answer = fraction(red, total)
+    plain = f"\\frac{{{red}}}{{{total}}}"
+    nouns = [
+        f"the probability of drawing a red ball from a bag with {red} red balls and {blue} "
+        "blue balls"
+    ]
+    stories = [
+        f"A bag holds {red} red and {blue} blue balls. One ball is drawn. What is the "
+        "probability that it is red?",
+        f"A box has {red} red pens and {blue} black pens. What is the chance that a random "
+        "pen is red?",
+    ]
+    steps = [f"There are {red} + {blue} = {total} in all", f"The probability is {plain}"]
+    return nouns, stories, steps + [f"{plain} = {answer}"] * (plain != answer), answer

@@ -1,0 +1,251 @@
+"""Measure a model on problems, score what it wrote, and compare two models fairly.
+
+Rows (one a problem, the lines of `samples_<model>.jsonl`) hold every completion with its verdicts:
+
+    {"id", "question", "answer", "completions": [str], "tokens": [int], "truncated": [bool],
+     "strict": [bool], "lenient": [bool],
+     "greedy": {"text", "tokens", "truncated", "strict", "lenient"}}
+
+`measure` makes rows with a model; `score`, `compare` and the verdicts need only rows, so that
+every published number can be computed again from the file. From the command line:
+
+    python -m helpers.evaluate --model_dir DIR --data_name gsm8k --max_new_tokens 1024 --n 8
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from helpers.config import Course
+from helpers.data.problem import Problem
+from helpers.stats import (
+    bootstrap_interval,
+    majority_vote,
+    mcnemar,
+    paired_bootstrap,
+    pass_at_k,
+    wilson_interval,
+)
+from helpers.verify import extract, grade
+
+__all__ = [
+    "at_least", "better", "bootstrap_interval", "compare", "load_samples", "majority_vote",
+    "mcnemar", "measure", "no_better", "paired_bootstrap", "pass_at_k", "score", "wilson_interval",
+]
+
+MEASURES = ("strict", "lenient")
+AT_LEAST = -0.02  # "at least as good": the interval of the difference lies above this
+NO_BETTER = 0.03  # "no better": the interval lies within plus or minus this
+
+
+def measure(
+    model,
+    tokenizer,
+    problems: Sequence[Problem],
+    course: Course,
+    few_shot_examples: Sequence[Problem] | None = None,
+    seed: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[dict]:
+    """Sample `course.evaluation.n` completions and one greedy one for every problem; return rows.
+
+    With `few_shot_examples` the prompt is plain text with these worked examples, for a base model
+    that knows no chat; sampling then stops at a blank line. Temperature, top-p, length and batch
+    size are the course's, the seed is the course's unless given.
+    """
+    from helpers import prompts, sampling  # torch: not needed to score rows that are already there
+
+    if few_shot_examples is None:
+        texts = [prompts.chat_text(tokenizer, prompts.messages(p, course)) for p in problems]
+    else:
+        texts = [prompts.few_shot_text(p, few_shot_examples, course) for p in problems]
+    settings = {
+        "max_new_tokens": course.lengths.completion,
+        "seed": course.seed if seed is None else seed,
+        "batch_size": course.generation.batch_size,
+        "stop_text": None if few_shot_examples is None else "\n\n",
+        "progress": progress,
+    }
+    samples = sampling.generate(
+        model, tokenizer, texts, n=course.evaluation.n,
+        temperature=course.generation.temperature, top_p=course.generation.top_p, **settings,
+    )
+    greedy = sampling.generate(model, tokenizer, texts, greedy=True, **settings)
+    return [
+        _row(problem, completions, first[0], course.answer_format)
+        for problem, completions, first in zip(problems, samples, greedy, strict=True)
+    ]
+
+
+def _row(problem: Problem, completions: Sequence, greedy, answer_format: str) -> dict:
+    """One row from a problem's sampled completions and its greedy one."""
+    texts = [completion.text for completion in completions]
+    return {
+        "id": problem.id,
+        "question": problem.question,
+        "answer": problem.answer,
+        "completions": texts,
+        "tokens": [completion.tokens for completion in completions],
+        "truncated": [completion.truncated for completion in completions],
+        **{m: [grade(t, problem.answer, answer_format, m) for t in texts] for m in MEASURES},
+        "greedy": asdict(greedy)
+        | {m: grade(greedy.text, problem.answer, answer_format, m) for m in MEASURES},
+    }
+
+
+def score(rows: Sequence[dict], seed: int = 0) -> dict:
+    """Return the scoreboard row of a model; every share is between 0 and 1.
+
+    - pass@1, lenient_pass@1: mean over all samples, `_ci95` bootstrapped over problems
+    - greedy: strict accuracy at temperature 0; pass@5, pass@8: strict, None with fewer samples
+    - maj@8: majority vote of the first 8 samples' answers, found leniently: ties share the credit
+    - truncated: share of samples that hit the length limit; distinct: different texts / samples,
+      a mean over problems; mean_tokens: tokens a sample; n: problems; samples: a problem
+    """
+    samples = _samples_a_problem(rows)
+    right = np.array([row["strict"] for row in rows]).sum(axis=1)
+    lenient = np.array([row["lenient"] for row in rows]).mean(axis=1)
+    passed = {k: float(pass_at_k(samples, right, k).mean()) if samples >= k else None
+              for k in (5, 8)}
+    return {
+        "pass@1": float(right.mean() / samples),
+        "pass@1_ci95": list(bootstrap_interval(right / samples, seed=seed)),
+        "lenient_pass@1": float(lenient.mean()),
+        "lenient_pass@1_ci95": list(bootstrap_interval(lenient, seed=seed)),
+        "greedy": float(np.mean([row["greedy"]["strict"] for row in rows])),
+        "pass@5": passed[5],
+        "pass@8": passed[8],
+        "maj@8": float(np.mean([_vote(row) for row in rows])) if samples >= 8 else None,
+        "truncated": float(np.mean([row["truncated"] for row in rows])),
+        "distinct": float(np.mean([len(set(row["completions"])) / samples for row in rows])),
+        "mean_tokens": float(np.mean([row["tokens"] for row in rows])),
+        "n": len(rows),
+        "samples": samples,
+    }
+
+
+def _samples_a_problem(rows: Sequence[dict]) -> int:
+    counts = {len(row["completions"]) for row in rows}
+    if len(counts) != 1 or counts == {0}:
+        found = ", ".join(map(str, sorted(counts))) or "no rows"
+        raise ValueError(f"every problem needs the same number of samples, found: {found}")
+    return counts.pop()
+
+
+def _vote(row: dict) -> float:
+    answers = [extract(text, grading="lenient") for text in row["completions"][:8]]
+    return majority_vote(answers, row["answer"])
+
+
+def compare(
+    rows_a: Sequence[dict], rows_b: Sequence[dict], measure: str = "strict", seed: int = 0
+) -> dict:
+    """Return {"difference", "ci95", "p"} of model a against model b on the same problems.
+
+    difference: pass@1 of a minus pass@1 of b, with its paired bootstrap interval over problems;
+    p: exact McNemar test of the greedy answers. `measure` is "strict" or "lenient".
+    """
+    if measure not in MEASURES:
+        raise ValueError(f"unknown measure {measure!r}; known: {', '.join(MEASURES)}")
+    by_id = {row["id"]: row for row in rows_b}
+    ids = {row["id"] for row in rows_a}
+    if ids != by_id.keys() or not len(ids) == len(rows_a) == len(rows_b):
+        raise ValueError("the two models were not measured on the same problems")
+    pairs = [(row, by_id[row["id"]]) for row in rows_a]
+    a, b = ([np.mean(pair[side][measure]) for pair in pairs] for side in (0, 1))
+    difference, low, high = paired_bootstrap(a, b, seed=seed)
+    p = mcnemar(*([pair[side]["greedy"][measure] for pair in pairs] for side in (0, 1)))
+    return {"difference": difference, "ci95": [low, high], "p": p}
+
+
+def better(rows_a: Sequence[dict], rows_b: Sequence[dict], measure: str = "strict") -> bool:
+    """Say whether a > b: the whole 95 % interval of the difference lies above 0."""
+    return compare(rows_a, rows_b, measure)["ci95"][0] > 0
+
+
+def at_least(rows_a: Sequence[dict], rows_b: Sequence[dict], measure: str = "strict") -> bool:
+    """Say whether a >= b: the interval of the difference lies above -0.02."""
+    return compare(rows_a, rows_b, measure)["ci95"][0] > AT_LEAST
+
+
+def no_better(rows_a: Sequence[dict], rows_b: Sequence[dict], measure: str = "strict") -> bool:
+    """Say whether a is no better than b: the interval of the difference lies within +-0.03."""
+    low, high = compare(rows_a, rows_b, measure)["ci95"]
+    return -NO_BETTER < low and high < NO_BETTER
+
+
+def load_samples(path: str | Path) -> list[dict]:
+    """Read the rows of a `samples*.jsonl` file."""
+    with open(path, encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def load_saved(path: Path, course: Course):
+    """Load a merged model's folder, or an adapter's on the base its configuration names.
+
+    Returns (model, tokenizer); an adapter is merged, which makes sampling faster.
+    """
+    from helpers import files, models, sampling
+
+    if not (path / "adapter_config.json").is_file():
+        return sampling.load_engine(path.resolve(), course), models.load_tokenizer(course, path)
+    from peft import PeftModel
+
+    base = files.read_json(path / "adapter_config.json")["base_model_name_or_path"]
+    course = course.model_copy(update={"model": course.model.model_copy(update={"name": base})})
+    adapted = PeftModel.from_pretrained(models.load_base(course, "none"), path)
+    return adapted.merge_and_unload(), models.load_tokenizer(course)
+
+
+def _measure_saved(options: argparse.Namespace) -> list[dict]:
+    """Load what the command line names, measure it, write the samples if asked to."""
+    from helpers import data, files
+
+    given = {
+        "lengths": {"completion": options.max_new_tokens},
+        "evaluation": {"n": options.n},
+        "data": {"test": options.problems},
+        "dataset": {"path": options.data_dir and str(options.data_dir.resolve())},
+    }
+    overrides = {name: section for name, section in given.items() if None not in section.values()}
+    course = Course.load(options.preset, options.data_name, options.seed, overrides)
+    problems = data.load_problems(course, "test")
+    rows = measure(*load_saved(options.model_dir.resolve(), course), problems, course)
+    if options.output:
+        lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+        files.atomic_write_text(options.output, "".join(f"{line}\n" for line in lines))
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line: measure a saved model and print its scores, one line a measure."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.evaluate", description=main.__doc__)
+    parser.add_argument("--model_dir", required=True, type=Path, help="merged model or adapter")
+    parser.add_argument("--data_name", default="gsm8k", help="task whose test set is used")
+    parser.add_argument("--max_new_tokens", type=int, help="default: the preset's length")
+    parser.add_argument("--n", type=int, help="samples a problem; default: the preset's")
+    parser.add_argument("--preset", default="tiny")
+    parser.add_argument("--problems", type=int, help="default: the preset's number")
+    parser.add_argument("--data_dir", type=Path, help="folder with test.jsonl to use instead")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, help="write the samples there (JSON lines)")
+    options = parser.parse_args(arguments)
+    try:
+        row = score(_measure_saved(options))
+    except (RuntimeError, ValueError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    for name, value in row.items():
+        if isinstance(value, list):
+            value = " to ".join(f"{bound:.4f}" for bound in value)
+        print(f"{name:20} {value:.4f}" if isinstance(value, float) else f"{name:20} {value}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

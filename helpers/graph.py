@@ -1,0 +1,125 @@
+"""The course as a graph: which notebook makes which stage, and which stages it needs first.
+
+A notebook's metadata says so: `course: {needs: [sft], makes: [grpo], uses: [grpo],
+minutes: {tiny: 2.5}}`; optional lists `presets` and `tasks` limit where it belongs to the run.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.config import ROOT, ConfigError, Course
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """One notebook as the runner sees it; `code` is a hash of its code cells."""
+
+    name: str  # the file's name without .ipynb
+    path: Path
+    title: str
+    needs: tuple[str, ...]
+    makes: tuple[str, ...]
+    uses: tuple[str, ...]
+    minutes: float  # on this preset, as its metadata expects; 0 = not said
+    code: str
+
+
+def folder(given: str | Path | None = None) -> Path:
+    """Where the notebooks are: the argument, COURSE_NOTEBOOKS, or notebooks/."""
+    return ROOT / (given or os.environ.get("COURSE_NOTEBOOKS") or "notebooks")
+
+
+def load_graph(course: Course, place: str | Path | None = None) -> list[Notebook]:
+    """The notebooks of this run in reading order; ConfigError if they do not fit together."""
+    paths = sorted(folder(place).glob("[0-9A]*.ipynb"))
+    found = [notebook for path in paths if (notebook := _read(path, course))]
+    if not found:
+        raise ConfigError(f"no notebooks in {folder(place)} for this preset and task")
+    maker: dict[str, str] = {}
+    for notebook in found:
+        for stage in notebook.makes:
+            if stage in maker:
+                raise ConfigError(f"{maker[stage]} and {notebook.name} both make {stage!r}")
+            maker[stage] = notebook.name
+    for notebook in found:
+        for stage in notebook.needs:
+            if stage not in maker:
+                raise ConfigError(f"{notebook.name} needs {stage!r}, which no notebook makes")
+    in_order(found)  # a circle is found here
+    return found
+
+
+def _read(path: Path, course: Course) -> Notebook | None:
+    """None for a notebook that does not belong to this preset or task."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        meta = content["metadata"].get("course", {})
+        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in content["cells"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is no notebook: {error!r}") from None
+    if course.preset not in meta.get("presets", [course.preset]):
+        return None
+    if course.task not in meta.get("tasks", [course.task]):
+        return None
+    code = hashlib.sha256("\0".join(text for kind, text in cells if kind == "code").encode())
+    headings = [t.strip() for kind, t in cells if kind == "markdown" and t.startswith("# ")]
+    return Notebook(
+        name=path.stem,
+        path=path,
+        title=headings[0].splitlines()[0][2:] if headings else path.stem,
+        needs=tuple(meta.get("needs", [])),
+        makes=tuple(meta.get("makes", [])),
+        uses=tuple(meta.get("uses", [])),
+        minutes=float(meta.get("minutes", {}).get(course.preset, 0)),
+        code=code.hexdigest()[:16],
+    )
+
+
+def parents(notebook: Notebook, among: Iterable[Notebook]) -> list[Notebook]:
+    """The notebooks that make what this one needs."""
+    return [other for other in among if set(other.makes) & set(notebook.needs)]
+
+
+def in_order(notebooks: list[Notebook]) -> list[Notebook]:
+    """Every notebook after those it needs, otherwise in the order given."""
+    done: list[Notebook] = []
+    while len(done) < len(notebooks):
+        ready = [n for n in notebooks if n not in done and set(parents(n, notebooks)) <= set(done)]
+        if not ready:
+            circle = ", ".join(n.name for n in notebooks if n not in done)
+            raise ConfigError(f"these notebooks need each other in a circle: {circle}")
+        done.append(ready[0])
+    return done
+
+
+def with_parents(chosen: list[Notebook], notebooks: list[Notebook]) -> list[Notebook]:
+    """The chosen notebooks and all they need, directly or not, in order."""
+    wanted = set(chosen)
+    for notebook in reversed(in_order(notebooks)):
+        if notebook in wanted:
+            wanted.update(parents(notebook, notebooks))
+    return [n for n in in_order(notebooks) if n in wanted]
+
+
+def select(only: str | None, notebooks: list[Notebook]) -> list[Notebook]:
+    """Notebooks by number, start of the name or stage made: "07", "03,07", "sft"; None = all."""
+    if not only:
+        return list(notebooks)
+    chosen = []
+    for word in only.replace(",", " ").split():
+        hits = [n for n in notebooks if word in n.makes or n.name.startswith(word)]
+        if not hits:
+            known = ", ".join(n.name for n in notebooks)
+            raise ConfigError(f"--only {word}: no such notebook or stage; there are {known}")
+        chosen += [n for n in hits if n not in chosen]
+    return chosen
+
+
+def longest_path(notebook: Notebook, notebooks: list[Notebook]) -> float:
+    """Minutes from the start of this notebook to the end of the last one that waits for it."""
+    after = [n for n in notebooks if notebook in parents(n, notebooks)]
+    return notebook.minutes + max((longest_path(n, notebooks) for n in after), default=0.0)

@@ -1,0 +1,222 @@
+"""Loading models and tokenizers, LoRA, and merging that leaves the original untouched.
+
+Models are safetensors from a local folder or from the hub; no code of a model repository is ever
+run. Precision follows the device: bfloat16 needs compute capability 8 (a T4 only emulates it).
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import torch
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from helpers import hub
+from helpers.config import ROOT, Course
+from helpers.prompts import END_OF_TURN
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+PADDING = "<|endoftext|>"
+
+
+class ModelError(RuntimeError):
+    """A model cannot be loaded or used as asked: one line with what, where and what to do."""
+
+
+def device() -> torch.device:
+    """The first GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def precision(course: Course) -> torch.dtype:
+    """The type to compute in. "auto": bfloat16 where the GPU has it, float16 on older ones,
+    float32 on CPU (slower in 16 bits there). A type the device lacks raises ModelError."""
+    gpu = device().type == "cuda"
+    # is_bf16_supported() also says yes where bfloat16 is only emulated, as on a T4.
+    bfloat16 = gpu and torch.cuda.get_device_capability()[0] >= 8
+    wanted = course.model.precision
+    if wanted == "auto":
+        wanted = "bfloat16" if bfloat16 else "float16" if gpu else "float32"
+    if wanted == "bfloat16" and gpu and not bfloat16:
+        raise ModelError("model.precision: bfloat16 needs compute capability 8.0 or more, this "
+                         "GPU has less. Use precision 'auto' or 'float16'.")
+    if wanted == "float16" and not gpu:
+        raise ModelError("model.precision: float16 trains on a GPU only. Use 'auto'.")
+    return getattr(torch, wanted)
+
+
+def trainer_flags(course: Course) -> dict:
+    """Arguments that every TRL configuration gets. TRL's own defaults turn bfloat16 and gradient
+    checkpointing on, wherever it runs."""
+    gpu = device().type == "cuda"
+    kind = precision(course)
+    return {
+        "use_cpu": not gpu,
+        "bf16": gpu and kind == torch.bfloat16,
+        "fp16": gpu and kind == torch.float16,
+        "gradient_checkpointing": gpu,
+        "dataloader_pin_memory": gpu,
+        "report_to": list(course.tracking.report_to) or "none",
+        "seed": course.seed,
+    }
+
+
+def find_model(name: str, world: str = "tiny") -> str:
+    """A local folder (absolute, or relative to ROOT) as a path; in world "hub" also a hub id."""
+    folder = ROOT / name
+    if (folder / "config.json").is_file():
+        return str(folder)
+    if (folder / "adapter_config.json").is_file():
+        raise ModelError(f"{folder}: this is an adapter. Load the merged model beside it.")
+    if world == "hub" and not folder.exists() and HUB_ID.fullmatch(name):
+        return name
+    raise ModelError(f"{folder}: no model there (no config.json). Make it with the notebook that "
+                     f"trains it, or set model.name to a folder that has one.")
+
+
+def _from_pretrained(kind: type, name: str, course: Course, **options):
+    """`kind.from_pretrained` with the course's safety settings; a failure is one line."""
+    local = Path(name).is_dir()
+    options |= {"trust_remote_code": False}
+    if not local:
+        # Without this a repository that has no safetensors sends a request to a converter.
+        os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+        options["revision"] = course.model.revision or "main"
+    hint = ("Restore the folder, or make it again." if local else
+            "Check model.name, model.revision and the network, or use a local folder.")
+    try:
+        loaded = hub.retry(lambda: kind.from_pretrained(name, **options), name, hint)
+        if not local:
+            hub.check_files(name, "model", options["revision"], hint)
+        return loaded
+    except hub.HubError as error:
+        raise ModelError(str(error)) from error
+
+
+def load_tokenizer(course: Course, path: str | Path | None = None):
+    """The course's tokenizer, or the one saved at `path`: padded on the left, with `<|im_end|>`
+    as its end and `<|endoftext|>` as padding (a padding token that is the end is never learned).
+    """
+    name = find_model(str(path), "tiny") if path else find_model(course.model.name, course.world)
+    tokenizer = _from_pretrained(AutoTokenizer, name, course, padding_side="left")
+    vocabulary = tokenizer.get_vocab()
+    if not tokenizer.chat_template or not {END_OF_TURN, PADDING} <= vocabulary.keys():
+        raise ModelError(f"{name}: the tokenizer lacks a chat template, {END_OF_TURN} or {PADDING}."
+                         f" Use a Qwen model with its own tokenizer.")
+    tokenizer.eos_token, tokenizer.pad_token = END_OF_TURN, PADDING
+    return tokenizer
+
+
+def load_base(course: Course, quantization: str | None = None, full: bool = False):
+    """The model that training starts from. `quantization` None takes the course's setting.
+
+    `full=True` says that all weights will be trained: they are then float32, since small updates
+    are lost in 16 bits. Else the frozen weights have the compute type and LoRA stays in float32.
+    """
+    name = find_model(course.model.name, course.world)
+    return _load(name, course, quantization or course.model.quantization, full)
+
+
+def load_model(path: str | Path, course: Course, quantization: str = "none", full: bool = False):
+    """A model that a stage has saved (merged, with its config.json), loaded like the base."""
+    return _load(find_model(str(path), "tiny"), course, quantization, full)
+
+
+def _load(name: str, course: Course, quantization: str, full: bool):
+    if quantization == "4bit" and full:
+        raise ModelError("4-bit weights cannot all be trained. Use sft.method='lora'.")
+    kind = torch.float32 if full else precision(course)
+    options = {"dtype": kind, "use_safetensors": True, "device_map": {"": device()}}
+    if quantization == "4bit":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=kind,
+        )
+    model = _from_pretrained(AutoModelForCausalLM, name, course, **options)
+    return model.eval()
+
+
+def lora_config(course: Course, **changes) -> LoraConfig:
+    """LoRA as the course sets it; `changes` (r=4, …) win."""
+    lora = course.lora
+    settings = {"r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout,
+                "target_modules": lora.target_modules, "task_type": "CAUSAL_LM"}
+    return LoraConfig(**(settings | changes))
+
+
+def _lora_layers(peft_model) -> list[tuple[str, torch.nn.Module]]:
+    layers = [(name, module) for name, module in peft_model.get_base_model().named_modules()
+              if hasattr(module, "lora_A") and hasattr(module, "base_layer")]
+    for name, layer in layers:
+        if not layer.base_layer.weight.is_floating_point():
+            raise ModelError(f"{name}: a 4-bit base cannot be merged exactly. Load the base with "
+                             f"quantization='none', put the adapter on it and merge that.")
+        if layer.merged_adapters:
+            raise ModelError(f"{name}: the adapter is already merged.")
+    return layers
+
+
+@contextmanager
+def merged_copy(peft_model) -> Iterator[torch.nn.Module]:
+    """The same model with its active adapter merged, for faster sampling; restored afterwards.
+
+    The weights are saved and put back, byte for byte. Subtracting the adapter again, as unmerging
+    does, would change about one float32 weight in ten.
+    """
+    layers = _lora_layers(peft_model)
+    saved = [layer.base_layer.weight.detach().clone() for _, layer in layers]
+    try:
+        for _, layer in layers:
+            layer.merge()
+        yield peft_model
+    finally:
+        for (_, layer), weight in zip(layers, saved, strict=True):
+            layer.merged_adapters.clear()
+            layer.base_layer.weight.data.copy_(weight)
+
+
+def merge_and_save(peft_model, tokenizer, path: str | Path) -> Path:
+    """Save the model with its adapter merged as a plain model folder, tokenizer included.
+
+    Written beside `path` first and renamed when complete. `peft_model` is left as it was.
+    """
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    base = peft_model.get_base_model()
+    with merged_copy(peft_model):
+        weights = {name.replace(".base_layer.", "."): weight
+                   for name, weight in base.state_dict().items() if ".lora_" not in name}
+        base.save_pretrained(partial, state_dict=weights)
+    tokenizer.save_pretrained(partial)
+    if path.exists():
+        shutil.rmtree(path)
+    os.replace(partial, path)
+    return path
+
+
+def parameter_table(model: torch.nn.Module) -> pd.DataFrame:
+    """Parameters, trainable parameters and megabytes of weights for each part of the model."""
+    rows: dict[str, list[float]] = {}
+    for name, weight in model.named_parameters():
+        # bitsandbytes packs two 4-bit weights into one byte.
+        count = weight.numel() * (2 if weight.dtype == torch.uint8 else 1)
+        row = rows.setdefault(_part(name), [0, 0, 0.0])
+        row[0] += count
+        row[1] += count if weight.requires_grad else 0
+        row[2] += weight.numel() * weight.element_size() / 1e6
+    columns = ["parameters", "trainable", "megabytes"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    table.loc["total"] = table.sum()
+    return table.astype({"parameters": int, "trainable": int})
+
+
+def _part(name: str) -> str:
+    parts = {"lora_": "LoRA", "embed": "embedding", "norm": "norms", "attn": "attention",
+             "mlp": "feed-forward", "lm_head": "output head"}
+    return next((part for key, part in parts.items() if key in name), "other")

@@ -1,0 +1,217 @@
+"""Figures of the course: one style, colours that colour-blind readers can tell apart, alt text.
+
+Every line has a colour (Okabe & Ito 2008) and a dash pattern of its own. Figures have a white
+ground, so they read the same on a light and on a dark page. They are drawn without pyplot, so
+nothing is shown twice and no state is shared.
+"""
+
+import base64
+import io
+import os
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from cycler import cycler
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from helpers.config import ROOT
+from helpers.files import atomic_write
+from helpers.tables import compare_completions, token_mask_html
+
+__all__ = [
+    "compare_completions", "course_path", "curve_plot", "new_figure", "save_figure", "show",
+    "smoothed", "token_mask_html", "training_panel", "use_style",
+]
+
+BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 3)))
+GREY = "#767676"  # 4.5 to 1 on white: readable as text
+DPI = 110
+
+TRAINING_PANELS = {  # key as TRL logs it: title, unit
+    "reward": ("Reward", "mean per completion"),
+    "completions/mean_length": ("Completion length", "tokens"),
+    "kl": ("KL to the reference", "nats per token"),
+    "entropy": ("Entropy", "nats per token"),
+    "loss": ("Loss", "nats per token"),
+    "mean_token_accuracy": ("Token accuracy", "share right"),
+    "grad_norm": ("Gradient norm", ""),
+    "learning_rate": ("Learning rate", ""),
+}
+
+
+def use_style() -> None:
+    """Set the course's figure style for this process (sizes for figures shown at half width)."""
+    matplotlib.rcParams.update({
+        "axes.prop_cycle": cycler(color=COLOURS) + cycler(linestyle=DASHES),
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+        "axes.axisbelow": True, "grid.color": "#DDDDDD", "grid.linewidth": 0.8,
+        "axes.titlesize": 12, "axes.titlelocation": "left", "axes.labelsize": 11,
+        "font.size": 11, "xtick.labelsize": 10, "ytick.labelsize": 10, "legend.fontsize": 10,
+        "legend.frameon": False, "lines.linewidth": 2, "figure.facecolor": "white",
+        "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": DPI,
+        "svg.hashsalt": "course",  # the same figure gives the same file
+    })
+
+
+def new_figure(columns: int = 1, width: float = 7.0, height: float = 3.2, rows: int = 1):
+    """A figure in the course's style and its axes (one, or an array of rows x columns)."""
+    use_style()
+    fig = Figure(figsize=(width, height), layout="constrained")
+    return fig, fig.subplots(rows, columns)
+
+
+def show(fig: Figure, alt: str, display_id: str | None = None, update: bool = False) -> bool:
+    """Put the figure with its alt text into the cell's output; False outside a notebook.
+
+    With `display_id` the picture can be replaced later (`update=True`), by papermill too.
+    """
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        return False
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=DPI)
+    data = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
+    display(data, raw=True, metadata={"image/png": {"alt": alt}}, display_id=display_id,
+            update=update)
+    return True
+
+
+def save_figure(fig: Figure, name: str, alt: str | None = None, stage=None) -> list[Path]:
+    """Show the figure, and save it as SVG and PNG in the run's `figures` folder.
+
+    Without `stage` it is only shown. `alt` says in words what the figure shows (default: the one
+    its maker gave it); none at all is a ValueError. With the environment variable COURSE_FIGURES
+    (a folder, relative to the project) the SVG goes there as well. Returns the files written.
+    """
+    alt = alt or fig.get_label()
+    if not alt:
+        raise ValueError(f"figure {name!r} has no alt text: say in words what it shows")
+    targets = []
+    if stage is not None:  # beside the stages: a finished stage is not touched again
+        folder = stage.course.dir() / "figures"
+        targets += [folder / f"{name}.svg", folder / f"{name}.png"]
+    if published := os.environ.get("COURSE_FIGURES"):
+        targets.append(ROOT / published / f"{name}.svg")
+    for path in targets:
+        kind = path.suffix[1:]
+        notes = {"Date": None, "Creator": None, "Description": alt} if kind == "svg" else None
+        with matplotlib.rc_context({"svg.hashsalt": "course"}):
+            atomic_write(path, lambda file, kind=kind, notes=notes: fig.savefig(
+                file, format=kind, metadata=notes, dpi=150))
+    show(fig, alt)
+    return targets
+
+
+def smoothed(values: Sequence[float]) -> np.ndarray:
+    """Running mean over the tenth of the points up to each one; it never looks ahead."""
+    series = pd.Series(np.asarray(values, dtype=float))
+    return series.rolling(max(1, len(series) // 10), min_periods=1).mean().to_numpy()
+
+
+def curve_plot(ax, steps: Sequence[float], values: Sequence[float], label: str | None = None,
+               colour: str = BLUE, dashes="-", smooth: bool = True) -> None:
+    """One training curve: the measured points pale, their running mean strong on top."""
+    points = pd.Series(list(values), index=list(steps), dtype=float).dropna()
+    if not smooth or len(points) < 10:
+        ax.plot(points.index, points, color=colour, linestyle=dashes, label=label,
+                marker="o" if len(points) < 10 else None, markersize=4)
+        return
+    ax.plot(points.index, points, color=colour, linestyle="-", alpha=0.3, linewidth=1)
+    ax.plot(points.index, smoothed(points), color=colour, linestyle=dashes, label=label)
+
+
+def panel_keys(curve: pd.DataFrame, at_most: int = 4) -> list[str]:
+    """Which of the known curves this run has, the most telling first. With a reward the loss is
+    left out: on-policy it stays near 0 and says nothing."""
+    known = [key for key in TRAINING_PANELS if key in curve and curve[key].notna().any()]
+    if "reward" in known:
+        known = [key for key in known if key != "loss"]
+    else:
+        known.sort(key=lambda key: key != "loss")
+    return known[:at_most]
+
+
+def training_panel(curve: pd.DataFrame, keys: Sequence[str] | None = None) -> Figure:
+    """Reward, length, KL and entropy (or loss and its companions) over the steps of one run.
+
+    `curve` has a column `step` and columns named as TRL logs them. The alt text is set.
+    """
+    keys = [key for key in keys or panel_keys(curve) if key in curve] or panel_keys(curve)
+    columns = 2 if len(keys) > 1 else 1
+    rows = max(1, -(-len(keys) // columns))
+    fig, axes = new_figure(columns, 3.6 * columns, 2.3 * rows + 0.2, rows)
+    axes = np.atleast_1d(axes).ravel()
+    described = []
+    for ax, key in zip(axes, keys, strict=False):
+        title, unit = TRAINING_PANELS.get(key, (key.replace("_", " "), ""))
+        curve_plot(ax, curve["step"], curve[key])
+        ax.set_title(title)
+        ax.set_xlabel("training step")
+        ax.set_ylabel(unit)
+        ends = curve[key].dropna()
+        if len(ends):
+            described.append(f"{title} from {ends.iloc[0]:.3g} to {ends.iloc[-1]:.3g}")
+    for ax in axes[len(keys):]:
+        ax.set_visible(False)
+    if len(axes[0].lines) == 2:  # say once what pale and strong mean
+        axes[0].legend(axes[0].lines, ["each step", "running mean"], loc="best")
+    last = int(curve["step"].max()) if len(curve) else 0
+    fig.set_label(f"Training curves over {last} steps: {', '.join(described) or 'nothing yet'}.")
+    return fig
+
+
+PATH = ("problem", "prompt", "completion", "verdict", "reward",
+        "advantage", "loss", "checkpoint", "score")
+
+
+def course_path(lit: Iterable[str] = ()) -> Figure:
+    """The course's path from a problem to a score, with the steps named in `lit` highlighted.
+
+    The second row runs back to the left, so that the checkpoint stands under the completions it
+    will write next: that is the loop of reinforcement learning. The alt text is set.
+    """
+    lit = tuple(lit)
+    if unknown := [step for step in lit if step not in PATH]:
+        raise ValueError(f"no step {unknown[0]!r} on the path; there are {', '.join(PATH)}")
+    use_style()
+    fig = Figure(figsize=(7.6, 1.9))
+    ax = fig.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(-0.55, 4.55), ylim=(-0.42, 1.42))
+    ax.axis("off")
+    places = [(i, 1) if i < 5 else (9 - i, 0) for i in range(len(PATH))]
+    half_width, half_height = 0.4, 0.22
+    for step, (x, y) in zip(PATH, places, strict=True):
+        on = step in lit
+        ax.add_patch(FancyBboxPatch(
+            (x - half_width, y - half_height), 2 * half_width, 2 * half_height,
+            boxstyle="round,pad=0,rounding_size=0.08", linewidth=2.2 if on else 1.2,
+            facecolor=BLUE if on else "white", edgecolor=BLUE if on else GREY))
+        ax.text(x, y, step, ha="center", va="center", fontsize=12,
+                color="white" if on else "#444444", weight="bold" if on else "normal")
+    for (x, y), (to_x, to_y) in pairwise(places):
+        across = to_x - x
+        start = (x + across * half_width, y - (0 if across else half_height))
+        end = (to_x - across * half_width, to_y + (0 if across else half_height))
+        _arrow(ax, start, end, "-")
+    _arrow(ax, (2, half_height), (2, 1 - half_height), (0, (3, 2)))
+    ax.text(2.06, 0.5, "next step", fontsize=10, va="center", color="#444444")
+    names = ", ".join(step for step in PATH if step in lit) or "none"
+    fig.set_label(f"The course's path: {', '.join(PATH)}; from the checkpoint back to the next "
+                  f"completions. Highlighted: {names}.")
+    return fig
+
+
+def _arrow(ax, start: tuple[float, float], end: tuple[float, float], dashes) -> None:
+    ax.annotate("", end, start, arrowprops={
+        "arrowstyle": "-|>", "color": "#444444", "linewidth": 1.4, "linestyle": dashes,
+        "shrinkA": 1, "shrinkB": 1, "mutation_scale": 12})

@@ -1,0 +1,87 @@
+"""Processes and signals of a run: one lock, one tree of children, nothing left behind."""
+
+import fcntl
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+import psutil
+
+from helpers.config import Course
+from helpers.files import ArtifactError
+
+LOCK_SECONDS = 20.0  # what is left of a killed run is gone long before
+
+
+class Stopped(BaseException):
+    """The run was asked to end by a signal; a BaseException, as KeyboardInterrupt is."""
+
+
+@contextmanager
+def lock(course: Course, wait: float = LOCK_SECONDS) -> Iterator[IO]:
+    """One run at a time; ArtifactError if another one goes on for longer than `wait` seconds."""
+    path = course.dir().with_name(f".{course.dir().name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as file:
+        end = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise ArtifactError(f"another run of {course.dir()} is going on") from None
+                time.sleep(0.1)
+        yield file
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise `Stopped`, so that children are ended on every way out."""
+
+    def stop(number, frame):
+        raise Stopped(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {s: signal.signal(s, stop) for s in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """The process and all below it; empty if it is gone."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def memory_gb(processes: list[psutil.Process]) -> float:
+    """Resident memory of the processes together; those that ended meanwhile count 0."""
+    total = 0
+    for process in processes:
+        try:
+            total += process.memory_info().rss
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return total / 1e9
+
+
+def end(pid: int) -> None:
+    """Kill the process and all below it, whatever state they are in, and see them gone."""
+    processes = family(pid)
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=5)

@@ -1,0 +1,246 @@
+"""Runs notebooks in the order of the graph, one process each, and keeps what they leave.
+
+Beside the executed copy `<run>/notebooks/<name>.ipynb` lies `<name>.run.json`: status ("running",
+"made" or "failed"), minutes, peak_memory_gb (resident, kernel and all below it), cells, code
+hash, and run_ids {stage: run_id}. A lock that the children inherit keeps two runs apart, and
+makes a new run wait for what is left of one that was killed.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TextIO
+
+from helpers.artifacts import find, is_made
+from helpers.config import ROOT, Course
+from helpers.files import ArtifactError, read_json, write_json
+from helpers.graph import Notebook, longest_path, parents
+from helpers.processes import end, family, lock, memory_gb, stop_on_signals
+
+POLL_SECONDS, MEMORY_SECONDS = 0.1, 1.0
+
+
+class RunFailed(RuntimeError):
+    """A notebook stopped with an error; the message has three lines."""
+
+
+def kept(course: Course, name: str, ending: str = ".ipynb") -> Path:
+    """Where the executed notebook, or what belongs to it, is kept."""
+    return course.dir("notebooks") / f"{name}{ending}"
+
+
+def record(course: Course, notebook: Notebook) -> dict:
+    """The notebook's run.json; empty if it was never run, or if the file is damaged."""
+    try:
+        return read_json(kept(course, notebook.name, ".run.json"))
+    except ArtifactError:
+        return {}
+
+
+def _unfinished(course: Course, notebook: Notebook) -> Path:
+    """Where papermill writes while the notebook runs."""
+    return kept(course, f".{notebook.name}.running")
+
+
+def run_ids(course: Course, notebook: Notebook) -> dict[str, str]:
+    return {stage: find(course, stage).run_id for stage in notebook.makes}
+
+
+def state(course: Course, notebook: Notebook) -> str:
+    """made · stale (settings, inputs or code have changed) · missing · failed."""
+    noted = record(course, notebook)
+    if noted.get("status") == "failed":
+        return "failed"
+    if not all(is_made(course, stage) for stage in notebook.makes):
+        there = any((course.dir(s) / "manifest.json").exists() for s in notebook.makes)
+        return "stale" if there else "missing"
+    if noted.get("status") == "running":
+        return "missing"
+    if not noted:  # its stage may have been made by hand, in Jupyter
+        return "made" if notebook.makes else "missing"
+    by_hand = noted["run_ids"] != run_ids(course, notebook)
+    return "made" if by_hand or noted["code"] == notebook.code else "stale"
+
+
+def plan(course: Course, notebooks: list[Notebook], forced: set[str] = frozenset()) -> list:
+    """Those of `notebooks` (in order) that must run: not made, forced, or below one that is."""
+    todo: list[Notebook] = []
+    for notebook in notebooks:
+        due = notebook.name in forced or state(course, notebook) != "made"
+        if due or parents(notebook, todo):
+            todo.append(notebook)
+    return todo
+
+
+@dataclass
+class Child:
+    """One notebook being executed."""
+
+    notebook: Notebook
+    number: int
+    process: subprocess.Popen
+    progress: Path
+    started: float = field(default_factory=time.monotonic)
+    peak_gb: float = 0.0
+
+    @property
+    def seen(self) -> dict:
+        try:
+            return read_json(self.progress)
+        except ArtifactError:
+            return {"cell": 0, "cells": 0}
+
+    def line(self, total: int) -> str:
+        seconds = int(time.monotonic() - self.started)
+        cell = f"{self.seen['cell']}/{self.seen['cells'] or '?'}"
+        clock = f"{seconds // 60:02d}:{seconds % 60:02d}"
+        return f"[{self.number}/{total}] {self.notebook.name}  cell {cell}  {clock}"
+
+
+class Runner:
+    """Executes a plan; `jobs` notebooks at a time, cores shared between them."""
+
+    def __init__(self, course: Course, jobs: int = 1, out: TextIO | None = None):
+        self.course, self.jobs, self.out = course, jobs, out or sys.stdout
+        self.live = self.out.isatty()
+        self.children: list[Child] = []
+        self.peak_gb = self.measured = 0.0
+
+    def run(self, todo: list[Notebook], forced: set[str] = frozenset()) -> None:
+        """Execute `todo` (in order). RunFailed on the first notebook that fails; the others are
+        stopped then, and continue from their checkpoints in the next run."""
+        course, begun = self.course, time.monotonic()
+        waiting, done = list(todo), set()
+        with lock(course) as held, tempfile.TemporaryDirectory() as scratch, stop_on_signals():
+            try:
+                while waiting or self.children:
+                    for notebook in self._ready(waiting, todo, done):
+                        number = len(todo) - len(waiting) + 1
+                        waiting.remove(notebook)
+                        self._start(notebook, number, held, Path(scratch), notebook.name in forced)
+                    self._watch(len(todo))
+                    for child in [c for c in self.children if c.process.poll() is not None]:
+                        self.children.remove(child)
+                        self._finish(child, len(todo))
+                        done.add(child.notebook)
+            finally:
+                for child in self.children:
+                    end(child.process.pid)
+                    child.process.wait()
+                self._clear_line()
+        summary = {"notebooks": [n.name for n in todo], "jobs": self.jobs}
+        summary["minutes"] = round((time.monotonic() - begun) / 60, 3)
+        summary["peak_memory_gb"] = round(self.peak_gb, 3)  # of all processes at one time
+        write_json(kept(course, "last_run", ".json"), summary)
+
+    def _ready(self, waiting: list, todo: list, done: set) -> list[Notebook]:
+        free = self.jobs - len(self.children)
+        ready = [n for n in waiting if all(p in done for p in parents(n, todo))]
+        if self.jobs > 1:  # what most others wait for goes first
+            ready.sort(key=lambda n: -longest_path(n, todo))
+        return ready[:free]
+
+    def _start(self, notebook: Notebook, number: int, held: IO, scratch: Path, forced: bool):
+        course, noted = self.course, record(self.course, notebook)
+        same_code = noted.get("code", notebook.code) == notebook.code
+        unfinished = noted.get("status") in ("running", "failed")
+        kept(course, notebook.name, ".failed.ipynb").unlink(missing_ok=True)
+        started = {"status": "running", "code": notebook.code}
+        write_json(kept(course, notebook.name, ".run.json"), started)
+        job = scratch / f"{notebook.name}.json"
+        progress = scratch / f"{notebook.name}.progress.json"
+        names = {"preset": course.preset, "task": course.task, "seed": course.seed}
+        write_json(
+            job,
+            {
+                "input": str(notebook.path),
+                "output": str(_unfinished(course, notebook)),
+                "progress": str(progress),
+                "parameters": {**names, "overrides": course.overrides},
+            },
+        )
+        env = {
+            **os.environ,
+            "COURSE_RUNNER": "1",
+            "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this environment, not of the user
+            "JUPYTER_RUNTIME_DIR": str(scratch),
+            "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.jobs)),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.getenv("PYTHONPATH")])]),
+        }
+        env.pop("COURSE_RESUME", None)
+        if forced or not same_code:
+            env["COURSE_RESUME"] = "0"
+        elif unfinished:
+            env["COURSE_RESUME"] = "1"
+        with open(kept(course, notebook.name, ".log"), "wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "helpers.execute", str(job)],
+                stdin=subprocess.PIPE,  # its closing tells the child that this process is gone
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(held.fileno(),),
+                env=env,
+                cwd=ROOT,
+            )
+        self.children.append(Child(notebook, number, process, progress))
+
+    def _watch(self, total: int) -> None:
+        """Wait a moment; note the memory in use, and show where the notebooks are."""
+        time.sleep(POLL_SECONDS)
+        now = time.monotonic()
+        if now - self.measured >= MEMORY_SECONDS:
+            self.measured, used = now, 0.0
+            for child in self.children:
+                memory = memory_gb(family(child.process.pid))
+                child.peak_gb, used = max(child.peak_gb, memory), used + memory
+            self.peak_gb = max(self.peak_gb, used)
+        if self.live:
+            lines = " | ".join(child.line(total) for child in self.children)
+            self.out.write(f"\r\x1b[K{lines}")
+            self.out.flush()
+
+    def _clear_line(self) -> None:
+        if self.live:
+            self.out.write("\r\x1b[K")
+
+    def _finish(self, child: Child, total: int) -> None:
+        """Keep the executed notebook and its record; RunFailed if a cell failed or a stage that
+        the notebook promises was not made."""
+        course, notebook, seen = self.course, child.notebook, child.seen
+        problem = None
+        if child.process.returncode != 0:
+            ended = f"ended with {child.process.returncode}, see"
+            name = seen.get("error", f"{ended} {kept(course, notebook.name, '.log')}")
+            problem = f"{name}: {' '.join(seen.get('detail', '').split())[:400]}"
+        else:
+            missing = [stage for stage in notebook.makes if not is_made(course, stage)]
+            if missing:
+                problem = f"ArtifactError: it ran to its end but did not make {missing[0]!r}"
+        ending = ".failed.ipynb" if problem else ".ipynb"
+        executed = kept(course, notebook.name, ending)
+        if (unfinished := _unfinished(course, notebook)).exists():
+            os.replace(unfinished, executed)
+        write_json(
+            kept(course, notebook.name, ".run.json"),
+            {
+                "status": "failed" if problem else "made",
+                "code": notebook.code,
+                "run_ids": {} if problem else run_ids(course, notebook),
+                "minutes": round((time.monotonic() - child.started) / 60, 3),
+                "peak_memory_gb": round(child.peak_gb, 3),
+                "cells": seen["cells"],
+                "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            },
+        )
+        self._clear_line()
+        if problem:
+            cell = f"cell {seen['cell']} of {seen['cells']}"
+            raise RunFailed(f"{notebook.name} failed; its copy is {executed}\n{cell}\n{problem}")
+        self.out.write(f"{child.line(total)}  done\n")
+        self.out.flush()

@@ -1,0 +1,222 @@
+"""One way to sample: Hugging Face's generate with a shared prefill, or vLLM where it is installed.
+
+Samples of one problem share its prompt. The prompt is read once, its key-value cache is repeated
+n times, and only then does sampling start: at n = 8 seven eighths of the prompt work is saved.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from transformers import DynamicCache, GenerationConfig, StoppingCriteria
+
+from helpers import models
+from helpers.config import Course
+
+END_TOKENS = ("<|im_end|>", "<|endoftext|>")
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer. `tokens` counts what the model generated, its end token included and padding
+    not; `truncated` says that the length limit came before the end."""
+
+    text: str
+    tokens: int
+    truncated: bool
+
+
+def end_ids(tokenizer) -> list[int]:
+    """The token ids that end an answer, whatever the model was trained on."""
+    vocabulary = tokenizer.get_vocab()
+    ids = {tokenizer.eos_token_id, *(vocabulary.get(token) for token in END_TOKENS)}
+    return sorted(i for i in ids if i is not None)
+
+
+@lru_cache(maxsize=4)
+def _token_texts(tokenizer) -> list[str]:
+    return tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
+
+
+class StopText(StoppingCriteria):
+    """Ends a row once its generated text (from position `width` on) has the stop text, also where
+    that lies across tokens: a small vocabulary may know one line break, but not two."""
+
+    def __init__(self, tokenizer, text: str, width: int = 0):
+        self.texts, self.text, self.width = _token_texts(tokenizer), text, width
+
+    def seen(self, ids: Sequence[int]) -> bool:
+        """Whether the last of these tokens completes the text; a token has a character or more."""
+        # A model may have more output rows than its tokenizer has tokens; those have no text.
+        known = (self.texts[i] for i in ids[-len(self.text):] if i < len(self.texts))
+        return self.text in "".join(known)
+
+    def __call__(self, input_ids: torch.Tensor, scores, **kwargs) -> torch.Tensor:
+        start = max(self.width, input_ids.shape[1] - len(self.text))
+        done = [self.seen(row) for row in input_ids[:, start:].tolist()]
+        return torch.tensor(done, device=input_ids.device)
+
+
+@torch.no_grad()
+def prefill(
+    model, input_ids: torch.Tensor, attention_mask: torch.Tensor, n: int
+) -> DynamicCache | None:
+    """The key-value cache of all prompt tokens but the last, every row repeated n times.
+
+    input_ids, attention_mask: (P, T), padded on the left. The last token is left to `generate`,
+    which needs its logits. None where there is nothing before it. Positions count real tokens
+    only, as `generate` counts them.
+    """
+    if input_ids.shape[1] < 2:
+        return None
+    mask = attention_mask[:, :-1]
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    cache = DynamicCache(config=model.config)
+    model(input_ids=input_ids[:, :-1], attention_mask=mask, position_ids=positions,
+          past_key_values=cache, use_cache=True, logits_to_keep=1)
+    cache.batch_repeat_interleave(n)
+    return cache
+
+
+def batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Indices in batches of at most `size`, prompts of like length together (longest first, so
+    that memory runs out at once or not at all)."""
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    for start in range(0, len(order), size):
+        yield order[start:start + size]
+
+
+@torch.no_grad()
+def generate(
+    model, tokenizer, prompts: Sequence[str], n: int = 1, temperature: float = 1.0,
+    top_p: float = 1.0, max_new_tokens: int = 256, seed: int = 0, batch_size: int = 256,
+    greedy: bool = False, stop_text: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[list[Completion]]:
+    """n completions for every prompt, in the order of the prompts.
+
+    `prompts` are texts as the model reads them (see `prompts.chat_text`). `batch_size` counts
+    completions; the n of one prompt stay together. An answer ends at an end token or at
+    `stop_text`, where its text is cut. The same seed and batch size give the same texts, and the
+    global random state is left as it was. `progress(done, total)` is called after every batch.
+    """
+    if greedy and n != 1:
+        raise ValueError(f"greedy decoding gives one answer, n = {n} would be {n} equal ones")
+    if isinstance(model, VLLMModel):
+        return model.complete(prompts, n, temperature, top_p, max_new_tokens, seed, greedy,
+                              stop_text)
+    config = _generation_config(tokenizer, temperature, top_p, max_new_tokens, greedy)
+    encoded = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in prompts]
+    if empty := [index for index, ids in enumerate(encoded) if not ids]:
+        raise ValueError(f"prompt {empty[0]} is empty; a model needs at least one token")
+    results: list[list[Completion]] = [[] for _ in prompts]
+    was_training = model.training
+    model.eval()
+    devices = [model.device] if model.device.type == "cuda" else []
+    done = 0
+    try:
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
+            for batch in batches([len(ids) for ids in encoded], max(1, batch_size // n)):
+                rows = _complete(model, tokenizer, [encoded[index] for index in batch], n, config,
+                                 stop_text)
+                for position, index in enumerate(batch):
+                    results[index] = [
+                        _completion(tokenizer, row, config.eos_token_id, stop_text)
+                        for row in rows[position * n:(position + 1) * n]
+                    ]
+                done += len(batch)
+                if progress:
+                    progress(done, len(prompts))
+    finally:
+        model.train(was_training)
+    return results
+
+
+def _generation_config(
+    tokenizer, temperature: float, top_p: float, max_new_tokens: int, greedy: bool
+) -> GenerationConfig:
+    """All that shapes the distribution is set here: what is left out, `generate` takes from the
+    model's own file, and Qwen's instruct models bring top_k 20 and a repetition penalty."""
+    sampling = {"temperature": temperature, "top_p": top_p, "top_k": 0, "min_p": 0.0}
+    return GenerationConfig(
+        do_sample=not greedy, **({} if greedy else sampling), repetition_penalty=1.0,
+        no_repeat_ngram_size=0, num_beams=1, max_new_tokens=max_new_tokens, min_new_tokens=0,
+        eos_token_id=end_ids(tokenizer),
+        pad_token_id=tokenizer.convert_tokens_to_ids(models.PADDING),
+    )
+
+
+def _complete(
+    model, tokenizer, encoded: list[list[int]], n: int, config: GenerationConfig,
+    stop_text: str | None = None,
+) -> list[list[int]]:
+    """Generated ids, padding included, n rows for each of the P prompts in turn."""
+    width = max(map(len, encoded))
+    pad = config.pad_token_id
+    ids = torch.tensor([[pad] * (width - len(row)) + row for row in encoded], device=model.device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in encoded],
+                        device=model.device)
+    cache = prefill(model, ids, mask, n)
+    output = model.generate(
+        input_ids=ids.repeat_interleave(n, dim=0), attention_mask=mask.repeat_interleave(n, dim=0),
+        past_key_values=cache, generation_config=config,
+        stopping_criteria=[StopText(tokenizer, stop_text, width)] if stop_text else None,
+    )
+    return output[:, width:].tolist()
+
+
+def _completion(tokenizer, ids: list[int], ends: list[int], stop_text: str | None) -> Completion:
+    """Text, length and whether it was cut short; what follows the end is padding."""
+    stop = StopText(tokenizer, stop_text) if stop_text else None
+    end = next((place for place, token in enumerate(ids, start=1)
+                if token in ends or (stop and stop.seen(ids[:place]))), None)
+    text = tokenizer.decode(ids[:end], skip_special_tokens=True,
+                            clean_up_tokenization_spaces=False)
+    return Completion(_cut(text, stop_text), end or len(ids), end is None)
+
+
+def _cut(text: str, stop_text: str | None) -> str:
+    return text.partition(stop_text)[0] if stop_text else text
+
+
+class VLLMModel:
+    """A saved model in a vLLM engine, for `generate`. Needs a GPU and the package vllm."""
+
+    def __init__(self, path: str | Path, course: Course, **options):
+        try:
+            import vllm
+        except ImportError as error:
+            raise models.ModelError("generation.engine is 'vllm', but vllm is not installed. "
+                                    "Install it, or use engine 'hf'.") from error
+        self._sampling = vllm.SamplingParams
+        dtype = str(models.precision(course)).removeprefix("torch.")
+        self._engine = vllm.LLM(model=str(path), dtype=dtype, seed=course.seed,
+                                trust_remote_code=False, **options)
+        self._end_ids = end_ids(models.load_tokenizer(course, path))
+
+    def complete(self, prompts, n, temperature, top_p, max_new_tokens, seed, greedy, stop_text):
+        """What `generate` returns, from one call of the engine."""
+        settings = self._sampling(
+            n=n, temperature=0.0 if greedy else temperature, top_p=1.0 if greedy else top_p,
+            top_k=-1, max_tokens=max_new_tokens, seed=seed, stop_token_ids=self._end_ids,
+            stop=[stop_text] if stop_text else None,
+        )
+        return [
+            [Completion(_cut(one.text, stop_text), len(one.token_ids),
+                        one.finish_reason == "length") for one in answer.outputs]
+            for answer in self._engine.generate(list(prompts), settings, use_tqdm=False)
+        ]
+
+
+def load_engine(path: str | Path, course: Course):
+    """What `generate` samples from: the saved model, in vLLM if `course.generation.engine` says
+    so ("auto": where a GPU and vllm are there), else as a plain model."""
+    engine = course.generation.engine
+    if engine == "auto":
+        from importlib.util import find_spec
+
+        engine = "vllm" if torch.cuda.is_available() and find_spec("vllm") else "hf"
+    return VLLMModel(path, course) if engine == "vllm" else models.load_model(path, course)

@@ -1,0 +1,112 @@
+"""The sections of the configuration: every setting with its type and its range.
+
+Units: lengths in tokens, steps in optimiser steps, probabilities and shares between 0 and 1.
+`helpers.config` puts the sections together into one `Course`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Scheduler = Literal["constant", "constant_with_warmup", "cosine", "linear"]
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, unknown keys refused, no yes/no where a number belongs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_bool_for_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError(f"{value} (yes/no) is not a value for this setting")
+        return value
+
+
+class Model(Section):
+    name: str  # a folder relative to the project root, or a hub id
+    revision: str | None  # of the hub model; None = its main branch
+    precision: Literal["auto", "float32", "bfloat16", "float16"]  # auto: chosen from the device
+    quantization: Literal["none", "4bit"]
+
+
+class Lora(Section):
+    r: Count
+    alpha: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    target_modules: Literal["all-linear"] | list[str]
+
+
+class Generation(Section):
+    engine: Literal["auto", "hf", "vllm"]  # auto: vLLM where it is installed and a GPU is there
+    batch_size: Count  # sequences generated at once
+    temperature: Positive
+    top_p: Annotated[float, Field(gt=0, le=1)]
+
+
+class Lengths(Section):
+    prompt: Count  # tokens; longer rows are filtered and counted, never cut
+    completion: Count
+
+
+class Data(Section):
+    train: Count | None  # problems used; None = all
+    validation: Count | None
+    test: Count | None
+
+
+class DatasetSource(Section):
+    hub_id: str
+    config: str | None
+    revision: str | None
+    tiny: str  # folder of the generated set, relative to the project root
+    path: str | None  # a local folder with <split>.jsonl; wins over both
+
+
+class Sft(Section):
+    method: Literal["lora", "full"]
+    max_steps: Count | None  # None = as many as `epochs` gives
+    epochs: Positive
+    learning_rate: NotNegative  # 0 is a control that must not learn
+    batch_size: Count
+    gradient_accumulation_steps: Count
+    lr_scheduler: Scheduler
+    warmup_steps: NotNegative  # below 1: a share of all steps
+    weight_decay: NotNegative
+    max_grad_norm: Positive
+    save_steps: Count
+    logging_steps: Count
+
+
+class Grpo(Section):
+    max_steps: Count
+    learning_rate: NotNegative
+    prompts_per_step: Count
+    num_generations: Annotated[int, Field(ge=2)]  # the group; one answer has no neighbour
+    beta: NotNegative
+    epsilon: Positive
+    epsilon_high: Positive | None  # None = epsilon
+    loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo"]
+    scale_rewards: Literal["group", "batch", "none"]
+    temperature: Positive
+    max_grad_norm: Positive
+    lr_scheduler: Scheduler
+    warmup_steps: NotNegative
+    save_steps: Count
+    logging_steps: Count
+    mask_truncated_completions: bool
+
+
+class Evaluation(Section):
+    n: Count  # samples a problem
+    few_shot: Annotated[int, Field(ge=0)]  # worked examples in the base model's few-shot row
+    split: Literal["train", "validation", "test", "sealed"]
+
+
+class Tracking(Section):
+    report_to: list[Literal["tensorboard", "trackio", "wandb"]]

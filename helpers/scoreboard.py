@@ -1,0 +1,200 @@
+"""The scoreboard: every number is computed again from the samples that the models wrote.
+
+`build` reads `samples_<model>.jsonl` of every run's evaluation stage, scores the models, compares
+each with the one it was trained from, and writes `artifacts/<preset>/scoreboard.json`:
+
+    {"run_id", "rows": [{"task", "seed", "stage", "pass@1", …}], "minutes", "peak_memory_gb",
+     "tests": [{"task", "seed", "better", "than", "measure", "difference", "ci95", "p"}]}
+
+    python -m helpers.scoreboard --preset tiny [--readme]
+"""
+
+import argparse
+import hashlib
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers.config import ROOT, artifacts_root
+from helpers.evaluate import MEASURES, compare, load_samples, score
+from helpers.files import ArtifactError, atomic_write_text, read_json, write_json
+
+# In the order of the course. A model that is not listed comes last.
+STAGES = ("base", "base_few_shot", "sft", "dpo", "rloo", "ppo", "grpo")
+RUN_FOLDER = re.compile(r"(?P<task>.+)-s(?P<seed>\d+)")
+BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
+
+
+def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
+    """Score every evaluated run of the preset, write scoreboard.json atomically, return it.
+
+    `run_id` is a digest of all samples: equal samples, equal scoreboard. ArtifactError if nothing
+    is evaluated yet or a samples file is damaged, ValueError if the models of one run were not
+    measured on the same problems.
+    """
+    folder = _preset_folder(preset, artifacts_root)
+    rows, tests, digest = [], [], hashlib.sha256()
+    for run in _runs(folder):
+        task, seed = RUN_FOLDER.fullmatch(run.name).group("task", "seed")
+        place = {"task": task, "seed": int(seed)}
+        models = _models(run)
+        for stage, samples in models.items():
+            rows.append(place | {"stage": stage} | score(samples))
+            digest.update(f"{run.name}/{stage}".encode())
+            digest.update((run / "evaluation" / f"samples_{stage}.jsonl").read_bytes())
+        tests += [place | test for test in _tests(models)]
+    if not rows:
+        raise ArtifactError(f"no evaluated model in {folder}; "
+                            f"run: python -m helpers.course run --preset {preset}")
+    board = {"run_id": digest.hexdigest()[:16], "rows": rows, "tests": tests, **_cost(folder)}
+    write_json(folder / "scoreboard.json", board)
+    return board
+
+
+def _preset_folder(preset: str, root: Path | str | None) -> Path:
+    return (Path(root) if root is not None else artifacts_root()) / preset
+
+
+def _runs(folder: Path) -> list[Path]:
+    """Run folders `<task>-s<seed>`, by task and number of the seed."""
+    found = [(RUN_FOLDER.fullmatch(path.name), path) for path in folder.glob("*/")]
+    return [path for match, path in sorted(
+        ((match, path) for match, path in found if match),
+        key=lambda pair: (pair[0]["task"], int(pair[0]["seed"])),
+    )]
+
+
+def _models(run: Path) -> dict[str, list[dict]]:
+    """{model: its rows}, in the order of the course."""
+    paths = {path.stem.removeprefix("samples_"): path
+             for path in (run / "evaluation").glob("samples_*.jsonl")}
+    order = sorted(paths, key=lambda name: (_place(name), name))
+    models = {}
+    for name in order:
+        try:
+            models[name] = load_samples(paths[name])
+        except ValueError as error:
+            raise ArtifactError(f"{paths[name]} is damaged: {error}; evaluate again") from None
+    return models
+
+
+def _place(stage: str) -> int:
+    return STAGES.index(stage) if stage in STAGES else len(STAGES)
+
+
+def _tests(models: dict[str, list[dict]]) -> list[dict]:
+    """Compare every trained model with what it was trained from, by both measures."""
+    return [
+        {"better": name, "than": origin, "measure": measure}
+        | compare(models[name], models[origin], measure)
+        for name in models
+        for origin in _origins(name)
+        if origin in models
+        for measure in MEASURES
+    ]
+
+
+def _origins(name: str) -> tuple[str, ...]:
+    """Supervised tuning starts from the base (measured in two ways), all the rest from sft."""
+    if name.startswith("base"):
+        return ()
+    return ("base", "base_few_shot") if name == "sft" else ("sft",)
+
+
+def _cost(folder: Path) -> dict:
+    """Minutes and peak memory of all notebooks; of a run without any, its manifests' minutes."""
+    minutes, peaks = 0.0, []
+    for run in _runs(folder):
+        notebooks = [read_json(path) for path in sorted(run.glob("notebooks/*.run.json"))]
+        costs = notebooks or [read_json(path) for path in sorted(run.glob("*/manifest.json"))]
+        minutes += sum(cost.get("minutes") or 0.0 for cost in costs)
+        peaks += [cost["peak_memory_gb"] for cost in notebooks if cost.get("peak_memory_gb")]
+    return {"minutes": minutes, "peak_memory_gb": max(peaks, default=None)}
+
+
+def table(board: dict) -> str:
+    """The scoreboard as two markdown tables that also read well as plain text."""
+    scores = [
+        [row["task"], row["seed"], row["stage"],
+         _share(row["pass@1"], row["pass@1_ci95"]),
+         _share(row["lenient_pass@1"], row["lenient_pass@1_ci95"]),
+         *(_share(row[name]) for name in SHARES), f"{row['n']} x {row['samples']}"]
+        for row in board["rows"]
+    ]
+    tests = [
+        [test["task"], test["seed"], f"{test['better']} > {test['than']}", test["measure"],
+         f"{100 * test['difference']:+.1f} {_interval(test['ci95'])}", f"{test['p']:.2g}",
+         "yes" if test["ci95"][0] > 0 else "no"]
+        for test in board["tests"]
+    ]
+    peak = board["peak_memory_gb"]
+    parts = [
+        _markdown(["task", "seed", "model", "pass@1 %", "lenient pass@1 %",
+                   *(f"{name} %" for name in SHARES), "problems x samples"], scores),
+        _markdown(["task", "seed", "test", "measure", "points", "p (greedy)", "better"], tests),
+        f"In brackets: 95 % intervals, bootstrapped over problems. Run {board['run_id']}: "
+        f"{board['minutes']:.1f} minutes" + (f", {peak:.1f} GB at most." if peak else "."),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+SHARES = ("greedy", "pass@5", "pass@8", "maj@8", "truncated", "distinct")
+
+
+def _share(value: float | None, interval: Sequence[float] | None = None) -> str:
+    """A share in percent, its interval behind it; a dash where there is none."""
+    if value is None:
+        return "–"
+    return f"{100 * value:.1f}" + (f" {_interval(interval)}" if interval else "")
+
+
+def _interval(bounds: Sequence[float]) -> str:
+    return f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]"
+
+
+def _markdown(header: list, rows: list[list]) -> str:
+    """An aligned table, text to the left and the rest to the right; empty without rows."""
+    if not rows:
+        return ""
+    cells = [[str(cell) for cell in row] for row in [header, *rows]]
+    left = [isinstance(cell, str) and not re.match(r"[-+–\d]", cell) for cell in rows[0]]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rule = [":" + "-" * (w - 1) if is_left else "-" * (w - 1) + ":"
+            for w, is_left in zip(widths, left, strict=True)]
+    lines = [
+        [cell.ljust(w) if is_left else cell.rjust(w)
+         for cell, w, is_left in zip(row, widths, left, strict=True)]
+        for row in cells
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+
+
+def write_readme(board: dict, path: Path = ROOT / "README.md") -> None:
+    """Rewrite the block between the scoreboard marks of the README, nothing else."""
+    text = path.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ArtifactError(f"{path} needs one line {BEGIN} and after it one line {END}")
+    before, rest = text.split(BEGIN)
+    atomic_write_text(path, f"{before}{BEGIN}\n{table(board)}\n{END}{rest.split(END)[1]}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line: build the preset's scoreboard and print it."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.scoreboard", description=main.__doc__)
+    parser.add_argument("--preset", default="tiny")
+    parser.add_argument("--readme", action="store_true", help="also rewrite README's table")
+    options = parser.parse_args(arguments)
+    try:
+        board = build(options.preset)
+        if options.readme:
+            write_readme(board)
+    except (ArtifactError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(table(board))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""What all tests share: artifacts in a temporary place, one thread, and the real data if there."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.guards", "pytester"]
+
+# One thread a process: with several processes on few cores more threads are many times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def REAL_DATA() -> Path:  # noqa: N802 - a constant of the machine, named like one
+    """Folder of real records (not part of the project); the test is skipped without it."""
+    from tests import guards  # here, so that pytest loads the plugin first
+
+    folder = guards.real_data_folder()
+    if not folder.is_dir():
+        pytest.skip(guards.NO_REAL_DATA)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def artifacts_elsewhere(request, tmp_path_factory, monkeypatch):
+    """Unit tests write no artifact into the project."""
+    if "unit" in Path(request.path).parts:
+        monkeypatch.setenv("COURSE_ARTIFACTS", str(tmp_path_factory.mktemp("artifacts")))
+
+
+@pytest.fixture(autouse=True)
+def threads(request):
+    """One torch thread in a test, or `@pytest.mark.threads(n)`; only if torch is loaded."""
+    marker = request.node.get_closest_marker("threads")
+    torch = sys.modules.get("torch")
+    if torch is None and marker:
+        import torch
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(marker.args[0] if marker else 1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def gpu():
+    """Skips the test where there is no CUDA device."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    return torch.device("cuda")

@@ -1,0 +1,181 @@
+"""Configuration: what wins, what is refused and in which words, what a fingerprint covers."""
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from helpers import config
+from helpers.config import ROOT, ConfigError, Course, names, setting_names
+
+
+@pytest.mark.parametrize("preset", names("preset"))
+@pytest.mark.parametrize("task", names("task"))
+def test_every_preset_with_every_task_loads(preset, task):
+    course = Course.load(preset, task, seed=3)
+    assert (course.preset, course.task, course.seed) == (preset, task, 3)
+    assert course.grpo.num_generations >= 2
+
+
+def test_task_wins_over_preset_and_override_over_both(tmp_path, monkeypatch):
+    for kind in ("presets", "tasks"):
+        (tmp_path / kind).mkdir()
+        for path in (config.HERE / kind).glob("*.yaml"):
+            (tmp_path / kind / path.name).write_text(path.read_text())
+    with open(tmp_path / "tasks" / "gsm8k.yaml", "a") as file:
+        file.write("sft: {max_steps: 7}\nlengths: {prompt: 11}\n")
+        file.write("presets: {tiny: {lengths: {prompt: 22}}}\n")
+    monkeypatch.setattr(config, "HERE", tmp_path)
+    assert Course.load("tiny").lengths.prompt == 22
+    assert Course.load("colab").lengths.prompt == 11
+    tiny = Course.load("tiny", overrides={"lengths": {"prompt": 33}})
+    assert tiny.lengths.prompt == 33 and tiny.sft.max_steps == 7
+    assert tiny.lengths.completion == Course.load("tiny").lengths.completion
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"grpo": {"max_steps": 5, "learning_rate": 1e-4}},
+        "{grpo: {max_steps: 5, learning_rate: 1e-4}}",
+        '{"grpo": {"max_steps": 5, "learning_rate": 1e-4}}',
+        "grpo:\n  max_steps: 5\n  learning_rate: 1e-4",
+    ],
+)
+def test_overrides_as_dict_yaml_or_json(overrides):
+    course = Course.load(overrides=overrides)
+    assert course.grpo.max_steps == 5 and course.grpo.learning_rate == 1e-4
+    assert Course.load(overrides=course.overrides) == course
+
+
+def test_no_overrides_in_every_spelling():
+    assert all(Course.load(overrides=o) == Course.load() for o in (None, {}, "", "{}", "null"))
+
+
+@pytest.mark.parametrize(
+    "arguments, parts",
+    [
+        ({"preset": "tinny"}, ["preset", "'tinny'", "'tiny'"]),
+        ({"preset": "../tiny"}, ["preset", "'../tiny'"]),
+        ({"task": "gsm9k"}, ["task", "'gsm8k'"]),
+        ({"seed": -1}, ["seed", "-1", "greater than or equal to 0"]),
+        ({"seed": "one"}, ["seed", "'one'", "integer"]),
+        ({"overrides": {"gpro": {"max_steps": 5}}}, ["'gpro'", "'grpo'"]),
+        ({"overrides": {"grpo": {"max_step": 5}}}, ["'grpo.max_step'", "'grpo.max_steps'"]),
+        ({"overrides": {"max_steps": 5}}, ["'sft.max_steps' or 'grpo.max_steps'"]),
+        ({"overrides": {"sft": {"zzz": 5}}}, ["'sft.zzz'", "there are sft.method"]),
+        ({"overrides": {"grpo": 3}}, ["grpo: is 3", "mapping", "max_steps"]),
+        ({"overrides": {"grpo": {"loss_type": "dpo"}}}, ["grpo.loss_type", "'dpo'", "'dr_grpo'"]),
+        ({"overrides": {"grpo": {"max_steps": 0}}}, ["grpo.max_steps: is 0", "equal to 1"]),
+        ({"overrides": {"grpo": {"num_generations": 1}}}, ["grpo.num_generations", "equal to 2"]),
+        ({"overrides": {"sft": {"max_steps": True}}}, ["sft.max_steps: is True", "yes/no"]),
+        ({"overrides": {"sft": {"learning_rate": "nan"}}}, ["sft.learning_rate", "finite"]),
+        ({"overrides": {"generation": {"top_p": 1.5}}}, ["generation.top_p: is 1.5", "equal to 1"]),
+        ({"overrides": {"lora": {"target_modules": "q"}}}, ["lora.target_modules: is 'q'"]),
+        ({"overrides": {"seed": 3}}, ["overrides.seed", "parameter"]),
+        ({"overrides": "hello"}, ["'hello'", "no mapping"]),
+        ({"overrides": "[1]"}, ["no mapping"]),
+        ({"overrides": {1: 2}}, ["no mapping"]),
+        ({"overrides": "{grpo: ["}, ["not YAML"]),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_would_be_right(arguments, parts):
+    with pytest.raises(ConfigError) as caught:
+        Course.load(**arguments)
+    message = str(caught.value)
+    assert all(part in message for part in parts), message
+    assert "\n" not in message or "lora" in message  # one line (a union type has two)
+
+
+def test_a_missing_setting_is_named(monkeypatch):
+    read = config._read
+
+    def without_lengths(kind, name):
+        return {k: v for k, v in read(kind, name).items() if k != "lengths"}
+
+    monkeypatch.setattr(config, "_read", without_lengths)
+    with pytest.raises(ConfigError, match="lengths: is not set"):
+        Course.load()
+
+
+def test_it_cannot_be_changed_afterwards():
+    with pytest.raises(ValidationError, match="frozen"):
+        Course.load().grpo.max_steps = 1
+
+
+def test_every_number_refuses_text_and_every_setting_is_reachable():
+    keys = [k for k in setting_names() if "." in k]
+    assert "grpo.max_steps" in keys and "dataset.hub_id" in keys
+    for key in keys:
+        section, name = key.split(".")
+        with pytest.raises(ConfigError, match=key.replace(".", r"\.")):
+            Course.load(overrides={section: {name: {"not": "a value"}}})
+
+
+class TestFingerprint:
+    def of(self, uses=(), **overrides):
+        return Course.load(overrides=overrides).fingerprint(uses)
+
+    def test_stable_across_processes(self):
+        code = "from helpers.config import Course; print(Course.load().fingerprint(['sft']))"
+        line = [sys.executable, "-c", code]
+        other = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert other.stdout.strip() == self.of(["sft"])
+        assert len(self.of()) == 16 and int(self.of(), 16) >= 0
+
+    def test_only_the_named_stage_counts(self):
+        assert self.of(["sft"], grpo={"max_steps": 5}) == self.of(["sft"])
+        assert self.of(["grpo"], grpo={"max_steps": 5}) != self.of(["grpo"])
+        assert self.of(["sft"], rewards={"exact_answer": 2}) == self.of(["sft"])
+        assert self.of(["grpo"], rewards={"exact_answer": 2}) != self.of(["grpo"])
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"lengths": {"prompt": 9}},
+            {"system_prompt": "x"},
+            {"lora": {"r": 4}},
+            {"data": {"train": 5}},
+            {"answer_format": "boxed"},
+        ],
+    )
+    def test_common_settings_always_count(self, change):
+        assert self.of(["sft"], **change) != self.of(["sft"])
+
+    def test_seed_counts_and_tracking_does_not(self):
+        assert Course.load(seed=1).fingerprint() != Course.load(seed=0).fingerprint()
+        assert self.of(tracking={"report_to": ["tensorboard"]}) == self.of()
+
+    def test_contents_of_local_data_count(self, tmp_path):
+        rows = tmp_path / "train.jsonl"
+        rows.write_text("1")
+        before = self.of(dataset={"path": str(tmp_path)})
+        assert self.of(dataset={"path": str(tmp_path)}) == before
+        rows.write_text("2\n")
+        assert self.of(dataset={"path": str(tmp_path)}) != before
+
+    def test_a_stage_that_does_not_exist_is_refused(self):
+        with pytest.raises(ConfigError, match="'sfd'.*'sft'"):
+            self.of(["sfd"])
+
+
+def test_the_summary_marks_what_was_overridden():
+    course = Course.load(overrides={"grpo": {"max_steps": 5}})
+    table = course.summary().set_index("setting")
+    assert table.loc["grpo.max_steps"].tolist() == [5, "override"]
+    assert table.loc["grpo.beta", "set by"] == "preset tiny"
+    assert table.loc["answer_format", "set by"] == "task gsm8k"
+    assert not (table["set by"].isna() | (table["set by"] == "")).any()
+    page = course._repr_html_()
+    assert "grpo.max_steps" in page and "bold" in page
+    assert page == Course.load(overrides={"grpo": {"max_steps": 5}})._repr_html_()
+
+
+def test_directories(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_ARTIFACTS", str(tmp_path))
+    assert Course.load(seed=2).dir("sft") == tmp_path / "tiny" / "gsm8k-s2" / "sft"
+    monkeypatch.setenv("COURSE_ARTIFACTS", "elsewhere")
+    assert Course.load().dir() == ROOT / "elsewhere" / "tiny" / "gsm8k-s0"
+    monkeypatch.delenv("COURSE_ARTIFACTS")
+    assert Course.load().dir() == ROOT / "artifacts" / "tiny" / "gsm8k-s0"

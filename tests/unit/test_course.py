@@ -1,0 +1,349 @@
+"""The runner on throwaway notebooks: order, skipping, failing, stopping, continuing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+
+from helpers import course as command_line
+from helpers import graph, runner
+from helpers.artifacts import ArtifactError, Stage, find, is_made
+from helpers.config import ROOT, ConfigError, Course
+
+PARAMETERS = 'preset = "tiny"\ntask = "gsm8k"\nseed = 0\noverrides = {}'
+BEGIN = """from helpers.artifacts import Stage
+from helpers.config import Course
+import os, time
+course = Course.load(preset, task, seed, overrides)
+open(os.environ["TRACE"], "a").write("{name} " + os.environ["OMP_NUM_THREADS"] + "\\n")
+stage = Stage.begin(course, "{stage}", uses={uses}, needs={needs})"""
+
+
+class Place:
+    """A folder of notebooks, a folder of artifacts, and the command line between them."""
+
+    def __init__(self, tmp_path: Path):
+        self.notebooks = tmp_path / "notebooks"
+        self.notebooks.mkdir()
+        self.trace_file = tmp_path / "trace"
+        self.trace_file.touch()
+
+    def write(self, name, makes=(), needs=(), uses=(), cells=(), minutes=None, more=None):
+        stage = makes[0] if makes else name
+        begin = BEGIN.format(name=name, stage=stage, uses=list(uses), needs=list(needs))
+        notebook = nbformat.v4.new_notebook()
+        parameters = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+        codes = [begin, *cells, "stage.finish()"] if makes else list(cells) or ["1 + 1"]
+        notebook.cells = [
+            nbformat.v4.new_markdown_cell(f"# About {name} & more"),
+            parameters,
+            *map(nbformat.v4.new_code_cell, codes),
+        ]
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        meta = {"needs": list(needs), "makes": list(makes), "uses": list(uses), **(more or {})}
+        notebook.metadata["course"] = {**meta, "minutes": {"tiny": minutes or 0}}
+        nbformat.write(notebook, self.notebooks / f"{name}.ipynb")
+
+    def start(self, *arguments) -> subprocess.Popen:
+        line = [sys.executable, "-m", "helpers.course", *arguments]
+        line += ["--notebooks", str(self.notebooks)]
+        env = {**os.environ, "TRACE": str(self.trace_file)}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(line, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True)
+
+    def call(self, *arguments) -> tuple[int, str, str]:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    def trace(self) -> list[str]:
+        """Names of the notebooks begun since the last look."""
+        lines = self.trace_file.read_text().splitlines()
+        self.trace_file.write_text("")
+        return [line.split()[0] for line in lines]
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def three(place):
+    """03 makes sft; 05 needs it and makes grpo; 04 stands alone."""
+    place.write("03_sft", makes=["sft"], uses=["sft"])
+    place.write("05_grpo", makes=["grpo"], needs=["sft"], uses=["grpo"])
+    place.write("04_alone", makes=["alone"])
+    return place
+
+
+def test_order_skip_and_only_what_changed(three):
+    code, out, err = three.call("run", "--jobs", "1")
+    assert code == 0, err
+    assert three.trace() == ["03_sft", "04_alone", "05_grpo"]
+    assert "3 notebooks to run, 0 already made" in out
+    assert "[2/3] 04_alone  cell 5/5" in out
+
+    code, out, err = three.call("run")
+    assert (code, three.trace()) == (0, []) and "0 notebooks to run, 3 already made" in out
+
+    code, out, err = three.call("run", "--overrides", "{grpo: {max_steps: 7}}")
+    assert (code, three.trace()) == (0, ["05_grpo"]), err
+
+    changed = Course.load(overrides={"grpo": {"max_steps": 7}})
+    kept = runner.kept(changed, "05_grpo")
+    assert "max_steps" in kept.read_text()
+    noted = json.loads(runner.kept(changed, "05_grpo", ".run.json").read_text())
+    assert noted["status"] == "made" and noted["cells"] == 5 and noted["minutes"] > 0
+    assert 0.02 < noted["peak_memory_gb"] < 5
+    assert noted["run_ids"] == {"grpo": find(changed, "grpo").run_id}
+    assert not list(kept.parent.glob(".*.running*"))
+
+    page = (changed.dir() / "report.html").read_text()
+    assert 'href="report/05_grpo.html">About 05_grpo &amp; more<' in page
+    assert "About 05_grpo" in (changed.dir("report") / "05_grpo.html").read_text()
+
+    code, out, err = three.call("status")
+    rows = {line.split()[0]: line.split()[1] for line in out.splitlines()}
+    assert rows == {"notebook": "state", "03_sft": "made", "04_alone": "made", "05_grpo": "stale"}
+
+    three.write("03_sft", makes=["sft"], uses=["sft"], cells=["'another cell'"])
+    code, out, err = three.call("run", "--jobs", "1")
+    assert (code, three.trace()) == (0, ["03_sft", "05_grpo"]), err
+
+    (Course.load().dir("alone") / "manifest.json").write_text("{")
+    code, out, err = three.call("run", "--only", "04", "--jobs", "1")
+    assert (code, three.trace()) == (0, ["04_alone"]), err
+
+
+def test_only_brings_what_it_needs_and_force_repeats(three):
+    code, out, err = three.call("run", "--only", "grpo")
+    assert (code, three.trace()) == (0, ["03_sft", "05_grpo"]), err
+    code, out, err = three.call("run", "--only", "05", "--force")
+    assert (code, three.trace()) == (0, ["05_grpo"]), err
+    code, out, err = three.call("run", "--only", "99")
+    assert code == 1 and "--only 99" in err and "04_alone" in err and err.count("\n") == 1
+
+
+def test_two_at_a_time_share_the_cores(place):
+    meet = "open(os.environ['TRACE'] + '_{0}', 'w').close()\nend = time.time() + 60\n"
+    meet += "while not os.path.exists(os.environ['TRACE'] + '_{1}'):\n"
+    meet += "    assert time.time() < end, 'the other one never ran'\n    time.sleep(.05)"
+    place.write("01_a", makes=["a"], cells=[meet.format("a", "b")])
+    place.write("02_b", makes=["b"], cells=[meet.format("b", "a")])
+    code, out, err = place.call("run", "--jobs", "2")
+    assert code == 0, err
+    threads = {line.split()[1] for line in place.trace_file.read_text().splitlines()}
+    assert threads == {str(max(1, os.cpu_count() // 2))}
+
+
+def test_a_failing_cell_is_told_in_three_lines(three):
+    three.write("03_sft", makes=["sft"], uses=["sft"], cells=["x = 1", "x / 0\n\n"])
+    code, out, err = three.call("run", "--jobs", "1")
+    first, second, third = err.splitlines()
+    assert code == 1
+    assert first.startswith("03_sft failed") and first.endswith("03_sft.failed.ipynb")
+    assert second == "cell 6 of 7"
+    assert third == "ZeroDivisionError: division by zero"
+    assert Path(first.split()[-1]).is_file() and three.trace() == ["03_sft"]
+    rows = three.call("status")[1]
+    assert "03_sft    failed" in rows and "05_grpo   missing" in rows
+
+    three.write("03_sft", makes=["sft"], uses=["sft"])
+    code, out, err = three.call("run", "--jobs", "1")
+    assert code == 0 and three.trace() == ["03_sft", "04_alone", "05_grpo"]
+    assert not Path(first.split()[-1]).exists()
+
+
+def test_a_failure_after_the_stage_was_made_is_not_forgotten(place):
+    flag = "if not os.path.exists(os.environ['TRACE'] + '_ok'): raise SystemError('late')"
+    place.write("03_sft", makes=["sft"], cells=["stage.finish()", flag])
+    assert place.call("run")[0] == 1
+    first = find(Course.load(), "sft").run_id
+    assert place.call("run")[0] == 1
+    place.trace_file.with_name("trace_ok").touch()
+    assert place.call("run")[0] == 0
+    assert place.trace() == ["03_sft"] * 3
+    assert find(Course.load(), "sft").run_id == first  # kept and resumed, not made anew
+
+
+def test_a_promise_not_kept_and_a_dead_kernel(place):
+    place.write("01_a", cells=["2 + 2"], more={"makes": ["a"]})
+    code, out, err = place.call("run")
+    assert code == 1 and "did not make 'a'" in err and len(err.splitlines()) == 3
+    place.write("01_a", makes=["a"], cells=["os._exit(3)"])
+    code, out, err = place.call("run")
+    assert code == 1 and "DeadKernelError" in err and len(err.splitlines()) == 3
+
+
+SLOW = [
+    "done = stage.metrics.get('cells', 0)\nstage.save_metrics({'cells': done + 1})",
+    "if done == 0:\n    time.sleep(300)",
+]
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_stopped_in_the_middle_it_continues(place, number):
+    place.write("03_sft", makes=["sft"], cells=SLOW)
+    process, course = place.start("run"), Course.load()
+    wait_for(lambda: (course.dir("sft") / "metrics.json").exists())
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 2  # the executor and its kernel
+    first = json.loads((course.dir("sft") / "begun.json").read_text())["run_id"]
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    expected = -number if number == signal.SIGKILL else 128 + number
+    assert process.returncode == expected, err
+    gone, alive = psutil.wait_procs(children, timeout=15)
+    assert not alive
+    if number != signal.SIGKILL:
+        assert err == "stopped; run the same command again to continue\n"
+
+    code, out, err = place.call("run")
+    assert code == 0, err
+    assert find(course, "sft").metrics == {"cells": 2}  # the first half was not lost
+    assert find(course, "sft").run_id == first
+
+
+def test_two_runs_at_once_are_refused(three, monkeypatch):
+    monkeypatch.setattr(runner.lock, "__kwdefaults__", None, raising=False)
+    course = Course.load()
+    with runner.lock(course), pytest.raises(ArtifactError, match="another run"):
+        with runner.lock(course, wait=0.1):
+            pass
+
+
+class TestGraph:
+    def load(self, place, **kwargs):
+        return [n.name for n in graph.load_graph(Course.load(**kwargs), place.notebooks)]
+
+    def test_reading_order_and_limits(self, place):
+        place.write("A1_more", more={"presets": ["tiny"]})
+        place.write("00_start", more={"tasks": ["gsm8k"]})
+        place.write("other")
+        assert self.load(place) == ["00_start", "A1_more"]
+        assert self.load(place, preset="colab") == ["00_start"]
+
+    def test_none(self, place):
+        with pytest.raises(ConfigError, match="no notebooks"):
+            self.load(place)
+
+    def test_two_makers(self, place):
+        place.write("00_a", makes=["x"])
+        place.write("01_b", makes=["x"])
+        with pytest.raises(ConfigError, match="00_a and 01_b both make 'x'"):
+            self.load(place)
+
+    def test_no_maker(self, place):
+        place.write("00_a", needs=["x"])
+        with pytest.raises(ConfigError, match="00_a needs 'x'"):
+            self.load(place)
+
+    def test_circle(self, place):
+        place.write("00_a", makes=["x"], needs=["y"])
+        place.write("01_b", makes=["y"], needs=["x"])
+        with pytest.raises(ConfigError, match="circle: 00_a, 01_b"):
+            self.load(place)
+
+    def test_no_notebook(self, place):
+        (place.notebooks / "00_a.ipynb").write_text("{}")
+        with pytest.raises(ConfigError, match="00_a.ipynb is no notebook"):
+            self.load(place)
+
+    def test_the_longest_way_goes_first(self, place):
+        place.write("00_a", minutes=1)
+        place.write("01_b", makes=["b"], minutes=1)
+        place.write("02_c", needs=["b"], minutes=2)
+        notebooks = graph.load_graph(Course.load(), place.notebooks)
+        assert [graph.longest_path(n, notebooks) for n in notebooks] == [1, 3, 2]
+        assert [n.name for n in runner.Runner(Course.load(), 2)._ready(notebooks, notebooks, set())]
+        ready = runner.Runner(Course.load(), 2)._ready(notebooks, notebooks, set())
+        assert [n.name for n in ready] == ["01_b", "00_a"]
+
+
+class TestEnsure:
+    def test_runs_what_is_missing_on_tiny(self, three, monkeypatch, capsys):
+        monkeypatch.setenv("TRACE", str(three.trace_file))
+        stage = command_line.ensure(Course.load(), "grpo", three.notebooks)
+        assert stage.name == "grpo" and three.trace() == ["03_sft", "05_grpo"]
+        assert "running 03_sft, 05_grpo first" in capsys.readouterr().out
+        assert command_line.ensure(Course.load(), "grpo", three.notebooks).run_id == stage.run_id
+        assert three.trace() == []
+
+    def test_only_names_the_command_elsewhere(self, three):
+        with pytest.raises(ArtifactError, match="run --preset colab .* --only grpo"):
+            command_line.ensure(Course.load("colab"), "grpo", three.notebooks)
+
+    def test_a_notebook_in_the_runner_starts_no_other_run(self, three, monkeypatch):
+        monkeypatch.setenv("COURSE_RUNNER", "1")
+        with pytest.raises(ArtifactError, match="--only grpo"):
+            command_line.ensure(Course.load(), "grpo", three.notebooks)
+
+
+class TestCommandLine:
+    def main(self, place, *arguments):
+        return command_line.main([*arguments, "--notebooks", str(place.notebooks)])
+
+    @pytest.mark.parametrize(
+        "arguments, words",
+        [
+            (["--overrides", "{grpo: {max_step: 1}}"], "'grpo.max_steps'"),
+            (["--preset", "tin"], "'tiny'"),
+            (["--recipe", "nothing"], "recipe 'nothing' does not exist"),
+        ],
+    )
+    def test_mistakes_are_told_in_one_line(self, three, capsys, arguments, words):
+        assert self.main(three, "run", *arguments) == 1
+        err = capsys.readouterr().err
+        assert words in err and err.count("\n") == 1
+
+    def test_recipe_below_command_line(self, three):
+        recipes = three.notebooks / "recipes"
+        recipes.mkdir()
+        text = "preset: colab\nseed: 4\noverrides: {grpo: {max_steps: 1, beta: 0.5}}"
+        (recipes / "mine.yaml").write_text(text)
+        line = ["run", "--recipe", "mine", "--seed", "5", "--overrides", "{grpo: {max_steps: 2}}"]
+        line += ["--notebooks", str(three.notebooks)]
+        course = command_line._configuration(command_line._parser().parse_args(line))
+        assert (course.preset, course.seed) == ("colab", 5)
+        assert (course.grpo.max_steps, course.grpo.beta) == (2, 0.5)
+
+    def test_a_recipe_with_an_unknown_parameter(self, three, capsys):
+        (three.notebooks / "recipes").mkdir()
+        (three.notebooks / "recipes" / "mine.yaml").write_text("sede: 4")
+        assert self.main(three, "run", "--recipe", "mine") == 1
+        assert "'sede'" in capsys.readouterr().err
+
+    def test_clean_names_what_it_removes(self, three, capsys, monkeypatch):
+        course = Course.load()
+        Stage.begin(course, "sft").finish()
+        other = Course.load(seed=1)
+        Stage.begin(other, "sft").finish()
+        monkeypatch.setattr("sys.stdin", open(os.devnull))
+        assert self.main(three, "clean") == 1 and is_made(course, "sft")
+        assert f"{course.dir()}: 2 files" in capsys.readouterr().out
+        assert self.main(three, "clean", "--yes") == 0
+        assert not course.dir().exists() and is_made(other, "sft")
+        assert self.main(three, "clean", "--yes") == 0
+        assert "nothing to clean" in capsys.readouterr().out
+
+    def test_one_job_where_a_gpu_would_be_shared(self, monkeypatch):
+        monkeypatch.setattr(os, "cpu_count", lambda: 8)
+        assert command_line.default_jobs(Course.load("tiny")) == 2
+        assert command_line.default_jobs(Course.load("a100")) == 1
+        monkeypatch.setattr(os, "cpu_count", lambda: 1)
+        assert command_line.default_jobs(Course.load("tiny")) == 1

@@ -1,0 +1,174 @@
+"""The scoreboard is what its samples say: computed again here, from scratch."""
+
+import json
+import random
+
+import pytest
+
+from helpers import scoreboard
+from helpers.evaluate import compare, score
+from helpers.files import ArtifactError
+from helpers.verify import grade
+
+
+def samples(skill, seed, n=40, answer="18"):
+    """Rows of a model that is right in about `skill` of its samples, graded for real."""
+    rng = random.Random(seed)
+    rows = []
+    for i in range(n):
+        texts = [rng.choice(["so\n#### 18", "it is 18"]) if rng.random() < skill else "#### 17"
+                 for _ in range(9)]
+        *texts, first = texts
+        rows.append({
+            "id": f"p{i}", "question": "q", "answer": answer, "completions": texts,
+            "tokens": [4] * 8, "truncated": [False] * 8,
+            "strict": [grade(t, answer) for t in texts],
+            "lenient": [grade(t, answer, grading="lenient") for t in texts],
+            "greedy": {"text": first, "tokens": 4, "truncated": False,
+                       "strict": grade(first, answer),
+                       "lenient": grade(first, answer, grading="lenient")},
+        })
+    return rows
+
+
+def write_jsonl(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def write(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+MODELS = {"grpo": 0.9, "base": 0.1, "sft": 0.6, "base_few_shot": 0.3, "ppo": 0.7}
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two runs with models, one without, and things that are no runs."""
+    for run, names in [("gsm8k-s0", MODELS), ("gsm8k-s10", ["base", "sft"]), ("gsm8k-s2", ["sft"])]:
+        for name in names:
+            path = tmp_path / "tiny" / run / "evaluation" / f"samples_{name}.jsonl"
+            write_jsonl(path, samples(MODELS[name], seed=f"{run}{name}"))
+    write(tmp_path / "tiny/gsm8k-s0/notebooks/03_sft.run.json", {"minutes": 2, "peak_memory_gb": 1})
+    write(tmp_path / "tiny/gsm8k-s0/notebooks/07_grpo.run.json",
+          {"minutes": 4.5, "peak_memory_gb": 1.5})
+    write(tmp_path / "tiny/gsm8k-s0/sft/manifest.json", {"minutes": 1.9})  # within the notebook
+    write(tmp_path / "tiny/gsm8k-s2/sft/manifest.json", {"minutes": 0.5})
+    write(tmp_path / "tiny/math-s0/begun.json", {})
+    write(tmp_path / "tiny/report/evaluation/samples_base.jsonl", "no run")
+    write(tmp_path / "colab/gsm8k-s0/evaluation/samples_base.jsonl", "other preset")
+    return tmp_path
+
+
+def test_rows_and_tests_are_recomputed_from_the_samples(root):
+    board = scoreboard.build("tiny", root)
+    assert json.loads((root / "tiny" / "scoreboard.json").read_text()) == board
+    assert [(r["seed"], r["stage"]) for r in board["rows"]] == [
+        *((0, stage) for stage in ("base", "base_few_shot", "sft", "ppo", "grpo")),
+        (2, "sft"), (10, "base"), (10, "sft"),
+    ]
+    for row in board["rows"]:
+        rows = samples(MODELS[row["stage"]], seed=f"gsm8k-s{row['seed']}{row['stage']}")
+        strict = [grade(text, "18") for r in rows for text in r["completions"]]
+        assert row["pass@1"] == pytest.approx(sum(strict) / len(strict))
+        assert row == {"task": "gsm8k", "seed": row["seed"], "stage": row["stage"], **score(rows)}
+    pairs = [(t["seed"], t["better"], t["than"], t["measure"]) for t in board["tests"]]
+    assert pairs == [
+        *((0, *pair, measure) for pair in [("sft", "base"), ("sft", "base_few_shot"),
+                                           ("ppo", "sft"), ("grpo", "sft")]
+          for measure in ("strict", "lenient")),
+        (10, "sft", "base", "strict"), (10, "sft", "base", "lenient"),
+    ]
+    for test in board["tests"]:
+        a, b = (samples(MODELS[test[side]], seed=f"gsm8k-s{test['seed']}{test[side]}")
+                for side in ("better", "than"))
+        place = {key: test[key] for key in ("task", "seed", "better", "than", "measure")}
+        assert test == place | compare(a, b, test["measure"])
+
+
+def test_cost_is_that_of_the_notebooks_or_else_of_the_manifests(root):
+    board = scoreboard.build("tiny", root)
+    assert board["minutes"] == pytest.approx(2 + 4.5 + 0.5) and board["peak_memory_gb"] == 1.5
+    for path in root.glob("tiny/*/notebooks/*.run.json"):
+        path.unlink()
+    board = scoreboard.build("tiny", root)
+    assert board["minutes"] == pytest.approx(1.9 + 0.5) and board["peak_memory_gb"] is None
+
+
+def test_equal_samples_give_an_equal_scoreboard_and_others_another(root):
+    first = scoreboard.build("tiny", root)
+    assert scoreboard.build("tiny", root) == first
+    path = root / "tiny/gsm8k-s0/evaluation/samples_sft.jsonl"
+    write_jsonl(path, samples(0.6, seed="other luck"))
+    assert scoreboard.build("tiny", root)["run_id"] != first["run_id"]
+
+
+def test_the_artifacts_folder_is_the_default(root, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_ARTIFACTS", str(root))
+    assert scoreboard.build("tiny") == scoreboard.build("tiny", root)
+    assert scoreboard.main(["--preset", "tiny"]) == 0
+    assert capsys.readouterr().out == scoreboard.table(scoreboard.build("tiny")) + "\n"
+
+
+def test_nothing_measured_and_damage_are_said_in_one_line(root, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_ARTIFACTS", str(root))
+    assert scoreboard.main(["--preset", "a100"]) == 1
+    assert "helpers.course run --preset a100" in capsys.readouterr().err
+    path = root / "tiny/gsm8k-s0/evaluation/samples_grpo.jsonl"
+    path.write_text(path.read_text()[:-20])
+    assert scoreboard.main(["--preset", "tiny"]) == 1
+    out, err = capsys.readouterr()
+    assert not out and err.count("\n") == 1 and f"{path} is damaged" in err
+    write_jsonl(path, samples(0.9, seed=1, n=39))
+    assert scoreboard.main(["--preset", "tiny"]) == 1
+    assert "same problems" in capsys.readouterr().err
+
+
+def test_the_table_shows_every_row_and_test_aligned(root):
+    board = scoreboard.build("tiny", root)
+    text = scoreboard.table(board)
+    scores, tests, note = text.split("\n\n")
+    for block, rows in [(scores, board["rows"]), (tests, board["tests"])]:
+        lines = block.splitlines()
+        assert len(lines) == len(rows) + 2 and len({len(line) for line in lines}) == 1
+        assert len({line.count("|") for line in lines}) == 1
+    grpo = board["rows"][4]
+    low, high = grpo["pass@1_ci95"]
+    cells = [cell.strip() for cell in scores.splitlines()[6].split("|")]
+    assert cells[1:5] == ["gsm8k", "0", "grpo",
+                          f"{100 * grpo['pass@1']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"]
+    assert cells[-2] == "40 x 8"
+    assert "sft > base " in tests and tests.splitlines()[2].rstrip("| ").endswith("yes")
+    assert board["run_id"] in note and "7.0 minutes" in note and "1.5 GB" in note
+
+
+def test_a_missing_value_is_a_dash_and_no_better_says_no(root):
+    board = scoreboard.build("tiny", root)
+    board["rows"][0]["pass@8"] = None
+    board["tests"][0]["ci95"] = [-0.01, 0.2]
+    scores, tests, _ = scoreboard.table(board).split("\n\n")
+    assert " – " in scores.splitlines()[2] and " – " not in scores.splitlines()[3]
+    assert tests.splitlines()[2].rstrip("| ").endswith("no")
+
+
+def test_readme_gets_the_block_and_keeps_the_rest(root, tmp_path):
+    board, readme = scoreboard.build("tiny", root), tmp_path / "README.md"
+    readme.write_text(f"# Title\n{scoreboard.BEGIN}\nold\n{scoreboard.END}\n\nrest é\n")
+    scoreboard.write_readme(board, readme)
+    once = readme.read_text()
+    assert once == (f"# Title\n{scoreboard.BEGIN}\n{scoreboard.table(board)}\n{scoreboard.END}"
+                    f"\n\nrest é\n")
+    scoreboard.write_readme(board, readme)
+    assert readme.read_text() == once
+
+
+@pytest.mark.parametrize("text", ["none", scoreboard.BEGIN, scoreboard.BEGIN * 2 + scoreboard.END,
+                                  scoreboard.END + scoreboard.BEGIN])
+def test_readme_without_its_marks_is_left_alone(root, tmp_path, text):
+    readme = tmp_path / "README.md"
+    readme.write_text(text)
+    with pytest.raises(ArtifactError, match="scoreboard:begin"):
+        scoreboard.write_readme(scoreboard.build("tiny", root), readme)
+    assert readme.read_text() == text
