@@ -15,16 +15,14 @@ course: $(READY)  ## run all notebooks that are not made yet, then print the sco
 status: $(READY)  ## what is made, stale, missing or failed
 	$(COURSE) status --preset $(PRESET) --task $(TASK) --seed $(SEED)
 
-ladder: $(READY)  ## the course with three seeds, one scoreboard
-	for seed in 0 1 2; do \
-	  $(COURSE) run --preset $(PRESET) --task $(TASK) --seed $$seed || exit 1; done
+ladder: $(READY)  ## the course with several seeds, one of them drawn today; checks the claims
+	$(RUN) -m helpers.ladder run --preset $(PRESET) --seeds 0 1 2 date
 
 test: $(READY)  ## all tests
 	$(RUN) -m pytest
 
 lint: $(READY)  ## style of modules, tests and notebooks
 	$(RUN) -m ruff check .
-	$(RUN) -m ruff format --check helpers tests
 
 setup: $(READY)  ## only make the environment
 

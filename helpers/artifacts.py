@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import psutil
 
 from helpers.config import ConfigError, Course, flat
@@ -39,6 +38,9 @@ from helpers.files import (
 
 __all__ = ["ArtifactError", "Stage", "atomic_write", "atomic_write_text", "command", "find"]
 __all__ += ["hardware", "is_made", "new_run_id", "read_json", "versions", "write_json"]
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "bitsandbytes")
 NOT_LISTED = ("manifest.json", "begun.json", "checkpoints")  # not part of a stage's result
@@ -121,14 +123,16 @@ class Stage:
         return read_json(path) if path.exists() else {}
 
     @property
-    def curve(self) -> pd.DataFrame:
+    def curve(self) -> "pd.DataFrame":
+        import pandas as pd
+
         return pd.read_parquet(self.path / "curve.parquet")
 
     def save_metrics(self, values: dict) -> None:
         """Merge into metrics.json."""
         write_json(self.path / "metrics.json", {**self.metrics, **values})
 
-    def save_curve(self, curve: pd.DataFrame) -> None:
+    def save_curve(self, curve: "pd.DataFrame") -> None:
         atomic_write(self.path / "curve.parquet", curve.to_parquet)
 
     def save_samples(self, rows: Iterable[dict], name: str = "samples.jsonl") -> None:

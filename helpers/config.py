@@ -14,17 +14,20 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import pandas as pd
 import yaml
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from helpers import schema
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ROOT = next(p for p in Path(__file__).resolve().parents if (p / "environment.yml").is_file())
 HERE = Path(__file__).resolve().parent
-STAGE_SECTIONS = ("sft", "grpo", "evaluation")  # a stage depends on those it names in `uses`
+# A stage depends on those that it names in `uses`.
+STAGE_SECTIONS = ("sft", "grpo", "evaluation", "pretraining")
 ALSO_USED = {"grpo": ("rewards",)}  # read by these stages only: supervised tuning has no reward
 NO_EFFECT = ("tracking",)  # where curves are sent changes no result
 
@@ -52,6 +55,7 @@ class Course(schema.Section):
     sft: schema.Sft
     grpo: schema.Grpo
     evaluation: schema.Evaluation
+    pretraining: schema.Pretraining
     tracking: schema.Tracking
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)  # dotted key -> who set it
     _overrides: dict = PrivateAttr(default_factory=dict)
@@ -109,6 +113,8 @@ class Course(schema.Section):
         used = set(sections).union(*(ALSO_USED.get(s, ()) for s in sections))
         optional = {*STAGE_SECTIONS, *NO_EFFECT}.union(*ALSO_USED.values())
         values = {k: v for k, v in self.model_dump().items() if k in used or k not in optional}
+        if "evaluation" not in used:  # how many test problems there are matters to nothing else
+            values["data"] = {k: v for k, v in values["data"].items() if k != "test"}
         values["local"] = [_digest(folder) for folder in self._local_folders()]
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -119,11 +125,13 @@ class Course(schema.Section):
         places = [self.model.name, self.dataset.path or tiny]
         return [ROOT / place for place in places if place and (ROOT / place).is_dir()]
 
-    def summary(self) -> pd.DataFrame:
-        """One row a setting: its dotted name, its value, and who set it."""
+    def summary(self, *sections: str) -> "pd.DataFrame":
+        """One row a setting: its dotted name, its value, who set it; all, or of these sections."""
+        import pandas as pd  # here: its second of import is not for every command line
+
         rows = [
             (key, value, self._origin.get(key) or self._origin.get(key.rpartition(".")[0], ""))
-            for key, value in flat(self.model_dump())
+            for key, value in flat(self.model_dump(include=set(sections) or None))
         ]
         return pd.DataFrame(rows, columns=["setting", "value", "set by"])
 

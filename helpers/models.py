@@ -7,6 +7,7 @@ run. Precision follows the device: bfloat16 needs compute capability 8 (a T4 onl
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    TrainingArguments,
+)
+from transformers.utils import logging as transformers_logging
 
 from helpers import hub
 from helpers.config import ROOT, Course
@@ -22,6 +29,10 @@ from helpers.prompts import END_OF_TURN
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 PADDING = "<|endoftext|>"
+
+transformers_logging.disable_progress_bar()  # a line a weight shard is no news in a notebook
+# TRL 1.16 asks for gradient checkpointing by its old name.
+warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
 
 class ModelError(RuntimeError):
@@ -55,11 +66,14 @@ def trainer_flags(course: Course) -> dict:
     checkpointing on, wherever it runs."""
     gpu = device().type == "cuda"
     kind = precision(course)
+    checkpointing = "gradient_checkpointing"
+    if "activation_checkpointing" in TrainingArguments.__dataclass_fields__:
+        checkpointing = "activation_checkpointing"  # its name since transformers 5.2x
     return {
         "use_cpu": not gpu,
         "bf16": gpu and kind == torch.bfloat16,
         "fp16": gpu and kind == torch.float16,
-        "gradient_checkpointing": gpu,
+        checkpointing: gpu,
         "dataloader_pin_memory": gpu,
         "report_to": list(course.tracking.report_to) or "none",
         "seed": course.seed,
@@ -138,7 +152,23 @@ def _load(name: str, course: Course, quantization: str, full: bool):
             bnb_4bit_compute_dtype=kind,
         )
     model = _from_pretrained(AutoModelForCausalLM, name, course, **options)
+    for layer in model.modules():
+        # On CPUs with AVX512-BF16, bitsandbytes repacks a layer at the first forward without
+        # gradient, and no gradient flows through the packed layer when training goes on.
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
+    _end_at_turn(model, name, course)
     return model.eval()
+
+
+def _end_at_turn(model: torch.nn.Module, name: str, course: Course) -> None:
+    """Note in the model's configuration that an answer ends with its turn: base models name the
+    end of the document only, and whoever loads the saved model generates past the answer."""
+    tokenizer = load_tokenizer(course, name if Path(name).is_dir() else None)
+    end, padding = tokenizer.eos_token_id, tokenizer.pad_token_id
+    model.config.eos_token_id, model.config.pad_token_id = end, padding
+    model.generation_config.eos_token_id = [end, padding]
+    model.generation_config.pad_token_id = padding
 
 
 def lora_config(course: Course, **changes) -> LoraConfig:

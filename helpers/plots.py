@@ -37,6 +37,7 @@ DPI = 110
 
 TRAINING_PANELS = {  # key as TRL logs it: title, unit
     "reward": ("Reward", "mean per completion"),
+    "frac_reward_zero_std": ("Groups without a signal", "share of groups"),
     "completions/mean_length": ("Completion length", "tokens"),
     "kl": ("KL to the reference", "nats per token"),
     "entropy": ("Entropy", "nats per token"),

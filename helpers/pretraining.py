@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
+
+from helpers.files import atomic_write
 
 CHAT_TOKENS = ["<|im_start|>", "<|im_end|>"]
 
@@ -27,7 +32,9 @@ def train_tokenizer(documents: list[str], vocab_size: int) -> PreTrainedTokenize
 
     fresh = Qwen2Tokenizer(eos_token="<|im_end|>", pad_token="<|endoftext|>")
     pieces = (piece for document in documents for piece in split_markup(document))
-    trained = fresh.train_new_from_iterator(pieces, vocab_size, new_special_tokens=CHAT_TOKENS)
+    trained = fresh.train_new_from_iterator(
+        pieces, vocab_size, new_special_tokens=CHAT_TOKENS, show_progress=False
+    )
     trained.chat_template = qwen2_5_chat_template
     return trained
 
@@ -104,6 +111,42 @@ def optimizers(model: Qwen2ForCausalLM, learning_rate: float) -> list[torch.opti
     )
     adamw = torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.0)
     return [muon, adamw]
+
+
+def save_checkpoint(
+    path: Path, step: int, model: Qwen2ForCausalLM, parts: Sequence[torch.optim.Optimizer]
+) -> None:
+    """Weights, optimizer state and the number of steps done, in one file that is whole or absent.
+
+    Safetensors holds nothing but tensors, so opening a checkpoint can never run code.
+    """
+    tensors = {f"model/{name}": weight.detach() for name, weight in model.named_parameters()}
+    for number, part in enumerate(parts):
+        for index, state in part.state_dict()["state"].items():
+            for key, value in state.items():
+                tensors[f"{number}/{index}/{key}"] = torch.as_tensor(value)
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    atomic_write(path, lambda file: save_file(whole, file, metadata={"step": str(step)}))
+
+
+def load_checkpoint(
+    path: Path, model: Qwen2ForCausalLM, parts: Sequence[torch.optim.Optimizer]
+) -> int:
+    """Put a checkpoint's weights and optimizer state in place; returns the steps it has done."""
+    weights = dict(model.named_parameters())
+    states: list[dict] = [{} for _ in parts]
+    with safe_open(path, "pt") as file, torch.no_grad():
+        for name in file.keys():
+            where, _, key = name.rpartition("/")
+            if where == "model":
+                weights[key].copy_(file.get_tensor(name))
+            else:
+                number, index = map(int, where.split("/"))
+                states[number].setdefault(index, {})[key] = file.get_tensor(name)
+        step = int(file.metadata()["step"])
+    for part, state in zip(parts, states, strict=True):
+        part.load_state_dict({**part.state_dict(), "state": state})
+    return step
 
 
 def pretrain(

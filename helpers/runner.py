@@ -110,6 +110,7 @@ class Runner:
         self.live = self.out.isatty()
         self.children: list[Child] = []
         self.peak_gb = self.measured = 0.0
+        self.shown = ""
 
     def run(self, todo: list[Notebook], forced: set[str] = frozenset()) -> None:
         """Execute `todo` (in order). RunFailed on the first notebook that fails; the others are
@@ -202,8 +203,10 @@ class Runner:
             self.peak_gb = max(self.peak_gb, used)
         if self.live:
             lines = " | ".join(child.line(total) for child in self.children)
-            self.out.write(f"\r\x1b[K{lines}")
-            self.out.flush()
+            if lines != self.shown:
+                self.shown = lines
+                self.out.write(f"\r\x1b[K{lines}")
+                self.out.flush()
 
     def _clear_line(self) -> None:
         if self.live:

@@ -185,7 +185,7 @@ def _cut(text: str, stop_text: str | None) -> str:
 class VLLMModel:
     """A saved model in a vLLM engine, for `generate`. Needs a GPU and the package vllm."""
 
-    def __init__(self, path: str | Path, course: Course, **options):
+    def __init__(self, path: str | Path | None, course: Course, **options):
         try:
             import vllm
         except ImportError as error:
@@ -193,8 +193,10 @@ class VLLMModel:
                                     "Install it, or use engine 'hf'.") from error
         self._sampling = vllm.SamplingParams
         dtype = str(models.precision(course)).removeprefix("torch.")
-        self._engine = vllm.LLM(model=str(path), dtype=dtype, seed=course.seed,
-                                trust_remote_code=False, **options)
+        name = path or models.find_model(course.model.name, course.world)
+        revision = None if path else course.model.revision
+        self._engine = vllm.LLM(model=str(name), revision=revision, dtype=dtype,
+                                seed=course.seed, trust_remote_code=False, **options)
         self._end_ids = end_ids(models.load_tokenizer(course, path))
 
     def complete(self, prompts, n, temperature, top_p, max_new_tokens, seed, greedy, stop_text):
@@ -211,12 +213,15 @@ class VLLMModel:
         ]
 
 
-def load_engine(path: str | Path, course: Course):
-    """What `generate` samples from: the saved model, in vLLM if `course.generation.engine` says
-    so ("auto": where a GPU and vllm are there), else as a plain model."""
+def load_engine(path: str | Path | None, course: Course):
+    """What `generate` samples from: the saved model (None: the base, unquantised), in vLLM if
+    `course.generation.engine` says so ("auto": where a GPU and vllm are there), else as a plain
+    model."""
     engine = course.generation.engine
     if engine == "auto":
         from importlib.util import find_spec
 
         engine = "vllm" if torch.cuda.is_available() and find_spec("vllm") else "hf"
-    return VLLMModel(path, course) if engine == "vllm" else models.load_model(path, course)
+    if engine == "vllm":
+        return VLLMModel(path, course)
+    return models.load_model(path, course) if path else models.load_base(course, "none")

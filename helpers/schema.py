@@ -81,6 +81,7 @@ class Sft(Section):
     max_grad_norm: Positive
     save_steps: Count
     logging_steps: Count
+    shuffle_answers: bool  # a control that must learn no math: every problem gets another's answer
 
 
 class Grpo(Section):
@@ -106,6 +107,25 @@ class Evaluation(Section):
     n: Count  # samples a problem
     few_shot: Annotated[int, Field(ge=0)]  # worked examples in the base model's few-shot row
     split: Literal["train", "validation", "test", "sealed"]
+
+
+class Pretraining(Section):
+    hidden_size: Count  # of the tiny base, which is a Qwen2
+    layers: Count
+    heads: Count
+    key_value_heads: Count  # shared by heads / key_value_heads query heads each
+    vocab_size: Count
+    tokenizer_documents: Count  # the tokenizer is trained on the first ones
+    batch_size: Count  # packed sequences a step
+    length: Annotated[int, Field(ge=2)]  # tokens of a packed sequence
+    full: bool  # run the recipe's full_steps instead of steps
+    steps: Count  # a trial, enough to see the loss fall
+    full_steps: Count  # what the shipped base was trained for
+    learning_rate: Positive
+    slip: Share  # share of worked solutions with a wrong line, on purpose
+    corpus_seed: Annotated[int, Field(ge=0)]
+    save_steps: Count  # a checkpoint to resume from
+    problems: Count  # validation problems that measure the result
 
 
 class Tracking(Section):

@@ -24,8 +24,8 @@ def pass_at_k(n: int, c: ArrayLike, k: int) -> np.ndarray:
     if not 1 <= k <= n:
         raise ValueError(f"pass@{k} needs at least {max(k, 1)} samples a problem, there are {n}")
     wrong = n - np.asarray(c)[..., None]  # (..., 1) against the k draws without replacement
-    draws = np.arange(k)
-    return 1 - np.prod(np.maximum(wrong - draws, 0) / (n - draws), axis=-1)
+    draws = np.arange(k)  # with fewer than k wrong ones, one factor is 0, and so is the product
+    return 1 - np.prod((wrong - draws) / (n - draws), axis=-1)
 
 
 def majority_vote(answers: Sequence[str | None], reference: str) -> float:

@@ -5,7 +5,7 @@ page's own ground and text, so both tables read on light and dark pages, and not
 colour alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from IPython.display import HTML
@@ -13,8 +13,9 @@ from IPython.display import HTML
 IGNORED = -100  # the label of a token without loss
 RIGHT, WRONG = "rgba(0,158,115,.18)", "rgba(213,94,0,.18)"
 LINE = "1px solid rgba(128,128,128,.5)"
-WITH_LOSS = "background:rgba(230,159,0,.35);border-bottom:2px solid #D55E00"
-WITHOUT_LOSS = "border-bottom:2px solid transparent;opacity:.75"
+EDGE = "border-left:1px solid rgba(128,128,128,.6)"  # where a token begins
+WITH_LOSS = f"background:rgba(230,159,0,.35);border-bottom:2px solid #D55E00;{EDGE}"
+WITHOUT_LOSS = f"border-bottom:2px solid transparent;opacity:.75;{EDGE}"
 CELL = (f"border:{LINE};padding:6px;text-align:left;vertical-align:top;white-space:pre-wrap;"
         "overflow-wrap:anywhere")
 
@@ -67,4 +68,32 @@ def token_mask_html(tokenizer, ids: Sequence[int], labels: Sequence[int]) -> HTM
     legend = (f'<div style="margin-bottom:6px"><span style="{WITH_LOSS}">with loss</span>: '
               f"{learned} of {len(labels)} tokens</div>")
     return HTML(f'{legend}<div style="font-family:monospace;line-height:1.9;white-space:pre-wrap;'
+                f'overflow-wrap:anywhere">{"<wbr>".join(parts)}</div>')
+
+
+def text_table(columns: Mapping[str, Sequence]) -> HTML:
+    """{heading: cells} as a table for reading: everything escaped, line breaks kept."""
+    style = CELL.replace("anywhere", "break-word")  # narrow columns keep their words whole
+    head = "".join(f'<th scope="col" style="{style}">{escape(str(name))}</th>' for name in columns)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{style}">{escape(str(cell))}</td>' for cell in row) + "</tr>"
+        for row in zip(*columns.values(), strict=True)
+    )
+    return HTML(f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead>'
+                f"<tbody>{body}</tbody></table>")
+
+
+def token_loss_html(tokenizer, ids: Sequence[int], losses: Sequence[float]) -> HTML:
+    """The tokens of one text (both of length T), each on a ground that grows with its loss.
+
+    The loss in nats stands in the tooltip, and below every token that costs one nat or more, so
+    nothing is told by colour alone. Raises ValueError if the lengths differ.
+    """
+    parts = []
+    for token, loss in zip(ids, losses, strict=True):
+        text = escape(tokenizer.decode([token])).replace("\n", "↵<br>")
+        note = f'<sub style="font-size:.65em">{loss:.1f}</sub>' if loss >= 1 else ""
+        parts.append(f'<span title="{loss:.2f} nats" style="background:rgba(213,94,0,'
+                     f'{min(0.75, loss / 6):.2f})">{text}{note}</span>')
+    return HTML('<div style="font-family:monospace;line-height:2;white-space:pre-wrap;'
                 f'overflow-wrap:anywhere">{"<wbr>".join(parts)}</div>')

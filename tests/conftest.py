@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.guards", "pytester"]
+pytest_plugins = ["tests.guards", "tests.full_course", "pytester"]
 
 # One thread a process: with several processes on few cores more threads are many times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

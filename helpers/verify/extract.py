@@ -27,9 +27,9 @@ FORMATS = ("hash", "xml", "boxed", "think")
 GRADINGS = ("strict", "lenient")
 TAIL = 20_000  # characters; answers stand at the end, and a bound keeps the worst case fast
 
-# A number as people write it: sign, currency, digits with commas or dots. Whether the
-# commas make sense is for `number` to say: "1,2" is found whole, and is then no number, which is
-# safer than to find a 2. A minus right after a letter or digit is a subtraction ("16-3").
+# A number as people write it: sign, currency, digits with commas or dots. Whether the commas make
+# sense is for `number` to say: "1,2" is found whole, and is then no number, which is safer than to
+# find a 2. A minus right after a letter or digit is a subtraction ("16-3").
 _DIGITS = r"(?:[0-9][0-9.,]*+|\.[0-9]++)"
 _NUMBER = rf"(?:(?<![\w)\]])[-+−])?(?:\\?[$€£¥]\s?[-−]?)?{_DIGITS}(?:/{_DIGITS})?"
 _ANY_NUMBER = re.compile(_NUMBER)

@@ -261,6 +261,48 @@ class TestCheckpoints:
         assert stage.last_checkpoint() == str(stage.checkpoints / "checkpoint-10")
 
 
+def test_a_real_trainer_resumes_from_the_last_complete_checkpoint(course):
+    """Three steps, the last checkpoint cut: training goes on from the second."""
+    import torch
+    from transformers import Trainer, TrainingArguments
+
+    class Line(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, x, labels):
+            return {"loss": ((self.weight * x - labels) ** 2).mean()}
+
+    def trainer(stage, steps):
+        arguments = TrainingArguments(
+            output_dir=str(stage.checkpoints),
+            max_steps=steps,
+            save_steps=1,
+            save_total_limit=2,
+            use_cpu=True,
+            report_to="none",
+            logging_strategy="no",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+        )
+        rows = [{"x": torch.ones(1), "labels": torch.ones(1)}] * 8
+        return Trainer(Line(), arguments, train_dataset=rows, callbacks=[CheckpointGuard()])
+
+    stage = Stage.begin(course, "sft", uses=["sft"])
+    trainer(stage, 3).train()
+    newest = stage.checkpoints / "checkpoint-3"
+    assert stage.last_checkpoint() == str(newest)
+    weights = newest / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    again = Stage.begin(course, "sft", uses=["sft"])
+    assert again.last_checkpoint() == str(stage.checkpoints / "checkpoint-2")
+    second = trainer(again, 5)
+    second.train(resume_from_checkpoint=again.last_checkpoint())
+    assert second.state.global_step == 5
+    assert again.last_checkpoint() == str(stage.checkpoints / "checkpoint-5")
+
+
 KILLED = """
 import sys
 from helpers.artifacts import Stage

@@ -21,6 +21,7 @@ NOT_IMPORTED = {
     "accelerate", "bitsandbytes", "ipykernel", "ipywidgets", "jinja2", "jupyterlab", "math-verify",
     "pyarrow", "pytest-timeout", "ruff", "safetensors", "tensorboard",
 }  # fmt: skip
+MAGIC = re.compile(r"^(\s*)(%%?|!)\w.*")  # a notebook's line for IPython or the shell
 OPTIONAL = {"vllm", "google"}  # used where it is installed: a GPU machine, Colab
 
 
@@ -51,7 +52,7 @@ def sources() -> dict[str, str]:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         codes = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
         plain = [line for code in codes for line in code.splitlines()]
-        found[path] = "\n".join("pass" if re.match(r"\s*[%!]", p) else p for p in plain)
+        found[path] = "\n".join(MAGIC.sub(r"\1pass", line) for line in plain)
     return {str(path.relative_to(ROOT)): text for path, text in found.items()}
 
 

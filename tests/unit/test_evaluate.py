@@ -181,6 +181,11 @@ def test_score_with_few_samples_leaves_out_what_it_cannot_know():
     assert found["pass@1"] == 0.25 and found["pass@5"] is found["pass@8"] is found["maj@8"] is None
 
 
+def test_maj_8_counts_the_first_eight_of_more_samples():
+    rows = [row("a", [R] * 4 + [W] * 3 + ["x"] + [W] * 4, [1] * 4 + [0] * 8)]
+    assert score(rows)["maj@8"] == 1 and score(rows)["samples"] == 12
+
+
 @pytest.mark.parametrize("rows", [[], [row("a", [R], [1]), row("b", [R, R], [1, 1])],
                                   [row("a", [], [])]])
 def test_score_refuses_uneven_rows(rows):
@@ -214,6 +219,10 @@ def test_compare_lenient_uses_lenient_verdicts():
     a = [row(str(i), [L] * 8, [0] * 8, [1] * 8) for i in range(50)]
     b = [row(str(i), [R] * 8, [1] * 8) for i in range(50)]
     assert compare(a, b)["difference"] == -1 and compare(a, b, "lenient")["difference"] == 0
+    for rows, greedy in [(a, True), (b, False)]:  # the greedy answers differ only leniently
+        for r in rows:
+            r["greedy"] |= {"strict": True, "lenient": greedy}
+    assert compare(a, b)["p"] == 1 and compare(a, b, "lenient")["p"] < 1e-9
     with pytest.raises(ValueError, match="'loose'"):
         compare(a, b, "loose")
 

@@ -1,6 +1,7 @@
 """The guard against silent skips: what it lets through and what ends a CI run red."""
 
 import pytest
+import torch
 
 from tests import guards
 
@@ -52,8 +53,6 @@ def test_an_expected_failure_is_no_skip(session):
 
 
 def test_a_gpu_may_be_absent_but_not_overlooked(session, monkeypatch):
-    import torch
-
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert session(SKIPPING.format(reason=guards.NO_GPU)).ret == 0
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -72,15 +71,11 @@ def test_a_failure_stays_a_failure(session):
 
 
 def test_one_thread_unless_told():
-    import torch
-
     assert torch.get_num_threads() == 1
 
 
 @pytest.mark.threads(2)
 def test_two_threads_where_told():
-    import torch
-
     assert torch.get_num_threads() == 2
 
 

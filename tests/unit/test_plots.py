@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import models, plots, prompts
+from helpers import models, plots, prompts, tables
 from helpers.artifacts import Stage
 from helpers.config import Course
 from helpers.data.problem import Problem
@@ -146,3 +146,14 @@ def test_token_mask_shows_every_token_and_marks_those_with_loss():
     assert Text(page).tags == {"div", "span", "br", "wbr"}
     with pytest.raises(ValueError, match="shorter|longer"):
         plots.token_mask_html(tokenizer, ids, labels[:-1])
+
+
+def test_text_table_shows_every_cell_and_runs_none():
+    nasty = '"><script>alert(1)</script>\nline'
+    page = tables.text_table({"a <b>": [nasty, 2], "c": ["x", None]}).data
+    seen = Text(page)
+    assert seen.text == f"a <b>c{nasty}x2None"
+    assert seen.tags == {"table", "thead", "tbody", "tr", "th", "td"}
+    assert page.count("white-space:pre-wrap") == 6  # heads and cells have their style
+    with pytest.raises(ValueError, match="shorter|longer"):
+        tables.text_table({"a": [1], "b": []})

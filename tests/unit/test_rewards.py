@@ -60,6 +60,16 @@ def test_the_course_decides_the_answer_format():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert reward(completions=completions, answer=["18"] * 2) == [1.0, 0.0]
+        column = ["hash"] * 2  # a data set column of that name has no say
+        assert reward(completions=completions, answer=["18"] * 2, answer_format=column) == [1, 0]
+
+
+def test_the_random_control_follows_the_seed_of_the_course():
+    def control(seed):
+        course = Course.load(seed=seed, overrides={"rewards": {"random_reward": 1.0}})
+        return reward_functions(course)[0][1](completions=["a"] * 50)
+
+    assert control(1) == control(1) != control(2)
 
 
 @pytest.mark.parametrize(("name", "hint"), [("exact_anwser", "did you mean 'exact_answer'"),

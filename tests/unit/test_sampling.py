@@ -134,10 +134,13 @@ def test_same_seed_same_text_other_seed_other_text(model, tokenizer):
 def test_samples_follow_the_models_own_distribution(model, tokenizer):
     """The first token's frequencies over 6,000 samples against softmax(logits / T)."""
     prompt, temperature, count = PROMPTS[2], 2.5, 6000
-    model.generation_config.update(top_k=1, repetition_penalty=5.0)  # as instruct models bring
-    ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
+    # Instruct models bring a file with such settings; a penalty below 1 favours repetition.
+    model.generation_config.update(top_k=1, repetition_penalty=0.1)
+    ids = torch.tensor([[*tokenizer(prompt)["input_ids"], last] for last in range(3, 360)])
     with torch.no_grad():
-        expected = (model(input_ids=ids).logits[0, -1] / temperature).softmax(-1)
+        expected = (model(input_ids=ids).logits[:, -1] / temperature).softmax(-1)
+    repeats = expected.gather(1, ids).sum(-1).argmax()  # a prompt whose tokens tend to come again,
+    ids, expected = ids[repeats:repeats + 1], expected[repeats]  # so that a penalty would be seen
     config = sampling._generation_config(tokenizer, temperature, 1.0, 1, False)
     torch.manual_seed(0)
     rows = sampling._complete(model, tokenizer, ids.tolist(), count, config)

@@ -1,0 +1,149 @@
+"""Will it fit, and how long will it take? Memory and minutes of each stage, before it runs.
+
+Everything follows from a few numbers: P parameters, of which P' are trained, L layers of width h
+(keys and values kv, feed-forward f), a vocabulary of V, and batches of B rows of T tokens at the
+course's length limits. Memory is the upper end: real rows are shorter. Minutes are an order of
+magnitude. What the libraries themselves take (about 1 GB) and downloads are not in it.
+"""
+
+import math
+
+import pandas as pd
+
+from helpers.config import Course, names
+from helpers.data.source import find_file, local_folder
+from helpers.machine import USUAL, Machine, this_machine
+from helpers.model_size import Size, size, weight_bytes
+
+ROWS = {"openai/gsm8k": {"train": 7473, "test": 1319}}  # from the data set's card
+UTILISATION = 0.3  # share of the peak speed that training reaches with plain transformers
+LAYER_SECONDS = 1e-3  # one layer on one new token costs at least this: starting its operations
+FILL = 0.6  # how full batches are: tokens that are not padding, against the limits
+EVALUATED = 4  # base, base with examples, sft, grpo
+
+
+def optimizer_bytes(trained: int) -> int:
+    """P' x (4 for the gradient + 4 + 4 for Adam's two running means), in float32."""
+    return 12 * trained
+
+
+def activation_bytes(model: Size, rows: int, tokens: int, kind: int, checkpointing: bool) -> float:
+    """What the forward pass keeps for the backward pass, for B x T tokens.
+
+    A layer keeps about 8h + 2kv + 4f numbers a token (norms, queries, keys, values, attention,
+    and four of the feed-forward part); with gradient checkpointing only its input, h, and one layer
+    in full. On top come three float32 copies of the logits: 3V (values, log-probabilities,
+    gradient), with a vocabulary of 150,000 often the largest part.
+    """
+    layer = 8 * model.width + 2 * model.kv + 4 * model.feed_forward
+    kept = model.layers * model.width + layer if checkpointing else model.layers * layer
+    return rows * tokens * (kept * kind + 3 * 4 * model.vocabulary)
+
+
+def cache_bytes(model: Size, rows: int, tokens: int, kind: int) -> float:
+    """Generation: keys and values of all layers, 2 L kv numbers a token, and logits of one step."""
+    return rows * (tokens * 2 * model.layers * model.kv * kind + 2 * 4 * model.vocabulary)
+
+
+def training_seconds(
+    model: Size, tokens: int, trained: int, batches: int, machine: Machine
+) -> float:
+    """Two operations a parameter and token forward, two backward to the activations, two more for
+    the weights that are trained, two for recomputing where memory is saved (GPU)."""
+    operations = (6 if machine.gpu else 4) * model.in_products + 2 * trained
+    started = 3 * batches * model.layers * LAYER_SECONDS
+    return FILL * tokens * operations / (machine.tflops * 1e12 * UTILISATION) + started
+
+
+def generation_seconds(
+    model: Size, rows: int, batch: int, tokens: int, kind: int, machine: Machine
+) -> float:
+    """A step for every token of a batch's longest answer. A step takes the longer of reading all
+    weights from memory and of 2P operations a row, and LAYER_SECONDS a layer on top."""
+    at_once = min(rows, batch)
+    reading = weight_bytes(model, kind) / (machine.bandwidth * 1e9)
+    computing = 2 * model.in_products * at_once / (machine.tflops * 1e12 * UTILISATION)
+    step = max(reading, computing) + model.layers * LAYER_SECONDS
+    return math.ceil(rows / batch) * FILL * tokens * step
+
+
+def problems(course: Course, split: str) -> int:
+    """Problems of a split after `course.data`; validation, a tenth, is taken from training."""
+    folder = local_folder(course)
+    if folder:
+        with find_file(folder, split).open(encoding="utf-8") as lines:
+            rows = sum(bool(line.strip()) for line in lines)
+    else:
+        rows = ROWS.get(course.dataset.hub_id, {}).get(split, 10_000)
+    rows = rows * 9 // 10 if split == "train" else rows
+    return min(rows, getattr(course.data, split) or rows)
+
+
+def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
+    """A row a stage: weights GB, gradients + optimizer GB, activations GB, total GB, minutes.
+
+    `activations` holds the larger of what training keeps and what generation caches. `machine`
+    is this one unless given; downloads and loading are not in the minutes.
+    """
+    machine = machine or this_machine()
+    model, sft, grpo = size(course), course.sft, course.grpo
+    kind = 2 if machine.gpu and course.model.precision != "float32" else 4
+    prompt, answer = course.lengths.prompt, course.lengths.completion
+    tokens = prompt + answer
+
+    full = sft.method == "full"
+    trained = model.parameters if full else model.trained
+    rows_a_step = sft.batch_size * sft.gradient_accumulation_steps
+    steps = sft.max_steps or math.ceil(sft.epochs * problems(course, "train") / rows_a_step)
+    weights = weight_bytes(model, 4 if full else kind, course.model.quantization == "4bit")
+    adapter = 4 * model.trained
+    rows = {"sft": (
+        weights + (0 if full else adapter), optimizer_bytes(trained),
+        activation_bytes(model, sft.batch_size, tokens, kind, machine.gpu),
+        training_seconds(model, steps * rows_a_step * tokens, trained,
+                         steps * sft.gradient_accumulation_steps, machine))}
+
+    group = grpo.prompts_per_step * grpo.num_generations
+    at_once = grpo_rows(course)
+    rows["grpo"] = (
+        weights + adapter, optimizer_bytes(model.trained),
+        max(activation_bytes(model, at_once, tokens, kind, machine.gpu),
+            cache_bytes(model, group, tokens, kind)),
+        grpo.max_steps * (
+            generation_seconds(model, group, group, answer, kind, machine)
+            + training_seconds(model, group * tokens, model.trained,
+                               group // at_once, machine)))
+
+    batch = course.generation.batch_size
+    answers = problems(course, "test") * (course.evaluation.n + 1)  # the samples and a greedy one
+    rows["evaluation"] = (
+        weight_bytes(model, kind), 0, cache_bytes(model, batch, tokens, kind),
+        EVALUATED * generation_seconds(model, answers, batch, answer, kind, machine))
+    return pd.DataFrame([
+        {"stage": stage, "weights GB": one / 1e9, "gradients + optimizer GB": two / 1e9,
+         "activations GB": three / 1e9, "total GB": (one + two + three) / 1e9,
+         "minutes": seconds / 60}
+        for stage, (one, two, three, seconds) in rows.items()])
+
+
+def grpo_rows(course: Course) -> int:
+    """Completions in one backward pass: pieces as large as in sft that divide a step evenly."""
+    group = course.grpo.prompts_per_step * course.grpo.num_generations
+    return math.gcd(group, course.sft.batch_size)
+
+
+def compare(task: str, here: Machine) -> pd.DataFrame:
+    """The presets side by side: model, largest total and minutes on the hardware each is made
+    for ("tiny": here), and whether that total fits into the memory of `here`."""
+    rows = []
+    for preset in sorted(names("preset"), key=lambda p: USUAL[p].tflops if p in USUAL else 0):
+        course = Course.load(preset, task)
+        machine = USUAL.get(preset, here)
+        table = forecast(course, machine)
+        peak = table["total GB"].max()
+        fits = (here.gpu or preset not in USUAL) and peak < 0.9 * here.memory_gb
+        rows.append({"preset": preset, "model": course.model.name,
+                     "parameters": size(course).parameters, "made for": machine.name,
+                     "peak GB": peak, "minutes there": table["minutes"].sum(),
+                     "fits here": "yes" if fits else "no"})
+    return pd.DataFrame(rows)

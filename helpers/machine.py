@@ -1,0 +1,130 @@
+"""The machine a notebook runs on: what it has, how fast it is, and what will go wrong on it.
+
+Memory in GB (1e9 bytes), speed in TFLOP/s (1e12 multiplications or additions a second), bandwidth
+in GB/s. The speed here is measured, that of the cards in `USUAL` is from NVIDIA's data sheets.
+"""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+import psutil
+import torch
+
+from helpers.artifacts import hardware, versions
+from helpers.config import ROOT, Course, artifacts_root
+from helpers.models import device
+
+
+@dataclass(frozen=True)
+class Machine:
+    """`tflops`: large matrix products in the precision of training; `cores` 0 = not known."""
+
+    name: str
+    memory_gb: float
+    tflops: float
+    bandwidth: float
+    gpu: bool
+    cores: int = 0
+
+
+# 16-bit matrix products without sparsity, and the memory that a program can use.
+USUAL = {
+    "colab": Machine("NVIDIA T4", 15.8, 65.0, 320.0, gpu=True),
+    "a100": Machine("NVIDIA A100, 40 GB", 42.4, 312.0, 1555.0, gpu=True),
+}
+
+
+def this_machine() -> Machine:
+    """What runs this notebook, its speed measured in a fraction of a second."""
+    here = device()
+    gpu = here.type == "cuda"
+    # As `models.precision` chooses: 16 bits on a GPU, 32 on a processor.
+    kind = torch.float16 if gpu else torch.float32
+    size = 4096 if gpu else 384
+    square = torch.randn(size, size, device=here, dtype=kind)
+    large = torch.zeros(2**28 if gpu else 2**25, dtype=torch.uint8, device=here)
+    copy = torch.zeros_like(large)
+    seconds = _best_seconds(lambda: square @ square, gpu)
+    copying = _best_seconds(lambda: copy.copy_(large), gpu)
+    name = torch.cuda.get_device_name() if gpu else "processor (CPU)"
+    memory = (torch.cuda.get_device_properties(0).total_memory if gpu
+              else psutil.virtual_memory().total)
+    return Machine(name, memory / 1e9, 2 * size**3 / seconds / 1e12,
+                   2 * large.nbytes / copying / 1e9, gpu, os.cpu_count() or 1)
+
+
+def _best_seconds(work: Callable[[], object], gpu: bool, repeats: int = 20) -> float:
+    """The shortest of some runs: the first still loads libraries, others may be interrupted."""
+    times = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        work()
+        if gpu:
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - begun)
+    return min(times)
+
+
+def report(machine: Machine) -> pd.DataFrame:
+    """Hardware and versions in two columns, for people."""
+    memory = psutil.virtual_memory()
+    found = hardware()
+    values = {
+        "computes on": machine.name,
+        "system": f"{found['system']} on {found['machine']}",
+        "processor cores": found["cores"],
+        "threads torch uses": torch.get_num_threads(),
+        "main memory": f"{memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} GB free",
+        "GPU": ", ".join(found["gpus"]) or "none (not needed for preset tiny)",
+        "matrix products": f"{1000 * machine.tflops:,.0f} GFLOP/s, measured just now",
+        "memory bandwidth": f"{machine.bandwidth:,.0f} GB/s, measured just now",
+        "free disk": f"{_free_disk():.0f} GB",
+        **versions(),
+    }
+    return pd.DataFrame({"what": values.keys(), "value": [str(v) for v in values.values()]})
+
+
+def advice(course: Course, machine: Machine, peak_gb: float) -> list[str]:
+    """What may go wrong with this course on this machine, each with what to do; often empty.
+
+    `peak_gb`: the largest total of the forecast.
+    """
+    found = []
+    if course.preset != "tiny" and not machine.gpu:
+        found.append(f"Preset {course.preset!r} wants a GPU and there is none here. Use preset "
+                     f"'tiny', or on Colab: Runtime, Change runtime type, T4 GPU.")
+    if peak_gb > 0.9 * machine.memory_gb:
+        found.append(f"The forecast of {peak_gb:.1f} GB does not fit into {machine.memory_gb:.1f} "
+                     f"GB. Choose a smaller preset, or lower sft.batch_size and lengths.")
+    free = psutil.virtual_memory().available / 1e9
+    if free < 2:
+        found.append(f"Only {free:.1f} GB of main memory are free. Close other programs, or shut "
+                     f"down other notebooks.")
+    if _free_disk() < 2 + 4 * peak_gb:
+        found.append(f"Only {_free_disk():.1f} GB of disk are free for models and checkpoints. "
+                     f"Make room, or set COURSE_ARTIFACTS to a folder on another disk.")
+    if machine.cores and torch.get_num_threads() > machine.cores:
+        found.append(f"torch uses {torch.get_num_threads()} threads on {machine.cores} cores, "
+                     f"which is slower. Set OMP_NUM_THREADS={machine.cores}.")
+    if other := _other_versions():
+        found.append(f"Tested with other versions: {', '.join(other)}. If something fails, "
+                     f"install the tested ones: pip install -r requirements.txt")
+    return found
+
+
+def _free_disk() -> float:
+    place = next(p for p in [artifacts_root(), *artifacts_root().parents] if p.exists())
+    return shutil.disk_usage(place).free / 1e9
+
+
+def _other_versions() -> list[str]:
+    """Libraries whose installed version is not the one in requirements.txt."""
+    pins = dict(re.findall(r"(?m)^([\w-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text()))
+    installed = {name: version.split("+")[0] for name, version in versions().items()}
+    return [f"{name} {installed[name]} (tested: {pin})" for name, pin in pins.items()
+            if name in installed and installed[name] != pin]

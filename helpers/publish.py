@@ -1,0 +1,107 @@
+"""Puts the outputs of a finished run into the notebooks of the project (`make notebooks`).
+
+    python -m helpers.publish [--preset tiny] [--task gsm8k] [--seed 0]
+
+Only outputs are taken over, cleaned so that two runs differ in nothing but their results: no
+execution counts, no progress on stderr, no widget state (without it GitHub refuses a notebook), no
+metadata of papermill, no folder names of the machine. The cells themselves stay as they are.
+"""
+
+import argparse
+import copy
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+
+from helpers import graph, runner
+from helpers.artifacts import ArtifactError
+from helpers.config import ROOT, ConfigError, Course
+from helpers.files import atomic_write_text
+
+WIDGETS = "application/vnd.jupyter.widget-view+json"
+
+
+def clean_outputs(outputs: list) -> list:
+    """Outputs without what differs from run to run; streams that follow each other are joined."""
+    kept: list = []
+    for output in copy.deepcopy(outputs):
+        if output.get("name") == "stderr":
+            continue
+        output.get("data", {}).pop(WIDGETS, None)
+        if output["output_type"] in ("display_data", "execute_result") and not output["data"]:
+            continue
+        if "execution_count" in output:
+            output["execution_count"] = None
+        if output["output_type"] == "stream" and kept and kept[-1]["output_type"] == "stream":
+            kept[-1]["text"] += output["text"]
+            continue
+        kept.append(output)
+    return [_without_places(output) for output in kept]
+
+
+def _without_places(output):
+    """The output with paths inside the project written relative to it, and others shortened."""
+    if isinstance(output, str):
+        text = output.replace(f"{ROOT}/", "").replace(str(ROOT), ".")
+        return re.sub(re.escape(str(Path.home())) + r"(?=/)", "~", text)
+    if isinstance(output, list):
+        return [_without_places(item) for item in output]
+    if isinstance(output, dict):
+        return nbformat.from_dict({
+            key: value if key.startswith("image/") else _without_places(value)
+            for key, value in output.items()})
+    return output
+
+
+def with_outputs(source: nbformat.NotebookNode, executed: nbformat.NotebookNode):
+    """The source notebook with the executed one's outputs, matched by cell id.
+
+    Raises ArtifactError where a code cell has no executed twin: then the run is not of this
+    notebook, and its outputs would stand under other code.
+    """
+    twins = {cell["id"]: cell for cell in executed.cells}
+    notebook = copy.deepcopy(source)
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        twin = twins.get(cell["id"])
+        if twin is None or twin["source"] != cell["source"]:
+            raise ArtifactError(f"cell {cell['id']} has changed since the run; run it again")
+        cell["outputs"] = clean_outputs(twin["outputs"])
+        cell["execution_count"] = None
+    return notebook
+
+
+def publish(course: Course) -> list[Path]:
+    """Write every notebook of the run back into its folder; ArtifactError if one is not made."""
+    written = []
+    for notebook in graph.load_graph(course):
+        if runner.state(course, notebook) != "made":
+            raise ArtifactError(f"{notebook.name} is not made with its present code: make course")
+        executed = nbformat.read(runner.kept(course, notebook.name), as_version=4)
+        source = nbformat.read(notebook.path, as_version=4)
+        text = nbformat.writes(with_outputs(source, executed))
+        atomic_write_text(notebook.path, text if text.endswith("\n") else text + "\n")
+        written.append(notebook.path)
+    return written
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m helpers.publish", description=__doc__)
+    parser.add_argument("--preset", default="tiny")
+    parser.add_argument("--task", default="gsm8k")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    try:
+        for path in publish(Course.load(options.preset, options.task, options.seed)):
+            print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e3:.0f} kB")
+    except (ArtifactError, ConfigError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Runs that must not pass the ladder: if one of them did, the ladder would prove nothing.
+
+They reuse the finished course as far as its settings are theirs, so only what differs is run. The
+positive control is the real run's samples on the same, smaller set of problems: it must pass.
+"""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from helpers import ladder
+from helpers.evaluate import compare
+from tests import runs
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+PROBLEMS = 192
+FEWER = {"data": {"test": PROBLEMS}}
+NO_RL = {"grpo": {"max_steps": 1, "save_steps": 1}}
+CONTROLS = {
+    "learning rate 0": FEWER | {"sft": {"learning_rate": 0.0, "max_steps": 10},
+                                "grpo": {"learning_rate": 0.0, "max_steps": 4}},
+    "random reward": FEWER | {"rewards": {"exact_answer": 0.0, "random_reward": 1.0}, "grpo": {"max_steps": 30}},
+    "shuffled answers": FEWER | {"sft": {"shuffle_answers": True}} | NO_RL,
+}
+
+
+@pytest.fixture(scope="module")
+def controls(course, tmp_path_factory):
+    """{name: {claim: holds}} of every control; two run at a time."""
+    def run(name: str) -> dict[str, bool]:
+        artifacts = tmp_path_factory.mktemp("control") / "artifacts"
+        shutil.copytree(course["artifacts"], artifacts)
+        runs.run_course(artifacts, CONTROLS[name], only="08", jobs=1)
+        board = runs.read(artifacts / "tiny" / "scoreboard.json")
+        assert {row["n"] for row in board["rows"]} == {PROBLEMS}
+        return {row["claim"]: row for row in ladder.check(board)}
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(CONTROLS, pool.map(run, CONTROLS), strict=True))
+
+
+def held(control: dict, better: str, than: str, measure: str) -> bool:
+    """Whether the control passed this claim."""
+    claims = [row for claim, row in control.items()
+              if claim.startswith(f"{better} > {than} ({measure})")]
+    assert len(claims) == 1 and claims[0]["ci95"] is not None
+    return claims[0]["holds"]
+
+
+def test_the_real_run_passes_on_as_few_problems(run_folder):
+    samples = {claim_end: {row["id"]: row for row in runs.read(
+        run_folder / "evaluation" / f"samples_{claim_end}.jsonl")}
+        for claim_end in ("base", "base_few_shot", "sft", "grpo")}
+    ids = list(samples["sft"])[:PROBLEMS]
+    for claim in ladder.CLAIMS:
+        rows = [[samples[name][i] for i in ids] for name in (claim.better, claim.than)]
+        assert claim.holds(compare(*rows, claim.measure)), str(claim)
+
+
+@pytest.mark.parametrize("measure", ["strict", "lenient"])
+def test_with_learning_rate_0_no_rung_rises(controls, measure):
+    assert not held(controls["learning rate 0"], "sft", "base", measure)
+    assert not held(controls["learning rate 0"], "grpo", "sft", measure)
+
+
+@pytest.mark.parametrize("measure", ["strict", "lenient"])
+def test_with_random_rewards_grpo_does_not_rise(controls, measure):
+    assert not held(controls["random reward"], "grpo", "sft", measure)
+
+
+def test_with_shuffled_answers_sft_gains_no_maths(controls):
+    assert not held(controls["shuffled answers"], "sft", "base_few_shot", "strict")
+    assert not held(controls["shuffled answers"], "sft", "base_few_shot", "lenient")

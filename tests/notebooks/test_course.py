@@ -1,0 +1,122 @@
+"""The course at tiny scale, from empty artifacts, offline: every notebook runs and every rung
+learns. The claims are those of `helpers.ladder`, checked on what the run left behind."""
+
+import json
+
+import pytest
+
+from helpers import ladder, scoreboard
+from helpers.config import ROOT, Course
+from helpers.data import load_problems
+from helpers.evaluate import compare
+from helpers.verify import grade
+from tests import runs
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+STAGES = {"start_here", "explore_the_data", "sft", "grpo", "evaluation", "tiny_base"}
+
+
+def test_there_are_notebooks():
+    assert len(NOTEBOOKS) >= 6
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_every_notebook_was_executed(run_folder, name):
+    executed = json.loads((run_folder / "notebooks" / f"{name}.ipynb").read_text())
+    source = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())
+    code = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
+    assert len(code) >= sum(cell["cell_type"] == "code" for cell in source["cells"])
+    assert all(cell["execution_count"] for cell in code if "".join(cell["source"]).strip())
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert any("image/png" in output.get("data", {}) for output in outputs), "no figure"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_no_warning_spills_into_a_notebook(run_folder, name):
+    executed = json.loads((run_folder / "notebooks" / f"{name}.ipynb").read_text())
+    loud = ["".join(output["text"]) for cell in executed["cells"]
+            for output in cell.get("outputs", []) if output.get("name") == "stderr"]
+    assert not loud, loud[0][:500]
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_every_stage_left_a_manifest_and_metrics(run_folder, stage):
+    manifest = runs.read(run_folder / stage / "manifest.json")
+    assert manifest["stage"] == stage and manifest["seed"] == 0
+    assert {"run_id", "fingerprint", "settings", "versions", "hardware", "minutes"} <= set(manifest)
+    assert "metrics.json" in manifest["files"]
+    assert runs.read(run_folder / stage / "metrics.json")
+
+
+def test_the_git_tree_stays_as_it_was(course):
+    assert course["after"] == course["before"]
+
+
+def test_the_ladder_holds(board):
+    rows = ladder.check(board)
+    failed = [row for row in rows if not row["holds"]]
+    assert len(rows) == len(ladder.CLAIMS) and not failed, ladder.report(rows)
+
+
+def test_the_scoreboard_has_its_shape(course, board):
+    assert {"run_id", "rows", "tests", "minutes", "peak_memory_gb"} <= set(board)
+    assert [row["stage"] for row in board["rows"]] == ["base", "base_few_shot", "sft", "grpo"]
+    measured = {"task", "stage", "pass@1", "pass@1_ci95", "lenient_pass@1", "greedy", "pass@5",
+                "pass@8", "maj@8", "n", "samples"}
+    assert all(measured <= set(row) for row in board["rows"])
+    compared = {"task", "better", "than", "difference", "ci95", "p"}
+    assert all(compared <= set(test) for test in board["tests"])
+    assert scoreboard.table(board) in course["printed"]
+    print(f"\n{scoreboard.table(board)}")
+
+
+@pytest.mark.parametrize("stage", ["base", "base_few_shot", "sft", "grpo"])
+def test_the_scoreboard_follows_from_the_samples(run_folder, board, stage):
+    """Graded again from the texts, and averaged here by hand."""
+    rows = runs.read(run_folder / "evaluation" / f"samples_{stage}.jsonl")
+    problems = {problem.id: problem for problem in load_problems(Course.load(), "test")}
+    shown = next(row for row in board["rows"] if row["stage"] == stage)
+    assert len(rows) == shown["n"] == len(problems)
+    strict = [[grade(text, problems[row["id"]].answer, "hash", "strict")
+               for text in row["completions"]] for row in rows]
+    lenient = [[grade(text, problems[row["id"]].answer, "hash", "lenient")
+                for text in row["completions"]] for row in rows]
+    assert shown["samples"] == 8 and all(len(row) == 8 for row in strict)
+    assert shown["pass@1"] == pytest.approx(sum(map(sum, strict)) / (8 * len(rows)))
+    assert shown["lenient_pass@1"] == pytest.approx(sum(map(sum, lenient)) / (8 * len(rows)))
+    assert shown["pass@8"] == pytest.approx(sum(map(any, strict)) / len(rows))
+
+
+def test_the_tests_of_the_scoreboard_follow_from_the_samples(run_folder, board):
+    for test in board["tests"]:
+        rows = [runs.read(run_folder / "evaluation" / f"samples_{test[key]}.jsonl")
+                for key in ("better", "than")]
+        again = compare(*rows, test["measure"])
+        assert {key: test[key] for key in again} == pytest.approx(again) or again == {
+            key: test[key] for key in again}
+
+
+def test_copying_the_nearest_training_answer_does_not_solve_the_test(run_folder):
+    nearest = runs.read(run_folder / "explore_the_data" / "metrics.json")["nearest_neighbour"]
+    assert nearest["accuracy"] < 0.10 and nearest["ci95"][1] < 0.12
+
+
+def test_the_base_leaves_room_and_has_it_in_it(board):
+    """A base that knows nothing could not learn from rewards, one that knows all need not."""
+    few_shot = next(row for row in board["rows"] if row["stage"] == "base_few_shot")
+    assert 0.10 < few_shot["lenient_pass@1"] < 0.50
+    assert few_shot["pass@8"] > 0.5
+
+
+def test_grpo_rewards_rose_while_it_trained(course):
+    rewards = runs.curve(course["artifacts"], "grpo")["reward"].dropna()
+    quarter = max(1, len(rewards) // 4)
+    assert rewards.iloc[-quarter:].mean() > rewards.iloc[:quarter].mean() + 0.05
+
+
+def test_the_losses_of_sft_fell(course):
+    losses = runs.curve(course["artifacts"], "sft")["loss"].dropna()
+    quarter = max(1, len(losses) // 4)
+    assert losses.iloc[-quarter:].mean() < losses.iloc[:quarter].mean() - 0.05

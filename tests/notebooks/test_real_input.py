@@ -1,0 +1,54 @@
+"""The same notebooks on real GSM8K rows, and on the A100 preset with a small local model.
+
+A few steps only: that lengths, masks, extraction and tables work is the point, not accuracy.
+"""
+
+import pytest
+
+from helpers.config import ROOT
+from tests import runs
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+def few(real_data, **model):
+    """Settings for a few steps on real rows. The tiny tokenizer cuts real text into many tokens."""
+    return {
+        "dataset": {"path": str(real_data / "gsm8k")},
+        "lengths": {"prompt": 900, "completion": 400},
+        "data": {"train": 96, "validation": 8, "test": 8},
+        "sft": {"max_steps": 3, "batch_size": 4, "gradient_accumulation_steps": 1,
+                "save_steps": 2, "logging_steps": 1},
+        "grpo": {"max_steps": 2, "prompts_per_step": 2, "num_generations": 4, "save_steps": 1},
+        "evaluation": {"few_shot": 1},
+        "model": model,
+    }
+
+
+SETTINGS = {
+    "tiny": {},
+    "a100": {"name": "data/tiny/base", "precision": "float32"},
+}
+
+
+@pytest.mark.parametrize("preset", SETTINGS)
+def test_real_rows_go_through_every_notebook(REAL_DATA, tmp_path, preset):  # noqa: N803
+    overrides = few(REAL_DATA, **SETTINGS[preset])
+    runs.run_course(tmp_path, overrides, preset=preset, only="01,03,07,08")
+    folder = tmp_path / preset / "gsm8k-s0"
+    explored = runs.read(folder / "explore_the_data" / "metrics.json")
+    assert explored["rows"]["train"] + explored["rows"]["validation"] <= 7473
+    rows = runs.read(folder / "evaluation" / "samples_grpo.jsonl")
+    assert len(rows) == 8 and all(len(row["completions"]) == 8 for row in rows)
+    source = (REAL_DATA / "gsm8k" / "test_dev.jsonl").read_text(encoding="utf-8")
+    assert all(row["question"][:40] in source.replace('\\"', '"') for row in rows)
+    assert (folder / "grpo" / "model" / "model.safetensors").exists()
+    board = runs.read(tmp_path / preset / "scoreboard.json")
+    assert [row["stage"] for row in board["rows"]] == ["base", "base_few_shot", "sft", "grpo"]
+
+
+def test_the_course_ships_no_real_row(REAL_DATA):  # noqa: N803
+    """Licences: real records are read where they are, never copied into the project."""
+    shipped = (ROOT / "data" / "tiny" / "gsm8k" / "train.jsonl").read_text(encoding="utf-8")
+    real = (REAL_DATA / "gsm8k" / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    assert not [line for line in real if line[15:75] in shipped]

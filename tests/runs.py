@@ -1,0 +1,50 @@
+"""Runs of the course for the tests: a process of its own, offline, artifacts in a given folder."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.config import ROOT
+
+OFFLINE = str(ROOT / "tests" / "offline")
+MINUTES = 60.0
+
+
+def environment(artifacts: Path) -> dict[str, str]:
+    """The environment of a run: its artifacts elsewhere, no network but loopback."""
+    return os.environ | {"COURSE_ARTIFACTS": str(artifacts), "PYTHONPATH": OFFLINE}
+
+
+def arguments(overrides: dict | None = None, preset: str = "tiny", only: str | None = None,
+              jobs: int | None = None) -> list[str]:
+    """The command line of `helpers.course run`."""
+    line = [sys.executable, "-m", "helpers.course", "run", "--preset", preset]
+    line += ["--overrides", json.dumps(overrides or {})]
+    line += ["--only", only] if only else []
+    return line + (["--jobs", str(jobs)] if jobs else [])
+
+
+def run_course(artifacts: Path, overrides: dict | None = None, timeout: float = 30 * MINUTES,
+               **options) -> str:
+    """Run the course to its end and return what it printed; a failure shows its three lines."""
+    done = subprocess.run(arguments(overrides, **options), env=environment(artifacts), cwd=ROOT,
+                          capture_output=True, text=True, timeout=timeout, check=False)
+    assert done.returncode == 0, f"the run failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def read(path: Path):
+    """A JSON file, or the rows of a JSON-lines file."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in text.splitlines()]
+    return json.loads(text)
+
+
+def curve(artifacts: Path, stage: str, run: str = "tiny/gsm8k-s0") -> pd.DataFrame:
+    """A finished stage's curve."""
+    return pd.read_parquet(artifacts / run / stage / "curve.parquet")

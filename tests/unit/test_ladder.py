@@ -1,0 +1,74 @@
+"""The ladder's claims hold on a good scoreboard and fail on every bad one."""
+
+import copy
+import datetime
+
+import pytest
+
+from helpers import ladder
+from helpers.config import ConfigError
+
+
+def a_test(better, than, measure, difference, low, high):
+    return {"task": "gsm8k", "seed": 0, "better": better, "than": than, "measure": measure,
+            "difference": difference, "ci95": [low, high], "p": 0.001}
+
+
+@pytest.fixture
+def board():
+    row = {"task": "gsm8k", "seed": 0, "pass@1": 0.5, "lenient_pass@1": 0.5, "greedy": 0.5,
+           "pass@8": 0.8, "maj@8": None}
+    pairs = [("sft", "base"), ("sft", "base_few_shot"), ("grpo", "sft")]
+    return {
+        "rows": [row | {"stage": stage} for stage in ("base", "base_few_shot", "sft", "grpo")],
+        "tests": [a_test(*pair, measure, 0.2, 0.15, 0.25)
+                  for pair in pairs for measure in ("strict", "lenient")],
+    }
+
+
+def test_a_good_ladder_holds(board):
+    rows = ladder.check(board)
+    assert len(rows) == len(ladder.CLAIMS) == 6
+    assert all(row["holds"] for row in rows)
+    assert "FAILED" not in ladder.report(rows)
+
+
+@pytest.mark.parametrize("which", range(6))
+def test_an_interval_that_reaches_zero_fails_its_claim_alone(board, which):
+    test = board["tests"][which]
+    test.update(difference=0.2, ci95=[-0.01, 0.4])
+    failed = [row["claim"] for row in ladder.check(board) if not row["holds"]]
+    assert len(failed) == 1
+    assert failed[0].startswith(f"{test['better']} > {test['than']} ({test['measure']})")
+
+
+def test_a_sure_but_small_gain_of_grpo_fails(board):
+    board["tests"][4].update(difference=0.09, ci95=[0.05, 0.13])
+    failed = [row["claim"] for row in ladder.check(board) if not row["holds"]]
+    assert failed == ["grpo > sft (strict) by 10 points or more"]
+
+
+def test_what_was_not_measured_does_not_hold(board):
+    del board["tests"][0]
+    rows = ladder.check(board)
+    assert [row["holds"] for row in rows].count(False) == 1
+    assert "not measured" in ladder.report(rows)
+
+
+def test_every_run_is_checked(board):
+    second = copy.deepcopy(board)
+    for entry in [*second["rows"], *second["tests"]]:
+        entry["seed"] = 1
+    second["tests"][-1]["ci95"] = [-0.1, 0.1]
+    board["rows"] += second["rows"]
+    board["tests"] += second["tests"]
+    failed = [row for row in ladder.check(board) if not row["holds"]]
+    assert [row["seed"] for row in failed] == [1]
+    assert "   2 " in ladder.spread(board)
+
+
+def test_seeds(monkeypatch):
+    assert ladder.seed_of("7") == 7
+    assert ladder.seed_of("date") == int(datetime.date.today().strftime("%Y%m%d"))
+    with pytest.raises(ConfigError, match="'seven'.*number"):
+        ladder.seed_of("seven")

@@ -1,0 +1,63 @@
+"""Publishing takes outputs over, and nothing that differs between two equal runs."""
+
+import nbformat
+import pytest
+
+from helpers.artifacts import ArtifactError
+from helpers.config import ROOT
+from helpers.publish import WIDGETS, clean_outputs, with_outputs
+
+
+def a_notebook(*cells):
+    notebook = nbformat.v4.new_notebook()
+    for number, (source, outputs) in enumerate(cells):
+        cell = nbformat.v4.new_code_cell(source, outputs=outputs, execution_count=number + 5)
+        cell["id"] = f"t-{number}"
+        notebook.cells.append(cell)
+    return notebook
+
+
+def stream(text, name="stdout"):
+    return nbformat.v4.new_output("stream", text=text, name=name)
+
+
+def shown(**data):
+    return nbformat.v4.new_output("display_data", data=data)
+
+
+def test_streams_are_joined_and_stderr_is_dropped():
+    outputs = clean_outputs([stream("a\n"), stream("bar", "stderr"), stream("b\n")])
+    assert [output["text"] for output in outputs] == ["a\nb\n"]
+
+
+def test_widgets_leave_their_readable_part_only():
+    both = shown(**{WIDGETS: {"model_id": "x"}, "text/html": "<b>1</b>"})
+    alone = shown(**{WIDGETS: {"model_id": "x"}})
+    outputs = clean_outputs([both, alone])
+    assert [dict(output["data"]) for output in outputs] == [{"text/html": "<b>1</b>"}]
+
+
+def test_folders_of_the_machine_are_not_published():
+    picture = "iVBORw0K" + str(ROOT)
+    outputs = clean_outputs([stream(f"saved {ROOT}/data/x"),
+                             shown(**{"text/html": f"<i>{ROOT}</i>", "image/png": picture})])
+    assert outputs[0]["text"] == "saved data/x"
+    assert outputs[1]["data"]["text/html"] == "<i>.</i>"
+    assert outputs[1]["data"]["image/png"] == picture, "bytes of a picture are not text"
+
+
+def test_outputs_land_under_their_cells_and_injected_cells_vanish():
+    source = a_notebook(("x = 1", []), ("x", []))
+    executed = a_notebook(("x = 1", []), ("x", [stream("1")]))
+    injected = nbformat.v4.new_code_cell("preset = 'tiny'")
+    executed.cells.insert(1, injected)
+    done = with_outputs(source, executed)
+    assert [cell["source"] for cell in done.cells] == ["x = 1", "x"]
+    assert done.cells[1]["outputs"][0]["text"] == "1"
+    assert all(cell["execution_count"] is None for cell in done.cells)
+    assert not source.cells[1]["outputs"], "the source is left as it was"
+
+
+def test_a_run_of_other_code_is_refused():
+    with pytest.raises(ArtifactError, match="t-0 has changed"):
+        with_outputs(a_notebook(("x = 2", [])), a_notebook(("x = 1", [])))
