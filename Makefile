@@ -7,7 +7,7 @@ TASK ?= gsm8k
 SEED ?= 0
 COURSE := $(RUN) -m helpers.course
 
-.PHONY: course status ladder test lint setup clean
+.PHONY: course status ladder notebooks readme test lint setup clean
 
 course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
 	$(COURSE) run --preset $(PRESET) --task $(TASK) --seed $(SEED)
@@ -17,6 +17,14 @@ status: $(READY)  ## what is made, stale, missing or failed
 
 ladder: $(READY)  ## the course with several seeds, one of them drawn today; checks the claims
 	$(RUN) -m helpers.ladder run --preset $(PRESET) --seeds 0 1 2 date
+
+notebooks: course  ## put the run's outputs and figures into the notebooks of the project
+	$(RUN) -m helpers.publish --preset $(PRESET) --task $(TASK) --seed $(SEED)
+
+readme: $(READY)  ## README's scoreboard: a run of its own, on the sealed problems
+	COURSE_ARTIFACTS=artifacts/readme $(COURSE) run --preset tiny --only 08 \
+	  --overrides '{evaluation: {split: sealed}}'
+	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.scoreboard --preset tiny --readme
 
 test: $(READY)  ## all tests
 	$(RUN) -m pytest

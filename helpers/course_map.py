@@ -9,8 +9,8 @@ from matplotlib.patches import FancyBboxPatch
 from helpers.graph import Notebook, in_order, parents, with_parents
 from helpers.plots import BLUE, GREY, VERMILLION, use_style
 
-WIDTH, HEIGHT = 2.3, 0.74  # of a box, in inches
-COLUMN, ROW = 2.75, 0.95  # from one box to the next
+WIDTH, HEIGHT = 2.3, 0.6  # of a box, in inches
+COLUMN, ROW = 2.6, 0.78  # from one box to the next
 
 
 def course_map(notebooks: Sequence[Notebook], here: str = "") -> Figure:
@@ -72,9 +72,9 @@ def _corner(place: tuple[int, int]) -> tuple[float, float]:
 
 
 def _label(notebook: Notebook) -> str:
-    title = textwrap.shorten(notebook.title, 60, placeholder="…")
-    return "\n".join(textwrap.wrap(title, 28)[:2] + [f"makes {', '.join(notebook.makes)}"]
-                     if notebook.makes else textwrap.wrap(title, 28)[:2])
+    """The title without what follows a colon, and what the notebook makes."""
+    title = textwrap.shorten(notebook.title.partition(":")[0], 32, placeholder="…")
+    return title + (f"\nmakes {', '.join(notebook.makes)}" if notebook.makes else "")
 
 
 def _arrow(ax, start: tuple[int, int], end: tuple[int, int]) -> None:

@@ -48,7 +48,7 @@ CLAIMS = (
     Claim("sft", "base_few_shot", "strict"),
     Claim("sft", "base_few_shot", "lenient"),
     Claim("grpo", "sft", "strict", points=0.10),
-    Claim("grpo", "sft", "lenient", points=0.10),
+    Claim("grpo", "sft", "lenient"),
 )
 
 

@@ -59,14 +59,23 @@ def this_machine() -> Machine:
 
 
 def _best_seconds(work: Callable[[], object], gpu: bool, repeats: int = 20) -> float:
-    """The shortest of some runs: the first still loads libraries, others may be interrupted."""
+    """The shortest of some runs: the first still loads libraries, others may be interrupted.
+
+    On a processor one core is measured: small models gain little from more, and several threads
+    that wait for each other on a busy machine would measure its other programs.
+    """
+    threads = torch.get_num_threads()
     times = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        work()
-        if gpu:
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - begun)
+    try:
+        torch.set_num_threads(1)
+        for _ in range(repeats):
+            begun = time.perf_counter()
+            work()
+            if gpu:
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - begun)
+    finally:
+        torch.set_num_threads(threads)
     return min(times)
 
 
@@ -74,6 +83,7 @@ def report(machine: Machine) -> pd.DataFrame:
     """Hardware and versions in two columns, for people."""
     memory = psutil.virtual_memory()
     found = hardware()
+    one_core = "" if machine.gpu else " on one core"
     values = {
         "computes on": machine.name,
         "system": f"{found['system']} on {found['machine']}",
@@ -81,7 +91,7 @@ def report(machine: Machine) -> pd.DataFrame:
         "threads torch uses": torch.get_num_threads(),
         "main memory": f"{memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} GB free",
         "GPU": ", ".join(found["gpus"]) or "none (not needed for preset tiny)",
-        "matrix products": f"{1000 * machine.tflops:,.0f} GFLOP/s, measured just now",
+        "matrix products": f"{1000 * machine.tflops:,.0f} GFLOP/s{one_core}, measured just now",
         "memory bandwidth": f"{machine.bandwidth:,.0f} GB/s, measured just now",
         "free disk": f"{_free_disk():.0f} GB",
         **versions(),

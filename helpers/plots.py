@@ -42,6 +42,7 @@ TRAINING_PANELS = {  # key as TRL logs it: title, unit
     "kl": ("KL to the reference", "nats per token"),
     "entropy": ("Entropy", "nats per token"),
     "loss": ("Loss", "nats per token"),
+    "eval_loss": ("Validation loss", "nats per token"),
     "mean_token_accuracy": ("Token accuracy", "share right"),
     "grad_norm": ("Gradient norm", ""),
     "learning_rate": ("Learning rate", ""),
@@ -87,17 +88,17 @@ def show(fig: Figure, alt: str, display_id: str | None = None, update: bool = Fa
     return True
 
 
-def save_figure(fig: Figure, name: str, alt: str | None = None, stage=None) -> list[Path]:
+def save_figure(fig: Figure, name: str, alt: str | None = None, stage=None) -> None:
     """Show the figure, and save it as SVG and PNG in the run's `figures` folder.
 
     Without `stage` it is only shown. `alt` says in words what the figure shows (default: the one
     its maker gave it); none at all is a ValueError. With the environment variable COURSE_FIGURES
-    (a folder, relative to the project) the SVG goes there as well. Returns the files written.
+    (a folder, relative to the project) the SVG goes there as well.
     """
     alt = alt or fig.get_label()
     if not alt:
         raise ValueError(f"figure {name!r} has no alt text: say in words what it shows")
-    targets = []
+    targets: list[Path] = []
     if stage is not None:  # beside the stages: a finished stage is not touched again
         folder = stage.course.dir() / "figures"
         targets += [folder / f"{name}.svg", folder / f"{name}.png"]
@@ -110,7 +111,6 @@ def save_figure(fig: Figure, name: str, alt: str | None = None, stage=None) -> l
             atomic_write(path, lambda file, kind=kind, notes=notes: fig.savefig(
                 file, format=kind, metadata=notes, dpi=150))
     show(fig, alt)
-    return targets
 
 
 def smoothed(values: Sequence[float]) -> np.ndarray:

@@ -1,19 +1,29 @@
 """Processes and signals of a run: one lock, one tree of children, nothing left behind."""
 
 import fcntl
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 import psutil
 
-from helpers.config import Course
+from helpers.config import ROOT, Course
 from helpers.files import ArtifactError
 
 LOCK_SECONDS = 20.0  # what is left of a killed run is gone long before
+
+# glibc gives large blocks back to the system at once and fetches them again page by page in the
+# next step; kept instead, a training step on CPU takes about a fifth less time.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30),
+    "MALLOC_TOP_PAD_": str(2**28),
+}
 
 
 class Stopped(BaseException):
@@ -85,3 +95,18 @@ def end(pid: int) -> None:
         except psutil.NoSuchProcess:
             continue
     psutil.wait_procs(processes, timeout=5)
+
+
+def environment(threads: int, scratch: Path) -> dict[str, str]:
+    """The environment of a notebook's process: this one's, and what makes it run the same way
+    everywhere. `scratch` holds the kernel's connection files."""
+    paths = [str(ROOT), *filter(None, [os.getenv("PYTHONPATH")])]
+    return {
+        **os.environ,
+        **KEEP_MEMORY,
+        "COURSE_RUNNER": "1",
+        "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this environment, not of the user
+        "JUPYTER_RUNTIME_DIR": str(scratch),
+        "OMP_NUM_THREADS": str(threads),
+        "PYTHONPATH": os.pathsep.join(paths),
+    }

@@ -89,7 +89,8 @@ def table_html(frame: pd.DataFrame, formats: dict[str, str] | None = None) -> HT
     formats = formats or {}
     sides = {name: "right" if pd.api.types.is_numeric_dtype(frame[name]) else "left"
              for name in frame}
-    head = "".join(f'<th scope="col" style="{CELL};text-align:{side}">{escape(str(name))}</th>'
+    head = "".join(f'<th scope="col" style="{CELL};overflow-wrap:normal;text-align:{side}">'
+                   f"{escape(str(name))}</th>"
                    for name, side in sides.items())
     body = "".join(
         "<tr>" + "".join(

@@ -20,7 +20,7 @@ from helpers.artifacts import find, is_made
 from helpers.config import ROOT, Course
 from helpers.files import ArtifactError, read_json, write_json
 from helpers.graph import Notebook, longest_path, parents
-from helpers.processes import end, family, lock, memory_gb, stop_on_signals
+from helpers.processes import end, environment, family, lock, memory_gb, stop_on_signals
 
 POLL_SECONDS, MEMORY_SECONDS = 0.1, 1.0
 
@@ -110,6 +110,7 @@ class Runner:
         self.live = self.out.isatty()
         self.children: list[Child] = []
         self.peak_gb = self.measured = 0.0
+        self.threads = 1
         self.shown = ""
 
     def run(self, todo: list[Notebook], forced: set[str] = frozenset()) -> None:
@@ -121,6 +122,7 @@ class Runner:
             try:
                 while waiting or self.children:
                     for notebook in self._ready(waiting, todo, done):
+                        self.threads = self._threads(waiting, todo, done)
                         number = len(todo) - len(waiting) + 1
                         waiting.remove(notebook)
                         self._start(notebook, number, held, Path(scratch), notebook.name in forced)
@@ -139,9 +141,19 @@ class Runner:
         summary["peak_memory_gb"] = round(self.peak_gb, 3)  # of all processes at one time
         write_json(kept(course, "last_run", ".json"), summary)
 
+    @staticmethod
+    def _able(waiting: list, todo: list, done: set) -> list[Notebook]:
+        return [n for n in waiting if all(p in done for p in parents(n, todo))]
+
+    def _threads(self, waiting: list, todo: list, done: set) -> int:
+        """Threads for the next notebook: cores are shared by those that can run beside it, so
+        one that all others wait for gets them all. More threads than cores would be far slower."""
+        beside = len(self.children) + len(self._able(waiting, todo, done))
+        return max(1, (os.cpu_count() or 1) // max(1, min(self.jobs, beside)))
+
     def _ready(self, waiting: list, todo: list, done: set) -> list[Notebook]:
         free = self.jobs - len(self.children)
-        ready = [n for n in waiting if all(p in done for p in parents(n, todo))]
+        ready = self._able(waiting, todo, done)
         if self.jobs > 1:  # what most others wait for goes first
             ready.sort(key=lambda n: -longest_path(n, todo))
         return ready[:free]
@@ -165,14 +177,7 @@ class Runner:
                 "parameters": {**names, "overrides": course.overrides},
             },
         )
-        env = {
-            **os.environ,
-            "COURSE_RUNNER": "1",
-            "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this environment, not of the user
-            "JUPYTER_RUNTIME_DIR": str(scratch),
-            "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.jobs)),
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.getenv("PYTHONPATH")])]),
-        }
+        env = environment(self.threads, scratch)
         env.pop("COURSE_RESUME", None)
         if forced or not same_code:
             env["COURSE_RESUME"] = "0"

@@ -63,7 +63,6 @@ def test_a_model_looks_the_same_in_every_figure():
 
 @pytest.mark.parametrize("name", list(figures()))
 def test_a_figure_can_be_saved(name, tmp_path):
-    paths = plots.save_figure(figures()[name], name)
-    assert paths == []
+    plots.save_figure(figures()[name], name)  # it has alt text, or this raises
     figures()[name].savefig(tmp_path / "figure.svg")
     assert (tmp_path / "figure.svg").stat().st_size > 1000

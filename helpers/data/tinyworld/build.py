@@ -28,8 +28,15 @@ SIZES = {
     "aime24": {"train": 30},
     "math500": {"test": 64},
 }
+SEALED_SEED = 4711  # the sealed test set is drawn apart from all that was ever looked at
+
+
+def _gsm8k(split: str, n: int, seed: int) -> list[dict]:
+    return wordproblems.gsm8k_rows(split, n, seed + SEALED_SEED * (split == "sealed"))
+
+
 MAKERS = {
-    "gsm8k": lambda split, n, seed: wordproblems.gsm8k_rows(split, n, seed),
+    "gsm8k": _gsm8k,
     "openr1": lambda split, n, seed: mathsets.openr1_rows(n, seed),
     "deepscaler": lambda split, n, seed: mathsets.deepscaler_rows(n, seed),
     "countdown": lambda split, n, seed: countdown.countdown_rows(n, seed),

@@ -1,0 +1,156 @@
+"""The forecast: counts equal real models, formulas equal hand-made numbers and saved tensors."""
+
+import pytest
+import torch
+from peft import get_peft_model
+from transformers import AutoModelForCausalLM
+
+from helpers import forecast, machine, model_size, models
+from helpers.config import Course
+from helpers.models import ModelError
+
+SLOW = machine.Machine("test", 8.0, 0.1, 30.0, gpu=False, cores=2)
+CARD = machine.Machine("card", 40.0, 100.0, 1000.0, gpu=True)
+TOY = model_size.Size(parameters=1000, embedding=200, trained=50, layers=2, width=10, kv=4,
+                      feed_forward=30, vocabulary=20)
+
+
+def hub_course(name: str) -> Course:
+    return Course.load("a100", overrides={"model": {"name": name}})
+
+
+@pytest.mark.parametrize(("name", "parameters"), [
+    ("Qwen/Qwen2.5-0.5B", 494_032_768),
+    ("Qwen/Qwen2.5-0.5B-Instruct", 494_032_768),
+    ("Qwen/Qwen2.5-1.5B", 1_543_714_304),
+    ("Qwen/Qwen2.5-Math-7B", 7_615_616_512),
+])
+def test_published_models_are_counted_without_network(name, parameters):
+    assert model_size.size(hub_course(name)).parameters == parameters
+
+
+def test_the_tiny_base_is_counted_as_it_is_loaded():
+    course = Course.load()
+    base = models.load_base(course)
+    found = model_size.size(course)
+    assert found.parameters == sum(p.numel() for p in base.parameters())
+    adapted = get_peft_model(base, models.lora_config(course))
+    assert found.trained == sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "v_proj"]])
+def test_lora_is_counted_as_peft_makes_it(targets):
+    course = Course.load(overrides={"lora": {"target_modules": targets, "r": 4}})
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(model_size.architecture(course))
+        counted = model_size.lora_parameters(model, course)
+        adapted = get_peft_model(model, models.lora_config(course))
+    assert counted == sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+
+
+def test_an_unknown_model_is_named_and_says_what_to_do():
+    with pytest.raises(ModelError, match="nobody/no-such-model.*load it once, or give its folder"):
+        model_size.size(hub_course("nobody/no-such-model"))
+
+
+def test_weights_and_optimizer_by_hand():
+    assert model_size.weight_bytes(TOY, 2) == 2000
+    assert model_size.weight_bytes(TOY, 2, four_bit=True) == 800 * (0.5 + 1 / 64) + 200 * 2
+    assert forecast.optimizer_bytes(50) == 600
+
+
+def test_activations_and_cache_by_hand():
+    layer = 8 * 10 + 2 * 4 + 4 * 30
+    tokens = 3 * 7
+    plain = forecast.activation_bytes(TOY, 3, 7, 4, checkpointing=False)
+    assert plain == tokens * (2 * layer * 4 + 12 * 20)
+    saved = forecast.activation_bytes(TOY, 3, 7, 2, checkpointing=True)
+    assert saved == tokens * ((2 * 10 + layer) * 2 + 12 * 20)
+    assert forecast.cache_bytes(TOY, 3, 7, 2) == 3 * (7 * 2 * 2 * 4 * 2 + 2 * 4 * 20)
+
+
+def test_an_untied_embedding_is_in_no_product():
+    tied, untied = (model_size.size(hub_course(f"Qwen/Qwen2.5-{n}")) for n in ("0.5B", "7B"))
+    assert tied.in_products == tied.parameters
+    assert untied.in_products == untied.parameters - 152064 * 3584
+
+
+def test_activations_are_close_to_what_autograd_saves():
+    course = Course.load()
+    model = get_peft_model(models.load_base(course), models.lora_config(course)).train()
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    ids = torch.randint(10, 500, (4, 50))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        model(input_ids=ids, labels=ids, use_cache=False)
+    saved = sum(t.untyped_storage().nbytes() for place, t in kept.items() if place not in weights)
+    size = model_size.size(course)
+    # Of the three copies of the logits one is saved; the logits and their gradient pass by.
+    formula = forecast.activation_bytes(size, 4, 50, 4, False) - 4 * 50 * 2 * 4 * size.vocabulary
+    assert formula == pytest.approx(saved, rel=0.15)
+
+
+def test_totals_are_sums_and_a_smaller_batch_saves_activations_only():
+    course = Course.load()
+    half = Course.load(overrides={"sft": {"batch_size": course.sft.batch_size // 2}})
+    one, other = (forecast.forecast(c, SLOW).set_index("stage") for c in (course, half))
+    parts = ["weights GB", "gradients + optimizer GB", "activations GB"]
+    assert list(one.index) == ["sft", "grpo", "evaluation"]
+    assert one[parts].sum(axis=1).to_numpy() == pytest.approx(one["total GB"].to_numpy())
+    assert other.loc["sft", "activations GB"] == pytest.approx(one.loc["sft", "activations GB"] / 2)
+    for part in parts[:2]:
+        assert other.loc["sft", part] == one.loc["sft", part]
+    assert (one["minutes"] > 0).all()
+
+
+def test_full_training_takes_sixteen_bytes_a_parameter():
+    course = Course.load(overrides={"sft": {"method": "full"}})
+    row = forecast.forecast(course, SLOW).set_index("stage").loc["sft"]
+    both = row["weights GB"] + row["gradients + optimizer GB"]
+    assert both == pytest.approx(16 * model_size.size(course).parameters / 1e9)
+
+
+def test_a_faster_machine_needs_fewer_minutes_and_16_bits_halve_the_weights():
+    course = hub_course("Qwen/Qwen2.5-1.5B")
+    fast = machine.Machine("fast", 40.0, 300.0, 3000.0, gpu=True)
+    slow_rows, fast_rows = forecast.forecast(course, CARD), forecast.forecast(course, fast)
+    assert (fast_rows["minutes"] < slow_rows["minutes"]).all()
+    weights = forecast.forecast(course, CARD)["weights GB"].iloc[2]
+    assert weights == pytest.approx(2 * 1_543_714_304 / 1e9)
+
+
+def test_problems_are_counted_from_the_files_and_the_card():
+    tiny, real = Course.load(), Course.load("a100")
+    assert forecast.problems(real, "test") == 1319
+    assert forecast.problems(real, "train") == 7473 * 9 // 10
+    assert forecast.problems(tiny, "test") == tiny.data.test
+
+
+def test_presets_side_by_side():
+    table = forecast.compare("gsm8k", SLOW).set_index("preset")
+    assert list(table.index) == ["tiny", "colab", "a100"]
+    assert list(table["fits here"]) == ["yes", "no", "no"]  # no GPU here
+    assert table.loc["a100", "peak GB"] > table.loc["colab", "peak GB"]
+    for preset, card in machine.USUAL.items():
+        assert table.loc[preset, "peak GB"] < 0.9 * card.memory_gb, "a preset must fit its card"
+
+
+def test_this_machine_is_measured():
+    here = machine.this_machine()
+    assert here.tflops > 1e-4 and here.bandwidth > 0.1 and here.memory_gb > 0.5
+    assert {"computes on", "torch"} <= set(machine.report(here)["what"])
+
+
+def test_advice_names_the_trouble(monkeypatch):
+    monkeypatch.setattr(machine, "_other_versions", list)
+    monkeypatch.setattr(machine, "_free_disk", lambda: 100.0)
+    assert machine.advice(Course.load(), SLOW, 0.5) == []
+    assert "wants a GPU" in machine.advice(Course.load("colab"), SLOW, 0.5)[0]
+    assert "9.0 GB does not fit into 8.0 GB" in machine.advice(Course.load(), SLOW, 9.0)[0]
+    monkeypatch.setattr(machine, "_free_disk", lambda: 0.5)
+    assert "0.5 GB of disk" in machine.advice(Course.load(), SLOW, 0.5)[0]
