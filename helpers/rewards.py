@@ -41,11 +41,17 @@ def exact_answer(
 
 
 def random_reward(seed: int = 0) -> Reward:
-    """Return a control that must not teach anything: a fair coin, whatever the completion says."""
+    """Return a control that must not teach anything: a fair coin, whatever the completion says.
+
+    In training every step has a coin of its own, so a resumed run throws what it would have thrown.
+    """
     coin = random.Random(seed)
 
-    def random_reward(completions: list[Completion], **columns) -> list[float | None]:
-        return [float(coin.random() < 0.5) for _ in completions]
+    def random_reward(
+        completions: list[Completion], trainer_state=None, **columns
+    ) -> list[float | None]:
+        toss = random.Random(f"{seed}-{trainer_state.global_step}") if trainer_state else coin
+        return [float(toss.random() < 0.5) for _ in completions]
 
     return random_reward
 

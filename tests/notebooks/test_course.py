@@ -107,7 +107,7 @@ def test_the_base_leaves_room_and_has_it_in_it(board):
     """A base that knows nothing could not learn from rewards, one that knows all need not."""
     few_shot = next(row for row in board["rows"] if row["stage"] == "base_few_shot")
     assert 0.10 < few_shot["lenient_pass@1"] < 0.50
-    assert few_shot["pass@8"] > 0.5
+    assert few_shot["pass@8"] > 0.4
 
 
 def test_grpo_rewards_rose_while_it_trained(course):
