@@ -20,7 +20,8 @@ NO_RL = {"grpo": {"max_steps": 1, "save_steps": 1}}
 CONTROLS = {
     "learning rate 0": FEWER | {"sft": {"learning_rate": 0.0, "max_steps": 10},
                                 "grpo": {"learning_rate": 0.0, "max_steps": 4}},
-    "random reward": FEWER | {"rewards": {"exact_answer": 0.0, "random_reward": 1.0}, "grpo": {"max_steps": 30}},
+    "random reward": FEWER | {"rewards": {"exact_answer": 0.0, "random_reward": 1.0},
+                              "grpo": {"max_steps": 30}},
     "shuffled answers": FEWER | {"sft": {"shuffle_answers": True}} | NO_RL,
 }
 

@@ -71,6 +71,7 @@ def test_cells_are_short_and_do_not_scroll(path):
     for text in sources(path, "code"):
         lines = text.splitlines()
         assert sum(bool(line.strip()) for line in lines) <= 30, text
+        lines = [line for line in lines if "https://" not in line]  # an address has no break
         assert max(map(len, lines), default=0) <= 79, max(lines, key=len)
 
 
