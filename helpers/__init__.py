@@ -1,13 +1,14 @@
 """The library behind the course's notebooks: from a problem to a score, one module a step.
 
-Two environment variables get a default before any library reads them: no usage reports are
-sent, and tokenizers do not warn about forks.
+Environment variables get a default before any library reads them: no usage reports are sent,
+tokenizers do not warn about forks, and threads that wait for each other sleep instead of spinning.
 """
 
 import os
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import logging
 

@@ -108,5 +108,6 @@ def environment(threads: int, scratch: Path) -> dict[str, str]:
         "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this environment, not of the user
         "JUPYTER_RUNTIME_DIR": str(scratch),
         "OMP_NUM_THREADS": str(threads),
+        "OMP_WAIT_POLICY": "PASSIVE",  # a waiting thread sleeps: spinning ones starve the others
         "PYTHONPATH": os.pathsep.join(paths),
     }

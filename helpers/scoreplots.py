@@ -35,7 +35,7 @@ def strict_and_lenient(scores: Mapping[str, dict]) -> Figure:
                edgecolor="white", label=label, yerr=np.abs(ends - middle), capsize=3)
     ax.set_xticks(range(len(scores)), scores)
     ax.grid(axis="x", visible=False)
-    ax.set(ylabel="pass@1, %", title="One sample a problem, graded twice", ylim=(0, None))
+    ax.set(ylabel="pass@1, %", title="Share of right samples, graded twice", ylim=(0, None))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     told = (f"{name}: strict {score['pass@1']:.0%}, lenient {score['lenient_pass@1']:.0%}"
             for name, score in scores.items())
@@ -73,7 +73,9 @@ def forest(tests: Sequence[dict]) -> Figure:
     ax.axvline(0, color=plots.BLACK, linestyle="-", linewidth=1)
     ax.set_yticks(range(len(tests)), [
         f"{t['better']} − {t['than']}, {t['measure']}" for t in reversed(tests)])
-    ax.set(xlabel="difference of pass@1, points; right: McNemar's p of the greedy answers",
+    ax.annotate("greedy:", (1.02, len(tests) - 0.4), fontsize=10,
+                xycoords=("axes fraction", "data"))
+    ax.set(xlabel="difference of pass@1, points",
            title="Paired differences with 95 % intervals", ylim=(-0.6, len(tests) - 0.4))
     told = (f"{t['better']} minus {t['than']}, {t['measure']}: {100 * t['difference']:+.1f} points"
             f" [{100 * t['ci95'][0]:+.1f}, {100 * t['ci95'][1]:+.1f}]" for t in tests)

@@ -14,8 +14,8 @@ from helpers.evaluate import compare
 from tests import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
-PROBLEMS = 192
-FEWER = {"data": {"test": PROBLEMS}}
+PROBLEMS = 128
+FEWER = {"data": {"test": PROBLEMS}, "evaluation": {"n": 4}}
 NO_RL = {"grpo": {"max_steps": 1, "save_steps": 1}}
 CONTROLS = {
     "learning rate 0": FEWER | {"sft": {"learning_rate": 0.0, "max_steps": 10},

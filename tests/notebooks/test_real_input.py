@@ -37,7 +37,7 @@ def test_real_rows_go_through_every_notebook(REAL_DATA, tmp_path, preset):  # no
     runs.run_course(tmp_path, overrides, preset=preset, only="01,03,07,08")
     folder = tmp_path / preset / "gsm8k-s0"
     explored = runs.read(folder / "explore_the_data" / "metrics.json")
-    assert explored["rows"]["train"] + explored["rows"]["validation"] <= 7473
+    assert explored["rows"] == {"train": 7473, "test": 1055}
     rows = runs.read(folder / "evaluation" / "samples_grpo.jsonl")
     assert len(rows) == 8 and all(len(row["completions"]) == 8 for row in rows)
     source = (REAL_DATA / "gsm8k" / "test_dev.jsonl").read_text(encoding="utf-8")
