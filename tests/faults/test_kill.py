@@ -19,7 +19,7 @@ from helpers.config import ROOT
 from tests import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
-OVERRIDES = {"grpo": {"save_steps": 5}, "data": {"test": 128}, "evaluation": {"n": 4}}
+OVERRIDES = {"grpo": {"save_steps": 5}, "data": {"test": 192}, "evaluation": {"n": 4}}
 WAIT_SECONDS = 600
 
 

@@ -14,7 +14,7 @@ from helpers.evaluate import compare
 from tests import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
-PROBLEMS = 128
+PROBLEMS = 192
 FEWER = {"data": {"test": PROBLEMS}, "evaluation": {"n": 4}}
 NO_RL = {"grpo": {"max_steps": 1, "save_steps": 1}}
 CONTROLS = {

@@ -94,8 +94,7 @@ def test_the_tests_of_the_scoreboard_follow_from_the_samples(run_folder, board):
         rows = [runs.read(run_folder / "evaluation" / f"samples_{test[key]}.jsonl")
                 for key in ("better", "than")]
         again = compare(*rows, test["measure"])
-        assert {key: test[key] for key in again} == pytest.approx(again) or again == {
-            key: test[key] for key in again}
+        assert {key: test[key] for key in again} == again
 
 
 def test_copying_the_nearest_training_answer_does_not_solve_the_test(run_folder):
@@ -119,4 +118,4 @@ def test_grpo_rewards_rose_while_it_trained(course):
 def test_the_losses_of_sft_fell(course):
     losses = runs.curve(course["artifacts"], "sft")["loss"].dropna()
     quarter = max(1, len(losses) // 4)
-    assert losses.iloc[-quarter:].mean() < losses.iloc[:quarter].mean() - 0.05
+    assert losses.iloc[-quarter:].mean() < 0.6 * losses.iloc[:quarter].mean()
