@@ -28,9 +28,11 @@ CONTROLS = {
 
 @pytest.fixture(scope="module")
 def controls(course, tmp_path_factory):
-    """{name: {claim: holds}} of every control; two run at a time."""
-    def run(name: str) -> dict[str, bool]:
-        artifacts = tmp_path_factory.mktemp("control") / "artifacts"
+    """{name: {claim: its row of ladder.check}} of every control; two run at a time."""
+    folders = {name: tmp_path_factory.mktemp("control") for name in CONTROLS}
+
+    def run(name: str) -> dict[str, dict]:
+        artifacts = folders[name] / "artifacts"
         shutil.copytree(course["artifacts"], artifacts)
         runs.run_course(artifacts, CONTROLS[name], only="08", jobs=1)
         board = runs.read(artifacts / "tiny" / "scoreboard.json")
