@@ -159,8 +159,9 @@ class TestCommands:
 
     def test_readme_names_targets_that_exist(self):
         text = (ROOT / "README.md").read_text(encoding="utf-8")
-        for target in set(re.findall(r"make ([a-z]+)", text)) & {"course", "test", "ladder"}:
-            self.make(target)
+        targets = set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE))
+        rules = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert {"course", "test", "ladder"} <= targets <= set(rules)
 
     def test_ci_runs_the_command_of_the_readme(self, tmp_path):
         (tmp_path / ".ci").mkdir()
