@@ -30,6 +30,7 @@ HERE = Path(__file__).resolve().parent
 STAGE_SECTIONS = ("sft", "grpo", "evaluation", "pretraining")
 ALSO_USED = {"grpo": ("rewards",)}  # read by these stages only: supervised tuning has no reward
 NO_EFFECT = ("tracking",)  # where curves are sent changes no result
+CARDS = ("README.md", "metrics.json")  # they describe a folder of data or a model
 
 
 class ConfigError(ValueError):
@@ -241,9 +242,10 @@ def _file_digest(path: Path, size: int, mtime_ns: int) -> str:
 
 
 def _digest(folder: Path) -> str:
-    """sha256 over names and contents; files above 64 MiB count with name and size."""
+    """sha256 over names and contents, cards (README.md, metrics.json) left out: they tell of the
+    data and change nothing. Files above 64 MiB count with name and size."""
     total = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in CARDS):
         stat = path.stat()
         small = stat.st_size <= 64 * 2**20
         content = _file_digest(path, stat.st_size, stat.st_mtime_ns) if small else ""

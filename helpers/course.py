@@ -14,7 +14,7 @@ from pathlib import Path
 from helpers import graph, report
 from helpers.artifacts import ArtifactError, Stage, find, is_made, write_json
 from helpers.config import ConfigError, Course, artifacts_root, as_mapping
-from helpers.processes import Stopped, lock
+from helpers.processes import Stopped, cores, lock
 from helpers.runner import RunFailed, Runner, plan, record, run_ids, state
 
 
@@ -60,7 +60,7 @@ def run(
 
 def default_jobs(course: Course) -> int:
     """Two notebooks at a time on two cores or more; one where they would share a GPU."""
-    return 2 if course.preset == "tiny" and (os.cpu_count() or 1) >= 2 else 1
+    return 2 if course.preset == "tiny" and cores() >= 2 else 1
 
 
 def scoreboard(course: Course) -> str:

@@ -26,6 +26,13 @@ KEEP_MEMORY = {
 }
 
 
+def cores() -> int:
+    """Cores this process may use; affinity (taskset, a container's cpuset) counts where known."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class Stopped(BaseException):
     """The run was asked to end by a signal; a BaseException, as KeyboardInterrupt is."""
 

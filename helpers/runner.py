@@ -20,7 +20,15 @@ from helpers.artifacts import find, is_made
 from helpers.config import ROOT, Course
 from helpers.files import ArtifactError, read_json, write_json
 from helpers.graph import Notebook, longest_path, parents
-from helpers.processes import end, environment, family, lock, memory_gb, stop_on_signals
+from helpers.processes import (
+    cores,
+    end,
+    environment,
+    family,
+    lock,
+    memory_gb,
+    stop_on_signals,
+)
 
 POLL_SECONDS, MEMORY_SECONDS = 0.1, 1.0
 
@@ -149,7 +157,7 @@ class Runner:
         """Threads for the next notebook: cores are shared by those that can run beside it, so
         one that all others wait for gets them all. More threads than cores would be far slower."""
         beside = len(self.children) + len(self._able(waiting, todo, done))
-        return max(1, (os.cpu_count() or 1) // max(1, min(self.jobs, beside)))
+        return max(1, cores() // max(1, min(self.jobs, beside)))
 
     def _ready(self, waiting: list, todo: list, done: set) -> list[Notebook]:
         free = self.jobs - len(self.children)
