@@ -63,7 +63,7 @@ def load_problems(course: Course, split: str, worked: bool = False) -> Records:
                             f"For another set use data.load(course, {split!r}, 'test').")
         return load(course, split, "test", worked)
     problems = load(course, own, split, worked)
-    if not isinstance(problems[0], Problem):
+    if problems and not isinstance(problems[0], Problem):
         raise DataError(f"task {course.task!r} has no problems with an answer to check. "
                         f"Use load_demonstrations or load_preferences.")
     return problems
@@ -89,9 +89,7 @@ def load(course: Course, name: str, split: str, worked: bool = False) -> Records
     if split not in family.splits:
         only = f"{name} is for evaluation only: " if family.evaluation_only else ""
         raise DataError(f"{only}no split {split!r}. Use one of {', '.join(family.splits)}.")
-    records, report = _read(course, name, split)
-    if worked:
-        records = _without(records, report, "no solution", _has_solution)
+    records, report = _read(course, name, split, worked)
     report |= {"duplicates": 0, "in_test": 0}
     role = split.partition("_")[0]
     shared = [one.partition("_")[0] for one, source in family.splits.items()
@@ -133,19 +131,23 @@ def _family(name: str) -> Family:
     return FAMILIES[name]
 
 
-def _read(course: Course, name: str, split: str) -> tuple[list[Record], Report]:
+def _read(
+    course: Course, name: str, split: str, worked: bool = False
+) -> tuple[list[Record], Report]:
     """The records of a split's file and the account of the rows that gave none."""
     family = _family(name)
     rows = load_rows(course, family.splits[split], family.columns, name, split.partition("_")[0],
                      family.more_columns)
-    report = Report(place=where(rows), rows=len(rows))
-    report.examples = {}
-    records, reasons = [], {}
+    report, reasons = Report(place=where(rows), rows=len(rows)), {}
+    report.examples, records = {}, []
     for batch in rows.iter(batch_size=1000):
         for values in zip(*batch.values(), strict=True):
             row = dict(zip(batch, values, strict=True))
             try:
-                records.append(family.to_record(row, report["place"], split))
+                record = family.to_record(row, report["place"], split)
+                if worked and not _has_solution(record):
+                    raise LeftOut("no solution")
+                records.append(record)
             except LeftOut as left:
                 reasons[str(left)] = reasons.get(str(left), 0) + 1
                 report.examples.setdefault(str(left), []).append(row)

@@ -27,6 +27,12 @@ class Report(dict[str, str | int]):
         left["too_long"] = too_long
         return {name: count for name, count in left.items() if count}
 
+    def shortened(self, used: int, too_long: int) -> "Report":
+        """The account after rows over the length limit were left out as well."""
+        changed = Report(self, used=used, too_long=self.get("too_long", 0) + too_long)
+        changed.examples = self.examples
+        return changed
+
 
 class Records(list[Record]):
     """A list of problems, conversations or preferences, with the account of them in `.report`."""
