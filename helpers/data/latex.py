@@ -3,6 +3,8 @@ r"""Small repairs of LaTeX text: `$` around an answer, and boxes inside a soluti
 import re
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BRACE = re.compile(_BOX.pattern + r"|\\.|[{}]", re.DOTALL)
+_ESCAPE_OR_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ANSWER_LINE = re.compile(
     r"(?:(?:so|thus|therefore|hence),?\s+)?(?:the\s+(?:final\s+)?answer\s+is|we\s+get):?\s*",
     re.IGNORECASE,
@@ -32,23 +34,28 @@ def without_boxes(solution: str) -> str:
 
 
 def _opened(text: str) -> str:
-    parts, position = [], 0
-    for box in _BOX.finditer(text):
-        if box.start() < position:  # a box in a box: opened with the outer one
-            continue
-        end = _closing(text, box.end())
-        if end is None:
-            break
-        parts += [text[position:box.start()], _opened(text[box.end():end])]
-        position = end + 1
-    return "".join(parts) + text[position:]
+    """Without the opening and the closing of every box that is closed, in one pass."""
+    open_braces: list[re.Match] = []
+    dropped: list[tuple[int, int]] = []
+    for mark in _BRACE.finditer(text):
+        if mark[0] == "}" and open_braces:
+            opening = open_braces.pop()
+            if len(opening[0]) > 1:
+                dropped += [opening.span(), mark.span()]
+        elif mark[0].endswith("{") and mark[0] != "\\{":
+            open_braces.append(mark)
+    kept, position = [], 0
+    for start, end in sorted(dropped):
+        kept.append(text[position:start])
+        position = end
+    return "".join(kept) + text[position:]
 
 
 def _closing(text: str, start: int) -> int | None:
     """Where the brace opened before `start` is closed, or None. An escaped brace is a character."""
     depth = 1
-    for brace in re.finditer(r"\\.|[{}]", text[start:], re.DOTALL):
+    for brace in _ESCAPE_OR_BRACE.finditer(text, start):
         depth += {"{": 1, "}": -1}.get(brace[0], 0)
         if depth == 0:
-            return start + brace.start()
+            return brace.start()
     return None

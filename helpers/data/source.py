@@ -33,10 +33,12 @@ def load_rows(
     afterwards which file or which hub revision the rows are from. Raises DataError.
     """
     folder = local_folder(course, name)
+    own = name in (None, course.own_set)
+    setting = "dataset.path" if own else f"sets.paths.{name}"  # for a folder to read instead
     if folder is None:
-        rows, place = _from_hub(course.source(name), split)
+        rows, place = _from_hub(course.source(name), split, setting)
     else:
-        rows, place = _from_file(find_file(folder, split, also))
+        rows, place = _from_file(find_file(folder, split, also, setting))
     rows.info.description = place
     found, wanted = set(rows.column_names), set(columns or rows.column_names)
     if wanted - found if more_columns else wanted != found:
@@ -59,13 +61,15 @@ def local_folder(course: Course, name: str | None = None) -> Path | None:
     return ROOT / folder if folder else None
 
 
-def find_file(folder: Path, split: str, also: str | None = None) -> Path:
+def find_file(
+    folder: Path, split: str, also: str | None = None, setting: str = "dataset.path"
+) -> Path:
     """`<split>.jsonl`, or the one file named `<split>_*.jsonl` (as in test_dev.jsonl); else the
     same for the name `also`."""
     exact = folder / f"{split}.jsonl"
     if also not in (None, split) and not any(folder.glob(f"{split}[._]*jsonl")):
         if any(folder.glob(f"{also}[._]*jsonl")):
-            return find_file(folder, also)
+            return find_file(folder, also, setting=setting)
     if exact.is_file():
         return exact
     others = sorted(folder.glob(f"{split}_*.jsonl"))
@@ -80,7 +84,7 @@ def find_file(folder: Path, split: str, also: str | None = None) -> Path:
     present = ", ".join(sorted(path.name for path in folder.glob("*.jsonl"))) or "none"
     raise DataError(
         f"{exact}: no such file (JSON lines files in that folder: {present}). "
-        f"Put the split there, or set dataset.path to the folder that has it."
+        f"Put the split there, or set {setting} to the folder that has it."
     )
 
 
@@ -108,24 +112,25 @@ def _from_file(path: Path):
     return Dataset.from_list(rows), str(path)
 
 
-def _from_hub(wanted: DatasetSource, split: str):
+def _from_hub(wanted: DatasetSource, split: str, setting: str):
     if split == "sealed":
         raise DataError(f"{wanted.hub_id}: only the tiny world has a sealed test set. "
                         f"Use split 'test', or preset='tiny'.")
     if not wanted.hub_id:
-        raise DataError("dataset.hub_id is empty. Set it, or set dataset.path to a local folder.")
+        raise DataError(f"dataset.hub_id is empty. Set it, or set {setting} to a local folder.")
     # Without this the client also calls a counter on another host, whose name look-up is unbounded.
     import datasets
 
     datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
     name = "/".join(part for part in (wanted.hub_id, wanted.config) if part)
-    hint = "Check the id, revision and network, or set dataset.path to a folder with a copy."
+    asked = f"{name}@{wanted.revision}" if wanted.revision else name
+    hint = f"Check the id, revision and network, or set {setting} to a folder with a copy."
     revision = wanted.revision
     try:
         if not hub.is_offline():
-            revision = hub.retry(lambda: _sha(wanted.hub_id, wanted.revision), name, hint)
+            revision = hub.retry(lambda: _sha(wanted.hub_id, wanted.revision), asked, hint)
         rows = hub.retry(lambda: datasets.load_dataset(
-            wanted.hub_id, wanted.config, split=split, revision=revision), name, hint)
+            wanted.hub_id, wanted.config, split=split, revision=revision), asked, hint)
         hub.check_files(wanted.hub_id, "dataset", revision, hint)
     except hub.HubError as error:
         raise DataError(str(error)) from error

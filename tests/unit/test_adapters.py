@@ -147,7 +147,7 @@ def test_what_the_records_hold(planted):
     assert pair.prompt == set_rows.turns("Name 41 animals.")
     aime = one("aime24", "$m = 402$")
     assert (aime.answer, aime.solution) == ("604", "It is $604$.")
-    assert one("math500", "{1602}").answer == "\\frac{800}{801}"
+    assert one("math500", "dfrac{1604}").answer == "\\frac{801}{802}"
 
 
 def test_ties_stay_where_only_the_prompt_or_the_chosen_answer_is_used(planted):
@@ -241,7 +241,8 @@ def test_a_wrong_or_missing_column_a_missing_file_or_split_is_one_line(name, tmp
     for file in tmp_path.glob("*.jsonl"):
         file.unlink()
     course = course_of(name, sets={"paths": {name: str(tmp_path)}})
-    with pytest.raises(DataError, match="no such file .*Put the split there"):
+    setting = "dataset.path" if name == course.own_set else f"sets.paths.{name}"
+    with pytest.raises(DataError, match=f"no such file .*Put the split there, or set {setting}"):
         load(course, name, split)
     with pytest.raises(DataError, match="no split 'dev'. Use one of .*test"):
         load(course, name, "dev")
