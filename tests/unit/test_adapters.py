@@ -147,7 +147,7 @@ def test_what_the_records_hold(planted):
     assert pair.prompt == set_rows.turns("Name 41 animals.")
     aime = one("aime24", "$m = 402$")
     assert (aime.answer, aime.solution) == ("604", "It is $604$.")
-    assert one("math500", "dfrac{1604}").answer == "\\frac{801}{802}"
+    assert one("math500", "dfrac{1604}").answer == "\\frac{802}{803}"
 
 
 def test_ties_stay_where_only_the_prompt_or_the_chosen_answer_is_used(planted):
