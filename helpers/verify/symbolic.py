@@ -1,0 +1,185 @@
+r"""Ask math-verify whether two formulas are equal: in one process of its own, under a hard deadline.
+
+math-verify (sympy underneath) can run for ever on a short text, and its own time limit works in
+the main thread only. So it runs in a process that is started once, clean (a new interpreter: no
+CUDA context, no tokenizer threads, nothing inherited), serves all threads one after the other, and
+is killed when it is late. A formula that cannot be a final answer, or that is a bomb, is refused
+before it gets there: `refusal` says why.
+"""
+
+import atexit
+import json
+import logging
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import lru_cache
+from pathlib import Path
+
+DEADLINE = 2.0  # seconds for one comparison
+START = 60.0  # seconds for the process to come up: it imports sympy, once
+GRACE = 1.0  # seconds after the deadline until the whole process counts as lost
+
+_LONGEST = 300  # characters
+_DEEPEST = 8  # brackets inside brackets
+_LONGEST_DIGITS = 40
+_LARGEST_EXPONENT = 10_000  # all written exponents multiplied with each other
+_COMMANDS = frozenset(
+    "frac sqrt pi cdot times div pm infty cup cap in leq geq neq lt gt sin cos tan cot sec csc "
+    "arcsin arccos arctan sinh cosh tanh log ln exp emptyset varnothing setminus mathbb binom "
+    "alpha beta gamma delta epsilon theta lambda mu nu rho sigma tau phi varphi omega "
+    "begin end".split()
+)
+_ALLOWED = re.compile(r"[0-9A-Za-z+\-*/^_=<>(){}\[\],.|& \\]*")
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_EXPONENT = re.compile(r"\^(?:\{((?:[^{}]|\{[^{}]*\})*)\}|(.))")
+_logger = logging.getLogger(__name__)
+
+
+def refusal(formula: str) -> str | None:
+    """Return why a formula (in canonical spelling) is not handed to math-verify, or None."""
+    if len(formula) > _LONGEST:
+        return f"longer than {_LONGEST} characters"
+    if not _ALLOWED.fullmatch(formula):
+        return "a sign that no formula needs"  # among them "!": a factorial is left undone
+    if unknown := set(_COMMAND.findall(formula)) - _COMMANDS:
+        return f"a command that no final answer needs: {min(unknown)}"
+    if re.search(r"[A-Za-z]{4}", _COMMAND.sub(" ", formula.replace("matrix", ""))):
+        return "words"
+    if re.search(rf"[0-9]{{{_LONGEST_DIGITS + 1}}}", formula):
+        return "a number too long"
+    depth = deepest = 0
+    for sign in formula:
+        depth += (sign in "([{") - (sign in ")]}")
+        deepest = max(deepest, depth)
+    if deepest > _DEEPEST:
+        return "brackets too deep"
+    return _power_refusal(formula)
+
+
+def _power_refusal(formula: str) -> str | None:
+    exponents = [braced or single for braced, single in _EXPONENT.findall(formula)]
+    if any(re.search(r"[^A-Za-z]\^|\\binom", f" {exponent}") for exponent in exponents):
+        return "stacked powers"
+    size = 1
+    for digits in re.findall("[0-9]+", " ".join(exponents)):
+        size *= max(1, int(digits))
+    return "an exponent too large" if size > _LARGEST_EXPONENT else None
+
+
+def equal(reference: str, answer: str) -> bool:
+    """Say whether two formulas are equal by algebra.
+
+    False also where that cannot be known: one of them refused, or no verdict by the DEADLINE
+    (logged as a warning). Usable from any thread; the answer to an equal question is remembered.
+    """
+    if _letters(reference) != _letters(answer) and not re.search(
+        r"[<>]|\\leq|\\geq", reference + answer
+    ):
+        return False  # other variables: no algebra makes 2k into 2n
+    if refusal(reference) or refusal(answer):
+        return False
+    return _asked(reference, answer)
+
+
+def _letters(formula: str) -> set[str]:
+    return set(re.findall("[A-Za-z]", _COMMAND.sub(" ", formula)))
+
+
+class _Late(Exception):
+    """No verdict by the deadline; an exception, so that it is not remembered."""
+
+
+def _asked(reference: str, answer: str) -> bool:
+    try:
+        return _remembered(reference, answer)
+    except _Late as error:
+        _logger.warning("no verdict on %.60r against %.60r: %s", answer, reference, error)
+        return False
+
+
+@lru_cache(maxsize=4096)
+def _remembered(reference: str, answer: str) -> bool:
+    return _worker.ask(reference, answer)
+
+
+class _Worker:
+    """The process and the pipe to it; one question at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.process: subprocess.Popen | None = None
+
+    def ask(self, reference: str, answer: str) -> bool:
+        """Return the verdict; _Late if there is none by the deadline or the process died."""
+        with self.lock:
+            if self.process is None or self.process.poll() is not None:
+                self._start()
+            question = json.dumps([reference, answer, DEADLINE]) + "\n"
+            try:
+                self.process.stdin.write(question.encode())
+                reply = self._line(DEADLINE + GRACE)
+            except OSError as error:
+                reply = str(error)
+            if reply not in ("true", "false"):
+                if reply not in ("late", "crashed"):  # those it has survived
+                    self.close()
+                raise _Late(reply)
+            return reply == "true"
+
+    def _start(self) -> None:
+        self.close()
+        program = Path(__file__).with_name("symbolic_worker.py")
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, bufsize=0, env=environment,
+            start_new_session=True,  # Ctrl-C in a notebook is not for it
+        )  # fmt: skip
+        if (reply := self._line(START)) != "ready":
+            self.close()
+            raise _Late(f"math-verify's process did not start: {reply}")
+
+    def _line(self, seconds: float) -> str:
+        """One line of the process, or what went wrong."""
+        line, end = b"", time.monotonic() + seconds
+        while not line.endswith(b"\n"):
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
+                return "no reply"
+            piece = self.process.stdout.read(4096)
+            if not piece:
+                return "its process has died"
+            line += piece
+        return line.decode().strip()
+
+    def close(self) -> None:
+        """End the process and all it has started."""
+        if self.process is None:
+            return
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process = None
+
+
+_worker = _Worker()
+
+
+def _forget_worker() -> None:
+    """In a forked child: the parent's process is not ours to talk to."""
+    global _worker
+    _worker = _Worker()
+
+
+os.register_at_fork(after_in_child=_forget_worker)
+atexit.register(lambda: _worker.close())
