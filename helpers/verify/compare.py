@@ -13,6 +13,7 @@ its own process (`symbolic`). What the rules decide:
 """
 
 import re
+import time
 from functools import lru_cache
 
 from helpers.verify import symbolic
@@ -32,6 +33,7 @@ _ONLY_LETTERS = re.compile(r"[A-Za-z .'-]+")
 _MATRIX = re.compile(r"\\begin\{(?:[pb]|small)?matrix\}(.*)\\end\{(?:[pb]|small)?matrix\}")
 _TOKEN = re.compile(r"\\[{}]|\\[a-zA-Z]+|\\.|.", re.DOTALL)
 _OPEN, _CLOSE = {"(", "[", "{", r"\{"}, {")", "]", "}", r"\}"}
+_INEQUALITY = re.compile(r"[<>]|\\[lg]eq")
 _UNIT = re.compile(r" (?:[A-Za-z]{3,}|cm|mm|km|kg|in|ft)(?:\^[23])?$|^\$|[°%$]$")
 
 
@@ -46,7 +48,7 @@ def equal(reference: str, answer: str) -> bool:
         return one == other
     if max(len(reference), len(answer)) > _LONGEST_FORMULA:
         return reference.strip() == answer.strip()
-    return _equal(reference, answer)
+    return _equal(reference, answer, time.monotonic() + symbolic.DEADLINE)
 
 
 @lru_cache(maxsize=4096)
@@ -54,7 +56,8 @@ def _canonical(text: str) -> str:
     return canonical(text)
 
 
-def _equal(reference: str, answer: str) -> bool:
+def _equal(reference: str, answer: str, end: float) -> bool:
+    """`equal` for parts of an answer, which share one deadline: `end`, by the monotonic clock."""
     asked, given = quantity(reference), quantity(answer)
     if asked and given:
         return asked[0] == given[0] and same_unit(asked[1], given[1])
@@ -67,21 +70,24 @@ def _equal(reference: str, answer: str) -> bool:
     if named or renamed:
         if named and renamed and named["name"] != renamed["name"]:
             return False
-        return _equal(named["value"] if named else one, renamed["value"] if renamed else other)
+        values = (named["value"] if named else one, renamed["value"] if renamed else other)
+        return _equal(*values, end)
     if choice := _CHOICE.fullmatch(one):
         found = _CHOICE.fullmatch(other)
         return bool(found) and found[1] == choice[1]
     if _is_words(one) or _is_words(other):
         return _letters(one) == _letters(other)
-    kind, parts = _parts(one)
-    other_kind, other_parts = _parts(other)
+    kind, parts = ("", []) if asked else _parts(one)
+    other_kind, other_parts = ("", []) if given else _parts(other)
     if kind and other_kind:
         same_shape = kind == other_kind and len(parts) == len(other_parts) <= _MOST_PARTS
-        return same_shape and _PAIRING[kind[:3]](parts, other_parts)
-    if asked:
-        return False
+        return same_shape and _PAIRING[kind[:3]](parts, other_parts, end)
+    if kind == "set" and len(parts) == 1 or other_kind == "set" and len(other_parts) == 1:
+        return _equal(parts[0] if kind else one, other_parts[0] if other_kind else other, end)
+    if asked or (bool(kind) != bool(other_kind) and not _INEQUALITY.search(one + other)):
+        return False  # an interval may be written as an inequality, but is no formula
     exact = rf"\frac{{{given[0].numerator}}}{{{given[0].denominator}}}" if given else other
-    return symbolic.equal(_UNIT.sub("", one), _UNIT.sub("", exact))
+    return symbolic.equal(_UNIT.sub("", one), _UNIT.sub("", exact), end)
 
 
 def _is_words(text: str) -> bool:
@@ -97,14 +103,14 @@ def _letters(text: str) -> str:
     return re.sub(r"[\s.'\"]", "", text).casefold()
 
 
-def _in_order(ones: list[str], others: list[str]) -> bool:
-    return all(map(_equal, ones, others))
+def _in_order(ones: list[str], others: list[str], end: float) -> bool:
+    return all(_equal(one, other, end) for one, other in zip(ones, others, strict=True))
 
 
-def _in_any_order(ones: list[str], others: list[str]) -> bool:
+def _in_any_order(ones: list[str], others: list[str], end: float) -> bool:
     left = list(others)
     for one in ones:
-        match = next((place for place, other in enumerate(left) if _equal(one, other)), None)
+        match = next((place for place, other in enumerate(left) if _equal(one, other, end)), None)
         if match is None:
             return False
         del left[match]

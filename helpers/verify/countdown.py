@@ -3,10 +3,10 @@
 A completion is untrusted: its expression is never evaluated by Python, its syntax tree is walked
 and calculated with exact fractions. What counts:
 
-| grading | where | what |
-|---|---|---|
-| strict | the only `<answer>` pair, with nothing after it | the bare expression: digits, + - * / ( ) |
-| lenient | the last `<answer>` pair outside `<think>` | also `×`, `÷`, `−`, and a trailing `= N` whose N is the target |
+- **strict**: the only `<answer>` pair, with nothing after it; in it the bare expression, of digits
+  and + - * / ( ).
+- **lenient**: the last `<answer>` pair outside `<think>`; in it `×`, `÷` and `−` may stand for the
+  signs, and `= N` may follow if N is the target (a wrong claim makes the answer wrong).
 
 A minus sign may stand before a number or a bracket (`-3 + 5`); `**`, `//`, decimals, digits glued
 together and numbers used never or twice are wrong.
@@ -22,6 +22,7 @@ from fractions import Fraction
 from helpers.verify.extract import GRADINGS, TAIL
 
 LONGEST = 200  # characters of an expression; the longest with six numbers of two digits has 40
+RIGHT, NO_ANSWER = "right", "no answer"
 FORMAT_SCORE = 0.1  # an answer in its tags that is wrong
 
 _STRICT = re.compile(r"[0-9+\-*/() ]+")
@@ -51,7 +52,7 @@ def extract_expression(text: str, grading: str = "strict") -> str | None:
 
 
 def evaluate(expression: str) -> tuple[Fraction, list[int]]:
-    """Return (exact value, numbers used, in order); ValueError says why it is no such expression."""
+    """Return (exact value, numbers used, in order); ValueError says why it cannot be."""
     if len(expression) > LONGEST:
         raise ValueError(f"longer than {LONGEST} characters")
     if not _STRICT.fullmatch(expression):
@@ -86,7 +87,7 @@ def reason(
     "no answer", "not an expression: …", "other numbers", "wrong value"."""
     expression = extract_expression(text, grading)
     if expression is None:
-        return None, "no answer"
+        return None, NO_ANSWER
     written = expression
     if grading == "lenient":
         written = written.translate(_SIGNS)
@@ -102,14 +103,14 @@ def reason(
         return expression, f"not an expression: {error}"
     if Counter(used) != Counter(nums):
         return expression, "other numbers"
-    return expression, "right" if value == target else "wrong value"
+    return expression, RIGHT if value == target else "wrong value"
 
 
 def grade_countdown(
     text: str, nums: Sequence[int], target: int, grading: str = "strict"
 ) -> bool:
     """Say whether the completion `text` solves the problem."""
-    return reason(text, nums, target, grading)[1] == "right"
+    return reason(text, nums, target, grading)[1] == RIGHT
 
 
 def score(text: str, nums: Sequence[int], target: int) -> float:
@@ -119,7 +120,7 @@ def score(text: str, nums: Sequence[int], target: int) -> float:
     of TinyZero (https://github.com/Jiayi-Pan/TinyZero), the check is exact.
     """
     verdict = reason(text, nums, target)[1]
-    return {"right": 1.0, "no answer": 0.0}.get(verdict, FORMAT_SCORE)
+    return {RIGHT: 1.0, NO_ANSWER: 0.0}.get(verdict, FORMAT_SCORE)
 
 
 def check_problem(nums: object, target: object) -> str | None:

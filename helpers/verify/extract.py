@@ -24,13 +24,15 @@ for the end of the text: a model that goes on after its answer has not learned t
 import re
 from collections.abc import Iterator
 
+from helpers.verify.quantity import number
+
 FORMATS = ("hash", "xml", "boxed", "think")
 GRADINGS = ("strict", "lenient")
 TAIL = 20_000  # characters; answers stand at the end, and a bound keeps the worst case fast
 
 # A number as people write it: sign, currency, digits with commas or dots, a mixed number. Whether
-# the commas make sense is for `number` to say: "1,2" is found whole, and is then no number, which is
-# safer than to find a 2. A minus right after a letter or digit is a subtraction ("16-3").
+# the commas make sense is for `number` to say: "1,2" is found whole, and is then no number, which
+# is safer than to find a 2. A minus right after a letter or digit is a subtraction ("16-3").
 _DIGITS = r"(?:[0-9][0-9.,]*+|\.[0-9]++)"
 _MIXED = r"[0-9]{1,3} [0-9]{1,3}/[0-9]{1,3}(?![0-9.,/])"
 _NUMBER = (
@@ -50,7 +52,9 @@ _MARKED_LINE = re.compile(
     r"####|^[ \t]*A:|\banswer\b[*_ \t]*(?:is|are|=|:)", re.IGNORECASE | re.MULTILINE
 )
 _PHRASE_END = re.compile(r"\n|\.\s")
-_FORMULA = re.compile(r"\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]")
+_FORMULA = re.compile(
+    r"(?<!\\)\$((?:\\.|[^$\\])+(?<![-+*/=\s]))\s?\$|\\\((.+?)\\\)|\\\[(.+?)\\\]"
+)
 _TUPLE = re.compile(r"[(\[][^()\[\]]*,[^()\[\]]*[)\]]")
 _CHOICE_OR_NAME = re.compile(r"\(?[A-J]\)?[.*]*|[A-Z][a-z]+[.*]*")
 _LATEX_SPACE = re.compile(r"\\[!,;: ]\s*|\{(?=,\})|(?<=\{,)\}|\\(?:text|mbox|mathrm)\s*\{[^{}]*\}")
@@ -134,23 +138,23 @@ def _marked_answers(text: str) -> Iterator[tuple[int, str]]:
         yield start, inside
     for mark in reversed(list(_MARKED_LINE.finditer(text))):
         phrase = text[mark.end() : mark.end() + 200].lstrip("*_: \t\n")
-        if answer := _stated(_PHRASE_END.split(phrase, maxsplit=1)[0]):
+        first, *more = _PHRASE_END.split(phrase, maxsplit=1)
+        if answer := _stated(first, last=not more):
             yield mark.start(), answer
             return
 
 
-def _stated(phrase: str) -> str | None:
-    """Return the answer that a phrase states: a number, a formula, a choice letter, a name."""
-    found = _FORMULA.search(phrase)
-    formula = next(filter(None, found.groups())) if found else None
+def _stated(phrase: str, last: bool) -> str | None:
+    """Return the answer that a phrase states: a tuple, a formula, a number, or, if it is the last
+    phrase of the text, a choice letter or a name."""
     if pair := _TUPLE.match(phrase):
         return _bare(pair[0])
-    if formula and "\\" in formula:
-        return _answer_in(formula)
-    if number := _number_in(phrase):
-        return number
-    name = _CHOICE_OR_NAME.fullmatch(phrase.strip())
-    return _answer_in(formula) if formula else _bare(name[0].strip("*")) if name else None
+    found = _FORMULA.search(phrase)
+    formula = next(filter(None, found.groups())) if found else ""
+    if "\\" in formula or (formula and not re.search("[A-Za-z]{2}", formula)):
+        return _answer_in(formula)  # and not "$5 and $6", which are two prices
+    name = _CHOICE_OR_NAME.fullmatch(phrase.strip()) if last else None
+    return _number_in(phrase) or (_bare(name[0].strip("*")) if name else None)
 
 
 def _answer_in(inside: str) -> str | None:
@@ -159,7 +163,9 @@ def _answer_in(inside: str) -> str | None:
     # "5 + 3 = 8" and "x = 8" state a number, the equation "5x + 3y = 8" does not.
     equation = any(re.search("[0-9]", part) and re.search("[a-zA-Z]", part) for part in before)
     if not equation and len(_ANY_NUMBER.findall(_tidy(last))) == 1:
-        return _number_in(last) or _bare(inside)
+        stated = _number_in(last)
+        if number(stated) is not None:  # and not the "2,4" of (2,4)
+            return stated
     return _bare(inside)
 
 

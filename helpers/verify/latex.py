@@ -15,7 +15,7 @@ _WRAPPED = re.compile(
 )
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{(?P<inside>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
 _SPACING = re.compile(
-    r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|,|;|:|!|>|\s|q?quad)"
+    r"(?<!\\)\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|,|;|:|!|>|\s|q?quad)"
     r"(?![a-zA-Z])\s*"
 )
 _TEXT = re.compile(
@@ -26,6 +26,7 @@ _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-zA-Z])|\s*\bdegree
 _REWRITES = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
     (re.compile(r"\\(le|ge|ne)(?![a-zA-Z])"), r"\\\1q"),
+    (re.compile(r"\\varnothing|\\\{\s*\\\}"), r"\\emptyset "),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\([%$#&])"), r"\1"),
     (re.compile(r"\\frac\s*([0-9])"), r"\\frac{\1}"),
@@ -40,7 +41,7 @@ _REWRITES = (
 
 
 def canonical(answer: str) -> str:
-    r"""Return the one spelling of an answer: `\left( 3,\; \tfrac{1}2 \right)$` -> `(3,\frac{1}{2})`.
+    r"""Return the one spelling of an answer: `\left( 3, \tfrac{1}2 \right)` -> `(3, \frac{1}{2})`.
 
     Text inside `\text{}` stays as words, "and" and "or" become commas, degrees become `°`.
     Meant for short answers: the time grows with the square of the length in bad cases.

@@ -22,9 +22,12 @@ _NUMBER = re.compile(
 _SHORT = r"(?:cm|mm|km|kg|mg|ml|mL|in|ft|yd|lb|lbs|oz|hr|mi|sq|[mghslL])"
 _UNIT = (
     r"°[CF]?|[%$€£¥]|\([A-Za-z]+(?: [A-Za-z]+)*\)"
-    rf"| (?:[A-Za-z]{{3,}}|{_SHORT}\b)(?:[ /-][A-Za-z]+)*(?:\^[23])?"
+    r"| (?!(?:sin|cos|tan|cot|log|exp|mod)\b)"
+    rf"(?:[A-Za-z]{{3,}}|{_SHORT}\b)(?:[ /-][A-Za-z]+)*(?:\^[23])?"
 )
-_FRACTION = r"\\frac\{(?P<top>-?[0-9]+)\}\{(?P<bottom>-?[0-9]+)\}|(?P<over>[0-9]+)/(?P<under>[0-9]+)"
+_FRACTION = (
+    r"\\frac\{(?P<top>-?[0-9]+)\}\{(?P<bottom>-?[0-9]+)\}|(?P<over>[0-9]+)/(?P<under>[0-9]+)"
+)
 _QUANTITY = re.compile(
     rf"(?P<sign>[-+]?)(?P<currency>[$€£¥]?)"
     rf"(?:(?:(?P<whole>[0-9]+)(?: |(?=\\)))?(?:{_FRACTION})"
@@ -33,7 +36,7 @@ _QUANTITY = re.compile(
     rf"(?P<unit>{_UNIT})?"
 )
 _SIZE = re.compile(r"(?:square|sq|cubic)\b ?")
-_SIGNS = {"$": "dollars", "%": "percent", "°": "degrees"}
+_SIGNS = {"dollar": "$", "dollars": "$", "percent": "%"}
 
 
 def number(answer: str | None) -> Fraction | None:
@@ -54,7 +57,7 @@ def number(answer: str | None) -> Fraction | None:
     value = Fraction(int(whole + decimals), 10 ** len(decimals))
     if found["denominator"]:
         denominator = int(found["denominator"])
-        if decimals or math.gcd(int(whole), denominator) != 1:
+        if decimals or not denominator or math.gcd(int(whole), denominator) != 1:
             return None
         value /= denominator
     return -value if "-" in (found["sign"], found["inner_sign"]) else value
@@ -72,13 +75,13 @@ def quantity(answer: str | None) -> tuple[Fraction, str] | None:
         return None
     plain = number(answer)
     if plain is not None:
-        return plain, next((_SIGNS.get(sign, sign) for sign in answer if sign in "$€£¥%"), "")
+        return plain, next((sign for sign in answer if sign in "$€£¥%"), "")
     found = _QUANTITY.fullmatch(canonical(answer))
     value = _value(found) if found else None
     if value is None:
         return None
     unit = (found["unit"] or "").strip(" ()") or found["currency"]
-    return (-value if found["sign"] == "-" else value), _SIGNS.get(unit[:1], unit)
+    return (-value if found["sign"] == "-" else value), _SIGNS.get(unit, unit)
 
 
 def _value(found: re.Match) -> Fraction | None:

@@ -1,4 +1,4 @@
-r"""Ask math-verify whether two formulas are equal: in one process of its own, under a hard deadline.
+r"""Ask math-verify whether two formulas are equal, in a process of its own under a hard deadline.
 
 math-verify (sympy underneath) can run for ever on a short text, and its own time limit works in
 the main thread only. So it runs in a process that is started once, clean (a new interpreter: no
@@ -18,7 +18,6 @@ import subprocess
 import sys
 import threading
 import time
-from functools import lru_cache
 from pathlib import Path
 
 DEADLINE = 2.0  # seconds for one comparison
@@ -28,6 +27,7 @@ GRACE = 1.0  # seconds after the deadline until the whole process counts as lost
 _LONGEST = 300  # characters
 _DEEPEST = 8  # brackets inside brackets
 _LONGEST_DIGITS = 40
+_REMEMBERED = 4096  # verdicts
 _LARGEST_EXPONENT = 10_000  # all written exponents multiplied with each other
 _COMMANDS = frozenset(
     "frac sqrt pi cdot times div pm infty cup cap in leq geq neq lt gt sin cos tan cot sec csc "
@@ -72,11 +72,12 @@ def _power_refusal(formula: str) -> str | None:
     return "an exponent too large" if size > _LARGEST_EXPONENT else None
 
 
-def equal(reference: str, answer: str) -> bool:
+def equal(reference: str, answer: str, end: float | None = None) -> bool:
     """Say whether two formulas are equal by algebra.
 
-    False also where that cannot be known: one of them refused, or no verdict by the DEADLINE
-    (logged as a warning). Usable from any thread; the answer to an equal question is remembered.
+    False also where that cannot be known: one of them refused, or no verdict by `end` (by the
+    monotonic clock; DEADLINE seconds from now if not given), which is logged as a warning. Usable
+    from any thread. Verdicts are remembered, time-outs are not.
     """
     if _letters(reference) != _letters(answer) and not re.search(
         r"[<>]|\\leq|\\geq", reference + answer
@@ -84,28 +85,27 @@ def equal(reference: str, answer: str) -> bool:
         return False  # other variables: no algebra makes 2k into 2n
     if refusal(reference) or refusal(answer):
         return False
-    return _asked(reference, answer)
+    question = reference, answer
+    if question not in _verdicts:
+        left = DEADLINE if end is None else end - time.monotonic()
+        try:
+            verdict = _worker.ask(*question, left)
+        except _NoVerdict as error:
+            _logger.warning("no verdict on %.60r against %.60r: %s", answer, reference, error)
+            return False
+        if len(_verdicts) >= _REMEMBERED:
+            _verdicts.clear()
+        _verdicts[question] = verdict
+        return verdict
+    return _verdicts[question]
 
 
 def _letters(formula: str) -> set[str]:
     return set(re.findall("[A-Za-z]", _COMMAND.sub(" ", formula)))
 
 
-class _Late(Exception):
-    """No verdict by the deadline; an exception, so that it is not remembered."""
-
-
-def _asked(reference: str, answer: str) -> bool:
-    try:
-        return _remembered(reference, answer)
-    except _Late as error:
-        _logger.warning("no verdict on %.60r against %.60r: %s", answer, reference, error)
-        return False
-
-
-@lru_cache(maxsize=4096)
-def _remembered(reference: str, answer: str) -> bool:
-    return _worker.ask(reference, answer)
+class _NoVerdict(Exception):
+    """No verdict by the deadline, or no process to give one."""
 
 
 class _Worker:
@@ -115,21 +115,23 @@ class _Worker:
         self.lock = threading.Lock()
         self.process: subprocess.Popen | None = None
 
-    def ask(self, reference: str, answer: str) -> bool:
-        """Return the verdict; _Late if there is none by the deadline or the process died."""
+    def ask(self, reference: str, answer: str, seconds: float) -> bool:
+        """Return the verdict; _NoVerdict if there is none in time or the process died."""
+        if seconds <= 0:
+            raise _NoVerdict("late")
         with self.lock:
             if self.process is None or self.process.poll() is not None:
                 self._start()
-            question = json.dumps([reference, answer, DEADLINE]) + "\n"
+            question = json.dumps([reference, answer, seconds]) + "\n"
             try:
                 self.process.stdin.write(question.encode())
-                reply = self._line(DEADLINE + GRACE)
+                reply = self._line(seconds + GRACE)
             except OSError as error:
                 reply = str(error)
             if reply not in ("true", "false"):
                 if reply not in ("late", "crashed"):  # those it has survived
                     self.close()
-                raise _Late(reply)
+                raise _NoVerdict(reply)
             return reply == "true"
 
     def _start(self) -> None:
@@ -143,7 +145,7 @@ class _Worker:
         )  # fmt: skip
         if (reply := self._line(START)) != "ready":
             self.close()
-            raise _Late(f"math-verify's process did not start: {reply}")
+            raise _NoVerdict(f"math-verify's process did not start: {reply}")
 
     def _line(self, seconds: float) -> str:
         """One line of the process, or what went wrong."""
@@ -173,6 +175,7 @@ class _Worker:
 
 
 _worker = _Worker()
+_verdicts: dict[tuple[str, str], bool] = {}
 
 
 def _forget_worker() -> None:

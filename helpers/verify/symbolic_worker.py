@@ -65,10 +65,10 @@ def same(reference: str, answer: str) -> bool:
         return False
     measured, against = values(reference), values(answer)
     if measured is None or against is None:
-        return verify(one, other, timeout_seconds=None)
+        return verify(one, other, timeout_seconds=None, allow_set_relation_comp=True)
     if measured[0] != against[0]:
         return False
-    return all(abs(sympy.N(a - b, DIGITS)) <= AGREE * max(abs(a), abs(b))
+    return all(abs(sympy.N(a - b, DIGITS)) <= AGREE * abs(a)
                for a, b in zip(measured[1], against[1], strict=True))
 
 
