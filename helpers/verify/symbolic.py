@@ -37,7 +37,6 @@ _COMMANDS = frozenset(
 )
 _ALLOWED = re.compile(r"[0-9A-Za-z+\-*/^_=<>(){}\[\],.|& \\]*")
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
-_EXPONENT = re.compile(r"\^(?:\{((?:[^{}]|\{[^{}]*\})*)\}|(.))")
 _logger = logging.getLogger(__name__)
 
 
@@ -63,13 +62,25 @@ def refusal(formula: str) -> str | None:
 
 
 def _power_refusal(formula: str) -> str | None:
-    exponents = [braced or single for braced, single in _EXPONENT.findall(formula)]
-    if any(re.search(r"[^A-Za-z]\^|\\binom", f" {exponent}") for exponent in exponents):
-        return "stacked powers"
     size = 1
-    for digits in re.findall("[0-9]+", " ".join(exponents)):
-        size *= max(1, int(digits))
+    for place in (found.end() for found in re.finditer(r"\^", formula)):
+        end = _group_end(formula, place)
+        exponent = formula[place:end]
+        if re.search(r"[^A-Za-z]\^|\\binom", exponent) or formula[end : end + 1] == "^":
+            return "stacked powers"
+        for digits in re.findall("[0-9]+", exponent):
+            size *= max(1, int(digits))
     return "an exponent too large" if size > _LARGEST_EXPONENT else None
+
+
+def _group_end(formula: str, begin: int) -> int:
+    """Where the group in braces that starts at `begin` ends, or the one sign that stands there."""
+    depth = 0
+    for place in range(begin, len(formula)):
+        depth += (formula[place] == "{") - (formula[place] == "}")
+        if depth <= 0:
+            return place + 1
+    return len(formula)
 
 
 def equal(reference: str, answer: str, end: float | None = None) -> bool:
