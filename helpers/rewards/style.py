@@ -14,7 +14,7 @@ from helpers.verify import extract, number
 STEP_WORDS = frozenset({"step", "steps", "then", "therefore"})
 SENTENCE_WORDS = 5  # a step word counts in a sentence with at least so many other words
 MIN_WORDS = 8  # different words or numbers in a reasoning that is long enough
-MIN_OUTPUT_WORDS = 2  # words or numbers in the <output> field
+MIN_OUTPUT_WORDS = 2  # words or numbers in a field that is not trivial
 
 
 def boxed(completions: list[Completion], **columns) -> list[float]:
@@ -65,9 +65,11 @@ def formatting(completions: list[Completion], **columns) -> list[float]:
 def _is_formatted(text: str) -> bool:
     tags = re.findall(r"</?(?:reasoning|output|answer)>", text)
     in_order = [f"<{sign}{tag}>" for tag in ("reasoning", "output", "answer") for sign in ("", "/")]
+    if tags != in_order:
+        return False
     around = re.sub(r"<(reasoning|output|answer)>.*?</\1>", "", text, flags=re.DOTALL).strip()
-    return tags == in_order and not around and (
-        len(set(words(field(text, "reasoning")))) >= MIN_OUTPUT_WORDS
+    return not around and (
+        len(words(field(text, "reasoning"))) >= MIN_OUTPUT_WORDS
         and len(words(field(text, "output"))) >= MIN_OUTPUT_WORDS
         and len(words(field(text, "answer"))) >= 1)
 

@@ -45,7 +45,7 @@ def extract_expression(text: str, grading: str = "strict") -> str | None:
         once = text.count("<answer>") == text.count("</answer>") == 1
         if not once or not text.endswith("</answer>"):
             return None
-    text = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
+    text = text.rpartition("</think>")[2]
     end = text.rfind("</answer>")
     start = text.rfind("<answer>", 0, end) if end >= 0 else -1
     return (text[start + len("<answer>") : end].strip() or None) if start >= 0 else None
@@ -77,7 +77,8 @@ def _value(node: ast.expr, numbers: list[int]) -> Fraction:
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
         left, right = _value(node.left, numbers), _value(node.right, numbers)
         return _OPERATIONS[type(node.op)](left, right)
-    raise ValueError(f"{type(node).__name__} is not one of + - * /")
+    name = type(getattr(node, "op", node)).__name__
+    raise ValueError(f"{name} is not one of + - * /")
 
 
 def reason(

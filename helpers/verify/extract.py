@@ -113,7 +113,7 @@ _STRICT = {
 
 
 def _lenient(text: str) -> str | None:
-    text = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
+    text = text.rpartition("</think>")[2]
     marked = max(_marked_answers(text), default=None)  # the one that starts last
     if marked is not None:
         return marked[1]

@@ -24,6 +24,8 @@ DEADLINE = 2.0  # seconds for one comparison
 START = 60.0  # seconds for the process to come up: it imports sympy, once
 GRACE = 1.0  # seconds after the deadline until the whole process counts as lost
 
+PROGRAM = Path(__file__).with_name("symbolic_worker.py")
+
 _LONGEST = 300  # characters
 _DEEPEST = 8  # brackets inside brackets
 _LONGEST_DIGITS = 40
@@ -125,6 +127,7 @@ class _Worker:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.process: subprocess.Popen | None = None
+        self.asked = 0  # questions are numbered, so that no verdict is taken for another's
 
     def ask(self, reference: str, answer: str, seconds: float) -> bool:
         """Return the verdict; _NoVerdict if there is none in time or the process died."""
@@ -133,39 +136,43 @@ class _Worker:
         with self.lock:
             if self.process is None or self.process.poll() is not None:
                 self._start()
-            question = json.dumps([reference, answer, seconds]) + "\n"
+            self.asked += 1
+            verdicts = {f"{self.asked} true": True, f"{self.asked} false": False}
+            question = json.dumps([self.asked, reference, answer, seconds]) + "\n"
+            end = time.monotonic() + seconds + GRACE
             try:
                 self.process.stdin.write(question.encode())
-                reply = self._line(seconds + GRACE)
+                reply = self._line(end)
+                while re.fullmatch("[0-9]+ [a-z]+", reply) and reply not in verdicts:
+                    reply = self._line(end)  # that was the verdict on a question given up
             except OSError as error:
                 reply = str(error)
-            if reply not in ("true", "false"):
+            if reply not in verdicts:
                 if reply not in ("late", "crashed"):  # those it has survived
                     self.close()
                 raise _NoVerdict(reply)
-            return reply == "true"
+            return verdicts[reply]
 
     def _start(self) -> None:
         self.close()
-        program = Path(__file__).with_name("symbolic_worker.py")
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-P", str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-P", str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, bufsize=0, env=environment,
             start_new_session=True,  # Ctrl-C in a notebook is not for it
         )  # fmt: skip
-        if (reply := self._line(START)) != "ready":
+        if (reply := self._line(time.monotonic() + START)) != "ready":
             self.close()
             raise _NoVerdict(f"math-verify's process did not start: {reply}")
 
-    def _line(self, seconds: float) -> str:
-        """One line of the process, or what went wrong."""
-        line, end = b"", time.monotonic() + seconds
+    def _line(self, end: float) -> str:
+        """One line of the process, or what went wrong, by `end` of the monotonic clock."""
+        line = b""
         while not line.endswith(b"\n"):
             left = end - time.monotonic()
             if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
                 return "no reply"
-            piece = self.process.stdout.read(4096)
+            piece = self.process.stdout.read(1)  # not one byte of the next line
             if not piece:
                 return "its process has died"
             line += piece

@@ -1,9 +1,10 @@
 """The process behind `symbolic`: reads one question a line, writes one verdict a line.
 
-A question is JSON, `[reference, answer, seconds]`; the verdict `true`, `false`, `late` or
-`crashed`. The answering is done by a fork of this process, which the kernel's timer kills at the
-deadline whatever it is doing; this process then forks the next one, which takes milliseconds
-because sympy is loaded here already. At the end of the input both end.
+A question is JSON, `[number, reference, answer, seconds]`; the verdict `<number> true` or
+`<number> false`, or `late` or `crashed`. The answering is done by a fork of this process, which
+the kernel's timer kills at the deadline whatever it is doing; this process then forks the next
+one, which takes milliseconds because sympy is loaded here already. At the end of the input both
+end.
 """
 
 import json
@@ -74,14 +75,14 @@ def same(reference: str, answer: str) -> bool:
 
 def answer_questions(lines) -> None:
     for line in lines:
-        reference, answer, seconds = json.loads(line)
+        number, reference, answer, seconds = json.loads(line)
         signal.setitimer(signal.ITIMER_REAL, seconds)  # its default action: the process ends
         try:
             verdict = bool(same(reference, answer))
         except Exception:  # sympy raises many kinds, and none of them says "equal"
             verdict = False
         signal.setitimer(signal.ITIMER_REAL, 0)
-        reply(json.dumps(verdict))
+        reply(f"{number} {json.dumps(verdict)}")
 
 
 def reply(text: str) -> None:
@@ -89,13 +90,11 @@ def reply(text: str) -> None:
 
 
 def read_lines():
-    """Lines of the input, unbuffered: what a killed fork has read ahead would be lost."""
-    line = b""
+    """Lines of the input, read no further than necessary: a killed fork loses what it has read."""
+    rest = b""
     while piece := os.read(0, 1 << 16):
-        line += piece
-        if line.endswith(b"\n"):
-            yield line
-            line = b""
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
 
 
 def main() -> None:
