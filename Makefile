@@ -7,7 +7,7 @@ TASK ?= gsm8k
 SEED ?= 0
 COURSE := $(RUN) -m helpers.course
 
-.PHONY: course status ladder notebooks readme test lint setup clean
+.PHONY: course status ladder notebooks readme test fuzz mutants bench lint setup clean
 
 course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
 	$(COURSE) run --preset $(PRESET) --task $(TASK) --seed $(SEED)
@@ -28,6 +28,15 @@ readme: $(READY)  ## README's scoreboard: a run of its own, on the sealed proble
 
 test: $(READY)  ## all tests
 	$(RUN) -m pytest
+
+fuzz: $(READY)  ## 100,000 new inputs for everything that reads a completion
+	FUZZ_EXAMPLES=100000 $(RUN) -m pytest -s tests/unit/test_verify_fuzz.py
+
+mutants: $(READY)  ## small mistakes put into the verifier and the rewards: which do the tests miss?
+	nice $(RUN) -m tests.mutants
+
+bench: $(READY)  ## answers graded a second, against math-verify alone
+	$(RUN) -m tests.benchmarks.grading
 
 lint: $(READY)  ## style of modules, tests and notebooks
 	$(RUN) -m ruff check .

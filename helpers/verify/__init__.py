@@ -1,11 +1,15 @@
-"""From a completion to a verdict: find the answer, read it as a number, compare it exactly.
+"""From a completion to a verdict: find the answer, compare it exactly with the reference.
 
-`extract` looks for the answer in the text, `grade` says whether it is the right one, and
-`python -m helpers.verify` does both for a file of JSON lines. Nothing here runs code found in a
-completion, and no string makes these functions raise.
+`extract` looks for the answer in the text, `equal` says whether two answers are the same, `grade`
+does both, and `python -m helpers.verify` does it for a file of JSON lines. Nothing here runs code
+found in a completion, and no string makes these functions raise.
 """
 
+from helpers.verify.compare import equal
+from helpers.verify.countdown import grade_countdown
 from helpers.verify.extract import FORMATS, GRADINGS, extract
-from helpers.verify.grade import grade, normalise, number
+from helpers.verify.grade import grade, normalise
+from helpers.verify.quantity import number, quantity
 
-__all__ = ["FORMATS", "GRADINGS", "extract", "grade", "normalise", "number"]
+__all__ = ["FORMATS", "GRADINGS", "equal", "extract", "grade", "grade_countdown", "normalise",
+           "number", "quantity"]

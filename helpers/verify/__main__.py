@@ -2,17 +2,23 @@
 
     python -m helpers.verify --format hash --grading lenient < completions.jsonl
 
-Each input line is a JSON object with `completion` and `answer`; each output line is the same
-object with `extracted` and `correct` added. A line that cannot be read becomes a line with `line`
-and `error`, is reported on stderr, and makes the exit code 1; the lines after it are still graded.
+Each input line is a JSON object with `completion` and `answer` (with `--format countdown`:
+`completion`, `nums` and `target`); each output line is the same object with `extracted` and
+`correct` added, in the same order. A line that cannot be read becomes a line with `line` and
+`error`, is reported on stderr, and makes the exit code 1; the lines after it are still graded.
 """
 
 import argparse
 import json
+import os
 import sys
+from decimal import Decimal
 
+from helpers.verify import countdown
 from helpers.verify.extract import FORMATS, GRADINGS, extract
 from helpers.verify.grade import grade
+
+COUNTDOWN = "countdown"
 
 
 def graded_line(line: bytes, answer_format: str, grading: str) -> dict:
@@ -25,18 +31,36 @@ def graded_line(line: bytes, answer_format: str, grading: str) -> dict:
         raise ValueError("not a JSON object")
     if not isinstance(row.get("completion"), str):
         raise ValueError('"completion" is missing or not text')
+    return row | (_countdown(row, grading) if answer_format == COUNTDOWN
+                  else _answer(row, answer_format, grading))
+
+
+def _answer(row: dict, answer_format: str, grading: str) -> dict:
     answer = row.get("answer")
     if not isinstance(answer, str | int | float) or isinstance(answer, bool):
         raise ValueError('"answer" is missing or neither text nor a number')
+    if isinstance(answer, float):
+        exact = Decimal(repr(answer))
+        if not exact.is_finite():
+            raise ValueError(f'"answer" is {answer}, no number')
+        answer = f"{exact:f}"  # 1e-07 is 0.0000001
     extracted = extract(row["completion"], answer_format, grading)
     correct = grade(row["completion"], str(answer), answer_format, grading)
-    return row | {"extracted": extracted, "correct": correct}
+    return {"extracted": extracted, "correct": correct}
+
+
+def _countdown(row: dict, grading: str) -> dict:
+    nums, target = row.get("nums"), row.get("target")
+    if problem := countdown.check_problem(nums, target):
+        raise ValueError(problem)
+    extracted, verdict = countdown.reason(row["completion"], nums, target, grading)
+    return {"extracted": extracted, "correct": verdict == countdown.RIGHT}
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers.verify", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--format", choices=FORMATS, default="hash")
+    parser.add_argument("--format", choices=[*FORMATS, COUNTDOWN], default="hash")
     parser.add_argument("--grading", choices=GRADINGS, default="strict")
     parser.add_argument("file", nargs="?", help="JSON lines (default: standard input)")
     options = parser.parse_args(arguments)
@@ -58,4 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BrokenPipeError:  # the reader has gone (`| head`); nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -143,7 +143,8 @@ class TestCommands:
         line = ["make", "--dry-run", "--always-make", *arguments]
         return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
-    @pytest.mark.parametrize("target", ["course", "status", "ladder", "test", "lint", "clean"])
+    @pytest.mark.parametrize("target", ["course", "status", "ladder", "test", "lint", "clean",
+                                        "fuzz", "mutants", "bench"])
     def test_every_target_makes_its_environment_first(self, target):
         steps = self.make(target).splitlines()
         install = next(i for i, s in enumerate(steps) if "-r requirements.txt" in s)

@@ -1,11 +1,32 @@
 """Reward functions: values, both completion forms, broken references, look-up by name."""
 
+import inspect
 import warnings
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from helpers import rewards
 from helpers.config import ConfigError, Course
-from helpers.rewards import exact_answer, random_reward, reward_functions
+from helpers.rewards import (
+    REWARDS,
+    answer_accuracy,
+    boxed,
+    close_answer,
+    correct_answer,
+    countdown,
+    exact_answer,
+    formatting,
+    length_penalty,
+    output_consistency,
+    random_reward,
+    reasoning,
+    reward_functions,
+    step_words,
+    weighted_sum,
+)
+from helpers.verify import number, symbolic
 
 
 def test_exact_answer_is_one_for_the_right_answer_in_the_format():
@@ -78,3 +99,195 @@ def test_an_unknown_reward_is_refused_with_the_nearest_name(name, hint):
     course = Course.load(overrides={"rewards": {name: 1.0}})
     with pytest.raises(ConfigError, match=hint):
         reward_functions(course)
+
+
+# Answers
+
+
+def test_exact_answer_reads_plain_numbers_only_after_hashes():
+    completions = ["#### 1,450", "#### 1450.0", "#### 1 1/2", "#### 6/4", "#### 3/2", "#### $1450"]
+    assert exact_answer(completions[:2] + completions[5:], ["1450"] * 3) == [1.0] * 3
+    assert exact_answer(completions[2:5], ["3/2"] * 3) == [0.0, 0.0, 1.0]
+    assert exact_answer([r"\boxed{\frac{6}{4}}", r"<answer>1.5</answer>"], ["3/2"] * 2,
+                        answer_format="boxed") == [1.0, 0.0]
+
+
+def test_correct_answer_takes_any_format_and_formulas(monkeypatch):
+    monkeypatch.setattr(symbolic, "DEADLINE", 60.0)
+    completions = ["so 18", r"\boxed{18}", "#### 17", r"\boxed{2(k+1)}", r"\boxed{\text{East}}", ""]
+    answers = ["18", "18", "18", "2k+2", r"\text{east}", "18"]
+    assert correct_answer(completions, answers) == [1.0, 1.0, 0.0, 1.0, 1.0, 0.0]
+
+
+def test_answer_accuracy_wants_the_answer_field_last_and_once():
+    completions = ["<answer>18</answer>", "<answer>$18</answer>\n", "<answer>18</answer> so",
+                   "<answer>17</answer><answer>18</answer>", "<answer>17</answer>", "18"]
+    assert answer_accuracy(completions, ["18"] * 6) == [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+
+
+def test_close_answer_is_within_1e_8_and_no_further():
+    completions = ["it is 0.33333333", "= 0.3333333", "1/3", "it is 0.34333334", "no idea",
+                   "so 3 + 4 = 0.333333343", "so 0.333333344"]
+    assert close_answer(completions, ["1/3"] * 7) == [1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0]
+    assert close_answer(["#### 5.00000001", "#### 5.000000011", "#### 4.99999999"], ["5"] * 3) == [
+        1.0, 0.0, 1.0]
+
+
+def test_countdown_pays_zero_a_tenth_and_one():
+    completions = ["<answer>2 + 3</answer>", "<answer>2 * 3</answer>", "2 + 3"]
+    assert countdown(completions, [[2, 3]] * 3, [5] * 3) == [1.0, 0.1, 0.0]
+    assert countdown([[{"role": "assistant", "content": completions[0]}]], [[2, 3]], [5]) == [1.0]
+
+
+@pytest.mark.parametrize(("reward", "columns", "match"), [
+    (exact_answer, {"answer": [r"\frac{1}{2}", "18"]}, "not a number"),
+    (close_answer, {"answer": ["x", "18"]}, "'x' is not a number"),
+    (correct_answer, {"answer": ["  ", "18"]}, "is no answer"),
+    (correct_answer, {"answer": [None, "18"]}, "None is no answer"),
+    (correct_answer, {"answer": ["$.$", "18"]}, "is no answer"),
+    (answer_accuracy, {"answer": ["", "18"]}, "is no answer"),
+    (countdown, {"nums": ["2,16", [2, 16]], "target": [18, 18]}, "not a list of numbers"),
+    (countdown, {"nums": [[2, 16]] * 2, "target": [None, 18]}, "not a whole number"),
+])
+def test_every_reward_skips_a_broken_reference_with_a_warning(reward, columns, match):
+    text = "<answer>18</answer>" if reward is not countdown else "<answer>2+16</answer>"
+    if reward is exact_answer:
+        text = "#### 18"
+    with pytest.warns(UserWarning, match=match) as caught:
+        assert reward([text, text], **columns) == [None, 1.0]
+    assert len(caught) == 1 and "skipped" in str(caught[0].message)
+
+
+# Style
+
+
+def test_boxed_pays_one_box_at_the_end_once():
+    texts = [r"so \boxed{5}", r"$\boxed{5}$.", r"\boxed{5} \boxed{5}", r"\boxed{}", r"\boxed{5} so",
+             r"<think>\boxed{5}</think> 5", r"<think>\boxed{4}</think> \boxed{5}", "5", r"\boxed{5"]
+    assert boxed(texts) == [1, 1, 0, 0, 0, 0, 1, 0, 0]
+
+
+def test_step_words_count_in_a_sentence():
+    texts = ["First we add 3 and 5, then we halve it.", "Step 1: we add up the three boxes",
+             "THEREFORE she has 4 red apples left", "step then therefore " * 9, "then we stop",
+             "We add 3 and 5 and halve. Then stop!", "The steps are: add three, halve, be done",
+             "lengthen the stepladder by 3 m and 5 m", "then\nwe add 3 and 5 and 7 up", ""]
+    assert step_words(texts) == [1, 1, 1, 0, 0, 0, 1, 0, 0, 0]
+    assert step_words(["then we add three"]) == [0]
+    assert step_words(["then we add three up", "then we add three we add"]) == [0, 0]
+    assert step_words(["then we add three up now"]) == [1]
+
+
+def test_length_penalty_falls_evenly_near_the_limit():
+    ids = [[0] * n for n in (0, 60, 80, 85, 90, 100, 500)]
+    paid = length_penalty([""] * 7, ids, limit=100, buffer=20)
+    assert paid == pytest.approx([0, 0, 0, -0.25, -0.5, -1, -1])
+    with pytest.raises(ValueError, match="completion_ids"):
+        length_penalty(["a"], limit=100, buffer=20)
+    with pytest.raises(ValueError, match="shorter|longer"):
+        length_penalty(["a", "b"], [[1]], limit=100, buffer=20)
+
+
+WORKED = "<reasoning>\nTom has 3 red and 5 blue kites.\n3 + 5 = 8\n</reasoning>\n"
+GOOD = WORKED + "<output>He has 8 kites.</output>\n<answer>8</answer>"
+
+
+@pytest.mark.parametrize(("text", "values"), [  # formatting, reasoning, output_consistency
+    (GOOD, (1, 1, 1)), (f"\n {GOOD}\n", (1, 1, 1)), (f"{GOOD} Yes.", (0, 1, 1)), ("", (0, 0, 0)),
+    (GOOD.replace("He has 8 kites", "He has 9 kites"), (1, 1, 0)),
+    (GOOD.replace("He has 8 kites", "8"), (0, 1, 1)), (GOOD.replace("He has 8 kites.", ""), (0, 1,
+    0)),
+    (GOOD.replace(">8<", "> <"), (0, 1, 1)), (GOOD.replace("<answer>8</answer>", ""), (0, 1, 1)),
+    (GOOD.replace("answer>", "output>"), (0, 1, 0)), (GOOD + GOOD, (0, 0, 0)),
+    ("<answer>8</answer>" + WORKED + "<output>so 8</output>", (0, 1, 1)),
+    (f"<reasoning>{'so ' * 50}</reasoning><output>a b</output><answer>8</answer>", (1, 0, 0)),
+    ("<reasoning>so 8</reasoning><output>so 8</output><answer>8</answer>", (1, 0, 1)),
+    ("</reasoning>a b<reasoning><output>so 8</output><answer>8</answer>", (0, 0, 0)),
+    ("<reasoning>a b c d e f g 8</reasoning>", (0, 1, 0)), ("<reasoning>a b c d e f g</reasoning>",
+    (0, 0, 0)),
+    ("<output>so 8</output>", (0, 0, 0)),
+])
+def test_rewards_of_the_three_fields(text, values):
+    assert tuple(one([text])[0] for one in (formatting, reasoning, output_consistency)) == values
+
+
+# By name
+
+
+COLUMNS = {"answer": ["8", "8"], "nums": [[3, 5]] * 2, "target": [8, 8],
+           "completion_ids": [[1] * 40] * 2}
+
+
+def test_every_reward_has_its_name_and_takes_what_trl_passes():
+    course = Course.load(overrides={"rewards": dict.fromkeys(REWARDS, 0.5)})
+    functions, weights = reward_functions(course)
+    assert sorted(f.__name__ for f in functions) == sorted(REWARDS) and set(weights) == {0.5}
+    trl = {"prompts": ["q"] * 2, "trainer_state": None, "log_metric": print, "log_extra": print}
+    for function in functions:
+        paid = function(completions=[GOOD, ""], **COLUMNS, **trl)
+        assert len(paid) == 2 and all(isinstance(value, float) for value in paid), function.__name__
+        assert not inspect.iscoroutinefunction(function)
+    with pytest.raises(ConfigError, match="'boxd' does not exist; did you mean 'boxed'"):
+        reward_functions(Course.load(overrides={"rewards": {"boxd": 1.0}}))
+    with pytest.raises(ConfigError, match="there are exact_answer, correct_answer"):
+        reward_functions(Course.load(overrides={"rewards": {"zzz": 1.0}}))
+
+
+def course_with(**weights):
+    return Course.load(overrides={"rewards": {"exact_answer": 0.0} | weights})
+
+
+def test_weighted_sum_and_its_parts():
+    course = course_with(formatting=0.3, reasoning=0.5, output_consistency=0.5, answer_accuracy=2.0)
+    totals, parts = weighted_sum(course, [GOOD, WORKED], answer=["8", "8"])
+    assert totals == pytest.approx([3.3, 0.5])
+    assert list(parts) == ["exact_answer", "formatting", "reasoning", "output_consistency",
+                           "answer_accuracy"]
+    assert parts["answer_accuracy"] == [1.0, 0.0] and parts["formatting"] == [1.0, 0.0]
+
+
+def test_a_broken_reference_earns_nothing_by_its_looks():
+    course = course_with(correct_answer=1.0, boxed=0.2, step_words=0.2)
+    boxes = [r"Then we add 3 and 5 up: \boxed{8}"] * 2
+    with pytest.warns(UserWarning, match="skipped"):
+        totals, parts = weighted_sum(course, boxes, answer=["proof", "8"])
+    assert totals == [None, pytest.approx(1.4)]
+    assert all(part[0] is None and part[1] is not None for part in parts.values())
+    with pytest.warns(UserWarning, match="skipped"):
+        countdowns = course_with(countdown=1.0, boxed=0.2)
+        totals, _ = weighted_sum(countdowns, boxes, answer=["8", "8"], nums=[[1], None], target=[8,
+        8])
+    assert totals == [pytest.approx(0.2), None]
+
+
+def test_the_length_penalty_knows_the_limit_of_the_course():
+    course = Course.load(overrides={"rewards": {"length_penalty": 1.0},
+    "lengths": {"completion": 80}})
+    penalty = reward_functions(course)[0][1]
+    ids = [[0] * n for n in (60, 70, 80)]
+    assert penalty(completions=[""] * 3, completion_ids=ids) == [0.0, -0.5, -1.0]
+    short = Course.load(overrides={"rewards": {"length_penalty": 1.0},
+    "lengths": {"completion": 1}})
+    assert reward_functions(short)[0][1](completions=["", ""], completion_ids=[[], [1]]) == [0, -1]
+
+
+def test_the_random_reward_throws_a_new_coin_at_each_step():
+    class State:
+        def __init__(self, step):
+            self.global_step = step
+
+    control, again = random_reward(seed=3), random_reward(seed=3)
+    first = control(["a"] * 50, trainer_state=State(1))
+    assert first == again(["a"] * 50, trainer_state=State(1))
+    assert first != control(["a"] * 50, trainer_state=State(2))
+
+
+@given(text=st.text(max_size=99), tag=st.sampled_from(["answer", "reasoning", "output"]))
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_no_completion_raises_or_earns_too_much(text, tag):
+    course = Course.load(overrides={"rewards": dict.fromkeys(REWARDS, 1.0)})
+    for candidate in (text, f"<{tag}>{text}</{tag}>", f"\\boxed{{{text}}}"):
+        for function in reward_functions(course)[0]:
+            value, = function(completions=[candidate], **{k: v[:1] for k, v in COLUMNS.items()})
+            assert -1 <= value <= 1
+    assert number("8") == 8 and rewards.completion_text([{"content": text}]) == text

@@ -1,0 +1,48 @@
+"""What all reward functions share: their types, and how they read a completion and a reference."""
+
+import re
+import warnings
+from collections.abc import Callable, Sequence
+
+Completion = str | list[dict[str, str]]  # plain text, or chat messages with role and content
+Reward = Callable[..., list[float | None]]
+
+
+def completion_text(completion: Completion) -> str:
+    """Return the text the model wrote: the string itself, or the last message's content."""
+    return completion if isinstance(completion, str) else completion[-1]["content"]
+
+
+def field(text: str, tag: str) -> str | None:
+    """Return what stands in `<tag>…</tag>`, stripped, if there is exactly one pair; else None."""
+    begin, end = f"<{tag}>", f"</{tag}>"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        return None
+    before = text.partition(end)[0]
+    return before.partition(begin)[2].strip() if begin in before else None
+
+
+def words(text: str) -> list[str]:
+    """Return the words and numbers of a text, in lower case."""
+    return re.findall(r"[a-z]+|[0-9]+", text.casefold())
+
+
+def against_references(
+    completions: Sequence[Completion],
+    references: Sequence,
+    flaw: Callable[..., str | None],
+    pay: Callable[[str, object], float],
+) -> list[float | None]:
+    """Pay each completion by its reference, or None where `flaw(reference)` says what is wrong.
+
+    A broken reference can be matched by nothing: with None it neither rewards nor punishes, and a
+    warning names it.
+    """
+    rewards = []
+    for completion, reference in zip(completions, references, strict=True):
+        if problem := flaw(reference):
+            warnings.warn(f"{problem}: skipped", stacklevel=3)
+            rewards.append(None)
+        else:
+            rewards.append(float(pay(completion_text(completion), reference)))
+    return rewards

@@ -1,0 +1,107 @@
+r"""Read an answer as an exact number with its unit: `1\frac{4}{5}\text{ cups}` is 9/5 cups.
+
+`number` knows the plain spellings only (what a GSM8K answer may be); `quantity` also reads LaTeX,
+mixed numbers, powers of ten and units. Both are exact: values are fractions, never floats.
+"""
+
+import math
+import re
+from fractions import Fraction
+
+from helpers.verify.latex import canonical
+
+LONGEST = 100  # characters; no answer of the course is longer, and it bounds the arithmetic
+
+_NUMBER = re.compile(
+    r"(?P<sign>[-+]?)(?:\\?[$€£¥]\s?(?P<inner_sign>-?))?"
+    r"(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?P<decimals>\.[0-9]*)?"
+    r"(?:/(?P<denominator>[0-9]+))?(?:\s?\\?[%$€£¥])?"
+)
+# Words that count something ("cups", "square feet", "miles/hour", "apples per day"), after a
+# space. One or two letters may be variables (2k, 3 xy), so the short units stand by name.
+_SHORT = r"(?:cm|mm|km|kg|mg|ml|mL|in|ft|yd|lb|lbs|oz|hr|mi|sq|[mghslL])"
+_UNIT = (
+    r"°[CF]?|[%$€£¥]|\([A-Za-z]+(?: [A-Za-z]+)*\)"
+    r"| (?!(?:sin|cos|tan|cot|log|exp|mod)\b)"
+    rf"(?:[A-Za-z]{{3,}}|{_SHORT}\b)(?:[ /-][A-Za-z]+)*(?:\^[23])?"
+)
+_FRACTION = (
+    r"\\frac\{(?P<top>-?[0-9]+)\}\{(?P<bottom>-?[0-9]+)\}|(?P<over>[0-9]+)/(?P<under>[0-9]+)"
+)
+_QUANTITY = re.compile(
+    rf"(?P<sign>[-+]?)(?P<currency>[$€£¥]?)"
+    rf"(?:(?:(?P<whole>[0-9]+)(?: |(?=\\)))?(?:{_FRACTION})"
+    r"|(?P<plain>[0-9][0-9,]*(?:\.[0-9]*)?|\.[0-9]+)"
+    r"(?:(?:\\times|\\cdot|[*x]) ?10\^(?:(?P<digit>[0-9])|\{(?P<power>-?[0-9]{1,2})\}))?)"
+    rf"(?P<unit>{_UNIT})?"
+)
+_SIZE = re.compile(r"(?:square|sq|cubic)\b ?")
+_SIGNS = {"dollar": "$", "dollars": "$", "percent": "%"}
+
+
+def number(answer: str | None) -> Fraction | None:
+    """Read an answer as an exact number, or return None if it is not a plain one.
+
+    Accepted: `1,450,000`, `-10`, `−10` (Unicode minus), `$1,234.50`, `-$5`, `025`, `27.0`, `18.`,
+    `.5`, and a fraction in lowest terms (`3/4`; but `60/12` is a calculation left undone).
+    A percent sign is a unit, like `$`: `50%` is 50, never 0.5. Commas must group by three.
+    """
+    if answer is None or len(answer) > LONGEST:
+        return None
+    found = _NUMBER.fullmatch(answer.strip().replace("−", "-"))
+    if not found or (found["sign"] and found["inner_sign"]):
+        return None
+    whole, decimals = (found["whole"] or "").replace(",", ""), (found["decimals"] or "")[1:]
+    if not whole + decimals:
+        return None
+    value = Fraction(int(whole + decimals), 10 ** len(decimals))
+    if found["denominator"]:
+        denominator = int(found["denominator"])
+        if decimals or not denominator or math.gcd(int(whole), denominator) != 1:
+            return None
+        value /= denominator
+    return -value if "-" in (found["sign"], found["inner_sign"]) else value
+
+
+def quantity(answer: str | None) -> tuple[Fraction, str] | None:
+    r"""Read an answer as (exact value, unit), the unit "" if there is none; None if it is neither.
+
+    Beside all that `number` reads: `\frac{3}{4}`, `\frac34`, mixed numbers (`1\frac{4}{5}`,
+    `137 1/2`), powers of ten (`6.5 \times 10^{-3}`), units as words, in `\text{}` or in brackets,
+    degrees. A fraction may be unreduced, but a division that comes out whole (`60/12`) is a
+    calculation left undone, not a number. Times of day are no quantities: 3 p.m. is not 3 a.m.
+    """
+    if answer is None or len(answer) > LONGEST:
+        return None
+    plain = number(answer)
+    if plain is not None:
+        return plain, next((sign for sign in answer if sign in "$€£¥%"), "")
+    found = _QUANTITY.fullmatch(canonical(answer))
+    value = _value(found) if found else None
+    if value is None:
+        return None
+    unit = (found["unit"] or "").strip(" ()") or found["currency"]
+    return (-value if found["sign"] == "-" else value), _SIGNS.get(unit, unit)
+
+
+def _value(found: re.Match) -> Fraction | None:
+    if found["plain"] is not None:
+        value = number(found["plain"])
+        power = int(found["power"] or found["digit"] or 0)
+        return None if value is None else value * Fraction(10) ** power
+    top, bottom = int(found["top"] or found["over"]), int(found["bottom"] or found["under"])
+    if bottom == 0 or top % bottom == 0:
+        return None
+    if found["whole"] is None:
+        return Fraction(top, bottom)
+    proper = 0 < top < bottom
+    return int(found["whole"]) + Fraction(top, bottom) if proper else None
+
+
+def same_unit(one: str, other: str) -> bool:
+    """Say whether two units may be the same: no unit fits any, and the first letters must agree
+    (`in`, `inch`, `square inches`); what a question asks for is not known here."""
+    if not one or not other:
+        return True
+    first, second = (_SIZE.sub("", unit.casefold())[:1] for unit in (one, other))
+    return first == second

@@ -1,0 +1,207 @@
+r"""Ask math-verify whether two formulas are equal, in a process of its own under a hard deadline.
+
+math-verify (sympy underneath) can run for ever on a short text, and its own time limit works in
+the main thread only. So it runs in a process that is started once, clean (a new interpreter: no
+CUDA context, no tokenizer threads, nothing inherited), serves all threads one after the other, and
+is killed when it is late. A formula that cannot be a final answer, or that is a bomb, is refused
+before it gets there: `refusal` says why.
+"""
+
+import atexit
+import json
+import logging
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+DEADLINE = 2.0  # seconds for one comparison
+START = 60.0  # seconds for the process to come up: it imports sympy, once
+GRACE = 1.0  # seconds after the deadline until the whole process counts as lost
+
+PROGRAM = Path(__file__).with_name("symbolic_worker.py")
+
+_LONGEST = 300  # characters
+_DEEPEST = 8  # brackets inside brackets
+_LONGEST_DIGITS = 40
+_REMEMBERED = 4096  # verdicts
+_LARGEST_EXPONENT = 10_000  # all written exponents multiplied with each other
+_COMMANDS = frozenset(
+    "frac sqrt pi cdot times div pm infty cup cap in leq geq neq lt gt sin cos tan cot sec csc "
+    "arcsin arccos arctan sinh cosh tanh log ln exp emptyset varnothing setminus mathbb binom "
+    "alpha beta gamma delta epsilon theta lambda mu nu rho sigma tau phi varphi omega "
+    "begin end".split()
+)
+_ALLOWED = re.compile(r"[0-9A-Za-z+\-*/^_=<>(){}\[\],.|& \\]*")
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_logger = logging.getLogger(__name__)
+
+
+def refusal(formula: str) -> str | None:
+    """Return why a formula (in canonical spelling) is not handed to math-verify, or None."""
+    if len(formula) > _LONGEST:
+        return f"longer than {_LONGEST} characters"
+    if not _ALLOWED.fullmatch(formula):
+        return "a sign that no formula needs"  # among them "!": a factorial is left undone
+    if unknown := set(_COMMAND.findall(formula)) - _COMMANDS:
+        return f"a command that no final answer needs: {min(unknown)}"
+    if re.search(r"[A-Za-z]{4}", _COMMAND.sub(" ", formula.replace("matrix", ""))):
+        return "words"
+    if re.search(rf"[0-9]{{{_LONGEST_DIGITS + 1}}}", formula):
+        return "a number too long"
+    depth = deepest = 0
+    for sign in formula:
+        depth += (sign in "([{") - (sign in ")]}")
+        deepest = max(deepest, depth)
+    if deepest > _DEEPEST:
+        return "brackets too deep"
+    return _power_refusal(formula)
+
+
+def _power_refusal(formula: str) -> str | None:
+    size = 1
+    for place in (found.end() for found in re.finditer(r"\^", formula)):
+        end = _group_end(formula, place)
+        exponent = formula[place:end]
+        if re.search(r"[^A-Za-z]\^|\\binom", exponent) or formula[end : end + 1] == "^":
+            return "stacked powers"
+        for digits in re.findall("[0-9]+", exponent):
+            size *= max(1, int(digits))
+    return "an exponent too large" if size > _LARGEST_EXPONENT else None
+
+
+def _group_end(formula: str, begin: int) -> int:
+    """Where the group in braces that starts at `begin` ends, or the one sign that stands there."""
+    depth = 0
+    for place in range(begin, len(formula)):
+        depth += (formula[place] == "{") - (formula[place] == "}")
+        if depth <= 0:
+            return place + 1
+    return len(formula)
+
+
+def equal(reference: str, answer: str, end: float | None = None) -> bool:
+    """Say whether two formulas are equal by algebra.
+
+    False also where that cannot be known: one of them refused, or no verdict by `end` (by the
+    monotonic clock; DEADLINE seconds from now if not given), which is logged as a warning. Usable
+    from any thread. Verdicts are remembered, time-outs are not. A RuntimeError only if the process
+    cannot be started at all: then every formula would count as wrong.
+    """
+    if _letters(reference) != _letters(answer) and not re.search(
+        r"[<>]|\\leq|\\geq", reference + answer
+    ):
+        return False  # other variables: no algebra makes 2k into 2n
+    if refusal(reference) or refusal(answer):
+        return False
+    verdict = _verdicts.get((reference, answer))
+    if verdict is None:
+        left = DEADLINE if end is None else end - time.monotonic()
+        try:
+            verdict = _worker.ask(reference, answer, left)
+        except _NoVerdict as error:
+            _logger.warning("no verdict on %.60r against %.60r: %s", answer, reference, error)
+            return False
+        if len(_verdicts) >= _REMEMBERED:
+            _verdicts.clear()
+        _verdicts[reference, answer] = verdict
+    return verdict
+
+
+def _letters(formula: str) -> set[str]:
+    return set(re.findall("[A-Za-z]", _COMMAND.sub(" ", formula)))
+
+
+class _NoVerdict(Exception):
+    """No verdict by the deadline, or no process to give one."""
+
+
+class _Worker:
+    """The process and the pipe to it; one question at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.process: subprocess.Popen | None = None
+        self.asked = 0  # questions are numbered, so that no verdict is taken for another's
+
+    def ask(self, reference: str, answer: str, seconds: float) -> bool:
+        """Return the verdict; _NoVerdict if there is none in time or the process died."""
+        if seconds <= 0:
+            raise _NoVerdict("late")
+        with self.lock:
+            if self.process is None or self.process.poll() is not None:
+                self._start()
+            self.asked += 1
+            verdicts = {f"{self.asked} true": True, f"{self.asked} false": False}
+            question = json.dumps([self.asked, reference, answer, seconds]) + "\n"
+            end = time.monotonic() + seconds + GRACE
+            try:
+                self.process.stdin.write(question.encode())
+                reply = self._line(end)
+                while re.fullmatch("[0-9]+ [a-z]+", reply) and reply not in verdicts:
+                    reply = self._line(end)  # that was the verdict on a question given up
+            except OSError as error:
+                reply = str(error)
+            if reply not in verdicts:
+                if reply not in ("late", "crashed"):  # those it has survived
+                    self.close()
+                raise _NoVerdict(reply)
+            return verdicts[reply]
+
+    def _start(self) -> None:
+        self.close()
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, bufsize=0, env=environment,
+            start_new_session=True,  # Ctrl-C in a notebook is not for it
+        )  # fmt: skip
+        if (reply := self._line(time.monotonic() + START)) != "ready":
+            self.close()
+            raise RuntimeError(f"math-verify's process did not start ({reply}); "
+                               f"to see why: {sys.executable} -P {PROGRAM}")
+
+    def _line(self, end: float) -> str:
+        """One line of the process, or what went wrong, by `end` of the monotonic clock."""
+        line = b""
+        while not line.endswith(b"\n"):
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
+                return "no reply"
+            piece = self.process.stdout.read(1)  # not one byte of the next line
+            if not piece:
+                return "its process has died"
+            line += piece
+        return line.decode().strip()
+
+    def close(self) -> None:
+        """End the process and all it has started."""
+        if self.process is None:
+            return
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process = None
+
+
+_worker = _Worker()
+_verdicts: dict[tuple[str, str], bool] = {}
+
+
+def _forget_worker() -> None:
+    """In a forked child: the parent's process is not ours to talk to."""
+    global _worker
+    _worker = _Worker()
+
+
+os.register_at_fork(after_in_child=_forget_worker)
+atexit.register(lambda: _worker.close())
