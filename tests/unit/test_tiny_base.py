@@ -36,3 +36,12 @@ def test_the_base_knows_more_than_it_can_do_at_once():
     few_shot = json.loads((RECORDED / "metrics.json").read_text())["few_shot"]
     assert 0.15 < few_shot["lenient_pass@1"] < 0.40
     assert few_shot["pass@8"] > 0.60
+
+
+def test_the_card_tells_the_recorded_scores():
+    metrics = json.loads((RECORDED / "metrics.json").read_text())
+    card = (BASE / "README.md").read_text(encoding="utf-8")
+    told = card[card.index("**Measured**"):]
+    for way in ("few_shot", "zero_shot"):
+        for key in ("pass@1", "lenient_pass@1", "pass@8"):
+            assert f"{metrics[way][key]:.3f}".lstrip("0") in told
