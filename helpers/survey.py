@@ -16,7 +16,7 @@ from helpers.data.conversation import Conversation, Preference
 from helpers.data.family import Record
 from helpers.data.kinds import answer_type, problem_class
 from helpers.data.problem import Problem
-from helpers.schema import DatasetSource
+from helpers.schema import Data, DatasetSource
 
 TASKS = {  # the task whose limits, prompts and held-out sets apply
     "gsm8k": "gsm8k", "openr1": "openr1", "deepscaler": "deepscaler", "countdown": "countdown",
@@ -24,8 +24,8 @@ TASKS = {  # the task whose limits, prompts and held-out sets apply
     "aime24": "deepscaler", "math500": "deepscaler",
 }
 OF_ONE_TASK = ("dataset", "lengths", "answer_format", "system_prompt", "rewards", "sets")
+EVERYTHING = Data(train=None, validation=None, test=None)
 SPLITS = ("train", "validation", "test")
-USABLE = ("in another split", "over the number asked for")  # reasons that say nothing of the row
 KINDS = {Problem: "problem", Conversation: "conversation", Preference: "pair of answers"}
 
 
@@ -83,8 +83,9 @@ def course_of(course: Course, name: str) -> Course:
 
 
 def open_set(course: Course, name: str, first: int | None = None) -> SetView:
-    """One set with the splits that the course uses; `first` as in `data.load`. Raises DataError."""
-    family, used = FAMILIES[name], course_of(course, name)
+    """One set with all records of the splits that the course uses, however many `data` asks for;
+    `first` as in `data.load`. Raises DataError."""
+    family, used = FAMILIES[name], course_of(course, name).model_copy(update={"data": EVERYTHING})
     splits = [split for split in SPLITS if split in family.splits]
     by_source = {family.splits[split]: split for split in reversed(splits)}  # each file once
     rows = {source: rows_of(used, name, by_source[source], first)
@@ -184,7 +185,7 @@ def summary(view: SetView, lengths: pd.DataFrame) -> dict:
         "rows": {split: len(rows) for split, rows in view.rows.items()},
         "records": {split: len(records) for split, records in view.splits.items()},
         "left_out": {split: records.report.reasons for split, records in view.splits.items()},
-        "unusable": sum(n for reason, n in report.reasons.items() if reason not in USABLE),
+        "unusable": sum(report.reasons.values()) - report.reasons.get("in another split", 0),
         "duplicates": report["duplicates"],
         "answer_types": dict(Counter(answer_type(one.answer) for one in problems)),
         "classes": dict(Counter(problem_class(view.name, row) for row in view.main_rows)
