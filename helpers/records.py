@@ -88,11 +88,11 @@ def record_html(record: Record) -> str:
 def records_html(records: Sequence[Record], unfolded: int = UNFOLDED) -> HTML:
     """Records under each other; all but the first ones unfold with a click, without any script."""
     parts = [
-        f'<details {AS_TEXT}{" open" if number <= unfolded else ""} style="margin:.5em 0">'
+        f'<details{" open" if number <= unfolded else ""} {AS_TEXT} style="margin:.5em 0">'
         f"<summary>{number}. {escape(_start(record))}</summary>{record_html(record)}</details>"
         for number, record in enumerate(records, start=1)
     ]
-    return HTML("".join(parts))
+    return HTML("".join(parts) or "<i>no records to show</i>")
 
 
 def _start(record: Record, words: int = 9) -> str:

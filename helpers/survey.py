@@ -109,7 +109,8 @@ def open_sets(course: Course, first: int | None = None) -> tuple[dict[str, SetVi
         try:
             views[name] = open_set(course, name, None if name == course.own_set else first)
         except DataUnreachable as error:
-            skipped[name] = str(error)
+            # `dataset` is another set here, but this setting reaches every set.
+            skipped[name] = str(error).replace("dataset.path", f"sets.paths.{name}")
     return views, skipped
 
 
