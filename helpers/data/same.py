@@ -27,7 +27,7 @@ def math_text(text: str) -> str:
     >>> math_text(r"Find $\dfrac{1}{2}$ of $1{,}000$.")
     'findfrac1 2of1000'
     """
-    text = unicodedata.normalize("NFKC", text).casefold()
+    text = unicodedata.normalize("NFC", text).casefold()
     text = _SIZED_FRACTION.sub(r"\\frac", text).replace("{,}", ",").replace("−", "-")
     text = _NEGATIVE_SPACE.sub("", text)
     tokens = _TOKEN.findall(_MARKUP.sub(" ", _THOUSANDS.sub("", text)))

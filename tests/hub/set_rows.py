@@ -143,6 +143,8 @@ PLANTED = {
          warmstart_row(N, completion="<think>\nhm")),
         ("completion without <think>…</think> and <answer>…</answer>",
          warmstart_row(N, completion="<think>\nhm\n</think>\n<answer> </answer>")),
+        ("completion without <think>…</think> and <answer>…</answer>",
+         warmstart_row(N, completion=warmstart_row(N)["completion"] + " Or not.")),
         ("duplicates", warmstart_row(0)),
         ("in_test", warmstart_row(900)),
     ],

@@ -3,6 +3,7 @@
 The same rows come from a hub on the loopback address in tests/hub/test_hub_sets.py.
 """
 
+import hashlib
 import json
 
 import pytest
@@ -102,6 +103,54 @@ def test_every_planted_defect_is_counted_once_under_its_reason(name, planted):
         assert all(1 <= len(rows) <= 3 for rows in examples.values())
         assert set(examples) == set(set_rows.expected(name)) - {
             "duplicates", "in_test", *set_rows.LEAKS, "in warmstart", "in ultrafeedback"}
+
+
+def deepscaler_at(folder, rows, split="train"):
+    write_lines(folder / "train.jsonl", rows)
+    course = course_of("deepscaler", sets={"paths": {"deepscaler": str(folder)}, "held_out": []})
+    return load(course, "deepscaler", split)
+
+
+def test_splits_and_order_follow_the_sha256_of_the_problem(tmp_path):
+    rows = [set_rows.deepscaler_row(n) for n in range(100)]
+    parts = {split: deepscaler_at(tmp_path, rows, split)
+             for split in ("train", "validation", "test")}
+    for split, records in parts.items():
+        numbers = [int(hashlib.sha256(one.key.encode()).hexdigest(), 16) for one in records]
+        assert numbers == sorted(numbers)
+        rest = {"validation": {0}, "test": {1}, "train": set(range(2, 10))}[split]
+        assert {number % 10 for number in numbers} == rest
+    assert sum(map(len, parts.values())) == 100
+
+
+def test_the_first_of_equal_rows_stays_and_three_examples_of_a_defect_are_kept(tmp_path):
+    rows = [set_rows.deepscaler_row(n) for n in range(40)]
+    again = [row | {"answer": "other", "problem": row["problem"].upper()} for row in rows]
+    broken = [set_rows.deepscaler_row(1000 + n, answer=None) for n in range(5)]
+    records = deepscaler_at(tmp_path, [*rows, *again, *broken])
+    assert "other" not in {one.answer for one in records} and records.report["duplicates"] == 40
+    assert records.report["no answer"] == 5
+    assert records.report.examples == {"no answer": broken[:3]}
+
+
+def test_a_missing_solution_is_told_and_left_out_where_it_is_needed(tmp_path):
+    rows = [set_rows.deepscaler_row(n, solution=(None, "", "So.")[n % 3]) for n in range(60)]
+    records = deepscaler_at(tmp_path, rows)
+    assert records.report["without_solution"] == sum(not one.solution for one in records) > 20
+    course = course_of("deepscaler", sets={"paths": {"deepscaler": str(tmp_path)}, "held_out": []})
+    worked = data.load_problems(course, "train", worked=True)
+    assert worked.report["no solution"] == 40 and accounted(worked)
+    assert worked == [one for one in records if one.solution]
+
+
+def test_a_system_turn_belongs_to_the_conversation(tmp_path):
+    pairs = [set_rows.turns("Say a.", "b", system="Be brief."), set_rows.turns("Say a.", "b"),
+             set_rows.turns("Be brief.\nSay a.", "b")]
+    write_lines(tmp_path / "test.jsonl", [{"messages": turns, "source": "x"} for turns in pairs])
+    course = course_of("smoltalk", dataset={"path": str(tmp_path)})
+    records = load(course, "smoltalk", "test")
+    assert len({one.key for one in records}) == len(records) == 3
+    assert sorted(len(one.prompt) for one in records) == [1, 1, 2]
 
 
 def test_the_shortest_of_the_complete_and_right_traces_is_chosen(planted):

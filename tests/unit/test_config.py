@@ -214,6 +214,18 @@ class TestFingerprint:
         after = self.of(["sets"]), self.of(["sft"])
         assert after[0] != before[0] and after[1] == before[1]
 
+    def test_the_place_of_a_further_set_counts(self, monkeypatch):
+        held_out = {"sets": {"held_out": ["math500"]}}
+        before, place = (self.of(), self.of(**held_out)), Course.source
+
+        def moved(course, name=None):
+            changes = {"revision": "1" * 40} if name == "math500" else {}
+            return place(course, name).model_copy(update=changes)
+
+        monkeypatch.setattr(Course, "source", moved)
+        after = self.of(), self.of(**held_out)
+        assert after[0] == before[0] and after[1] != before[1]
+
     def test_a_stage_that_does_not_exist_is_refused(self):
         with pytest.raises(ConfigError, match="'sfd'.*'sft'"):
             self.of(["sfd"])
