@@ -28,6 +28,8 @@ HERE = Path(__file__).resolve().parent
 # A stage depends on those that it names in `uses`.
 STAGE_SECTIONS = ("sft", "grpo", "evaluation", "pretraining")
 ALSO_USED = {"grpo": ("rewards",)}  # read by these stages only: supervised tuning has no reward
+USES = (*STAGE_SECTIONS, "sets")  # "sets": all nine data sets, each by the rules of its task
+PLACES = yaml.safe_load((HERE / "data" / "sets.yaml").read_text())  # where each data set is
 NO_EFFECT = ("tracking",)  # where curves are sent changes no result
 CARDS = ("README.md", "metrics.json")  # they describe a folder of data or a model
 
@@ -115,8 +117,7 @@ class Course(schema.Section):
         """Where a data set is: `dataset` for the task's own, else its entry in data/sets.yaml;
         in both `sets.paths` and `sets.revisions` have the last word."""
         name = name or self.own_set
-        entry = yaml.safe_load((HERE / "data" / "sets.yaml").read_text())
-        places = entry | {self.own_set: self.dataset.model_dump()}
+        places = PLACES | {self.own_set: self.dataset.model_dump()}
         changes = {"path": self.sets.paths, "revision": self.sets.revisions}
         changed = {key: by_name[name] for key, by_name in changes.items() if name in by_name}
         return schema.DatasetSource(**places[name] | changed)
@@ -125,25 +126,27 @@ class Course(schema.Section):
         """16 hex digits of sha256 over all common settings, the named stages' settings and the
         contents of a local model and data folder: equal inputs, equal fingerprint. A setting that
         has a default counts where it differs from it, so that a new one changes no old run."""
-        if stray := [s for s in sections if s not in STAGE_SECTIONS]:
-            raise ConfigError(f"uses: {wording.nearest(stray[0], STAGE_SECTIONS)}")
+        if stray := [s for s in sections if s not in USES]:
+            raise ConfigError(f"uses: {wording.nearest(stray[0], USES)}")
         used = set(sections).union(*(ALSO_USED.get(s, ()) for s in sections))
         optional = {*STAGE_SECTIONS, *NO_EFFECT}.union(*ALSO_USED.values())
         settings = self.model_dump(exclude_defaults=True)
         values = {k: v for k, v in settings.items() if k in used or k not in optional}
-        if "evaluation" not in used:  # how many test problems there are matters to nothing else
+        if not used & {"evaluation", "sets"}:  # nothing else reads test problems
             values["data"] = {k: v for k, v in values["data"].items() if k != "test"}
-        others = self._other_sets("evaluation" in used)
+        others = self._other_sets(used)
         if others:
             values["sources"] = [self.source(name).model_dump() for name in others]
-        values["local"] = [_digest(folder) for folder in self._local_folders(others)]
+        rules = [HERE / "tasks"] if "sets" in used else []
+        values["local"] = [_digest(folder) for folder in (*self._local_folders(others), *rules)]
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def _other_sets(self, evaluated: bool) -> list[str]:
-        """The sets beside the own one that this configuration reads."""
+    def _other_sets(self, used: set[str]) -> list[str]:
+        """The sets beside the own one that a stage using these sections reads."""
         named = {self.sets.demonstrations, self.sets.preferences, *self.sets.held_out}
-        named |= {self.evaluation.split} & set(schema.SET_NAMES) if evaluated else set()
+        named |= {self.evaluation.split} & set(schema.SET_NAMES) if "evaluation" in used else set()
+        named |= set(schema.SET_NAMES) if "sets" in used else set()
         return sorted(named - {None, self.own_set})
 
     def _local_folders(self, others: Sequence[str]) -> list[Path]:

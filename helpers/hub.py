@@ -23,6 +23,10 @@ class HubError(RuntimeError):
     """The hub could not give what was asked for: one line with what, why and what to do."""
 
 
+class HubUnreachable(HubError):  # noqa: N818 - says what is, and is caught by that name
+    """No connection to the hub, or it may not be asked and its files were never downloaded."""
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """The error and everything it was raised from (libraries wrap the real one)."""
     seen: set[int] = set()
@@ -32,8 +36,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _is_a(error: BaseException, *names: str) -> bool:
+    """By class name: the client is built on httpx or on httpx2, depending on its version."""
+    return any(kind.__name__ in names for kind in type(error).__mro__)
+
+
 def _is_temporary(error: BaseException) -> bool:
-    import httpx
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     for one in _chain(error):
@@ -42,9 +50,18 @@ def _is_temporary(error: BaseException) -> bool:
         status = getattr(getattr(one, "response", None), "status_code", None)
         if status is not None:
             return status in TEMPORARY_STATUS
-        if isinstance(one, httpx.TransportError) or "Consistency check failed" in str(one):
+        if _is_a(one, "TransportError") or "Consistency check failed" in str(one):
             return True
     return False
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    """Whether nobody answered; a status, and a connection that was cut later, is not that.
+    `datasets` says so with a plain ConnectionError, whose cause it drops."""
+    nobody = ("OfflineModeIsEnabled", "ConnectError", "ConnectTimeout")
+    answered = any(getattr(one, "response", None) is not None for one in _chain(error))
+    return not answered and any(
+        type(one) is ConnectionError or _is_a(one, *nobody) for one in _chain(error))
 
 
 def _seconds_asked_for(error: BaseException) -> float | None:
@@ -75,7 +92,8 @@ def retry(call: Callable[[], Result], what: str, hint: str, tries: int = 4, wait
             if not temporary or attempt == tries or late:
                 lines = str(error).strip().splitlines() or [type(error).__name__]
                 after = f" after {attempt} tries" if attempt > 1 else ""
-                raise HubError(f"{what}: {lines[0][:300]}{after}. {hint}") from error
+                kind = HubUnreachable if _is_unreachable(error) else HubError
+                raise kind(f"{what}: {lines[0][:300]}{after}. {hint}") from error
             time.sleep(min(_seconds_asked_for(error) or wait * 2 ** (attempt - 1), LONGEST_WAIT))
     raise HubError(f"{what}: never tried, because tries = {tries}. {hint}")
 

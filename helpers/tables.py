@@ -2,7 +2,8 @@
 
 All text is escaped: what a model writes is shown, never run. Colours are translucent over the
 page's own ground and text, so both tables read on light and dark pages, and nothing is told by
-colour alone.
+colour alone. MathJax is told to leave the text alone: two prices are no formula, and LaTeX is shown
+as the model reads and writes it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from html import escape
 
 from IPython.display import HTML
 
+AS_TEXT = 'class="tex2jax_ignore mathjax_ignore"'  # what MathJax 2, 3 and 4 look for
 IGNORED = -100  # the label of a token without loss
 RIGHT, WRONG = "rgba(0,158,115,.18)", "rgba(213,94,0,.18)"
 LINE = "1px solid rgba(128,128,128,.5)"
@@ -36,7 +38,8 @@ def compare_completions(
     head = "".join(f'<th scope="col" style="{CELL}">{escape(name)}</th>'
                    for name in ("problem", *names))
     body = "".join(_pair(one, other) for one, other in pairs[:limit])
-    return HTML(f'<table style="border-collapse:collapse;width:100%;table-layout:fixed">'
+    return HTML(f'<table {AS_TEXT} style="border-collapse:collapse;width:100%;'
+                'table-layout:fixed">'
                 f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 
@@ -67,7 +70,8 @@ def token_mask_html(tokenizer, ids: Sequence[int], labels: Sequence[int]) -> HTM
     learned = sum(label != IGNORED for label in labels)
     legend = (f'<div style="margin-bottom:6px"><span style="{WITH_LOSS}">with loss</span>: '
               f"{learned} of {len(labels)} tokens</div>")
-    return HTML(f'{legend}<div style="font-family:monospace;line-height:1.9;white-space:pre-wrap;'
+    return HTML(f'{legend}<div {AS_TEXT} style="font-family:monospace;line-height:1.9;'
+                'white-space:pre-wrap;'
                 f'overflow-wrap:anywhere">{"<wbr>".join(parts)}</div>')
 
 
@@ -79,7 +83,7 @@ def text_table(columns: Mapping[str, Sequence]) -> HTML:
         "<tr>" + "".join(f'<td style="{style}">{escape(str(cell))}</td>' for cell in row) + "</tr>"
         for row in zip(*columns.values(), strict=True)
     )
-    return HTML(f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead>'
+    return HTML(f'<table {AS_TEXT} style="border-collapse:collapse"><thead><tr>{head}</tr></thead>'
                 f"<tbody>{body}</tbody></table>")
 
 
@@ -95,5 +99,5 @@ def token_loss_html(tokenizer, ids: Sequence[int], losses: Sequence[float]) -> H
         note = f'<sub style="font-size:.65em">{loss:.1f}</sub>' if loss >= 1 else ""
         parts.append(f'<span title="{loss:.2f} nats" style="background:rgba(213,94,0,'
                      f'{min(0.75, loss / 6):.2f})">{text}{note}</span>')
-    return HTML('<div style="font-family:monospace;line-height:2;white-space:pre-wrap;'
+    return HTML(f'<div {AS_TEXT} style="font-family:monospace;line-height:2;white-space:pre-wrap;'
                 f'overflow-wrap:anywhere">{"<wbr>".join(parts)}</div>')

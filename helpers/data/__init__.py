@@ -24,12 +24,12 @@ from helpers.data.conversation import Conversation, Preference
 from helpers.data.family import Family, LeftOut, Record
 from helpers.data.problem import Problem, question_hash
 from helpers.data.report import Problems, Records, Report
-from helpers.data.source import DataError, load_rows, where
+from helpers.data.source import DataError, DataUnreachable, load_rows, where
 
 __all__ = [
-    "FAMILIES", "Conversation", "DataError", "Preference", "Problem", "Problems", "Records",
-    "Report", "data_hash", "is_validation", "load", "load_demonstrations", "load_preferences",
-    "load_problems", "load_rows", "where",
+    "FAMILIES", "Conversation", "DataError", "DataUnreachable", "Preference", "Problem", "Problems",
+    "Records", "Report", "data_hash", "is_validation", "load", "load_demonstrations",
+    "load_preferences", "load_problems", "load_rows", "rows_of", "where",
 ]
 
 FAMILIES = {
@@ -83,13 +83,16 @@ def load_preferences(course: Course, split: str) -> Records:
     return load(course, course.sets.preferences, split)
 
 
-def load(course: Course, name: str, split: str, worked: bool = False) -> Records:
-    """A split of any of the nine sets in FAMILIES, by name; else as `load_problems`."""
+def load(
+    course: Course, name: str, split: str, worked: bool = False, first: int | None = None
+) -> Records:
+    """A split of any of the nine sets in FAMILIES, by name; else as `load_problems`. With `first`
+    no more rows of any file are read, nor of the test sets it is compared with."""
     family = _family(name)
     if split not in family.splits:
         only = f"{name} is for evaluation only: " if family.evaluation_only else ""
         raise DataError(f"{only}no split {split!r}. Use one of {', '.join(family.splits)}.")
-    records, report = _read(course, name, split, worked)
+    records, report = _read(course, name, split, worked, first)
     report |= {"duplicates": 0, "in_test": 0}
     role = split.partition("_")[0]
     shared = [one.partition("_")[0] for one, source in family.splits.items()
@@ -97,12 +100,20 @@ def load(course: Course, name: str, split: str, worked: bool = False) -> Records
     if "validation" in shared:  # a training split, which others are taken from
         records = _first_of_each(records, report, family)
         if family.splits["test"] != family.splits["train"]:
-            records = _without_set(course, name, "in_test", family, records, report)
+            records = _without_set(course, name, "in_test", family, records, report, first)
         for other in course.sets.held_out:
             if other != name:
-                records = _without_set(course, other, f"in {other}", family, records, report)
+                records = _without_set(course, other, f"in {other}", family, records, report,
+                                       first)
         records = [one for one in records if _split_of(one.key, "test" in shared) == role]
     return _chosen(records, report, getattr(course.data, "test" if role == "sealed" else role))
+
+
+def rows_of(course: Course, name: str, split: str, first: int | None = None):
+    """The rows that a split of a set is made from, as they stand (`datasets.Dataset`)."""
+    family = _family(name)
+    return load_rows(course, family.splits[split], family.columns, name, split.partition("_")[0],
+                     family.more_columns, first)
 
 
 def is_validation(key: str) -> bool:
@@ -132,12 +143,10 @@ def _family(name: str) -> Family:
 
 
 def _read(
-    course: Course, name: str, split: str, worked: bool = False
+    course: Course, name: str, split: str, worked: bool = False, first: int | None = None
 ) -> tuple[list[Record], Report]:
     """The records of a split's file and the account of the rows that gave none."""
-    family = _family(name)
-    rows = load_rows(course, family.splits[split], family.columns, name, split.partition("_")[0],
-                     family.more_columns)
+    family, rows = _family(name), rows_of(course, name, split, first)
     report, reasons = Report(place=where(rows), rows=len(rows)), {}
     report.examples, records = {}, []
     for batch in rows.iter(batch_size=1000):
@@ -164,13 +173,14 @@ def _read(
 
 
 def _without_set(
-    course: Course, name: str, reason: str, family: Family, records: list[Record], report: Report
+    course: Course, name: str, reason: str, family: Family, records: list[Record], report: Report,
+    first: int | None,
 ) -> list[Record]:
     """Without the records that the test problems of a set have too, as `family` compares them."""
     other = _family(name)
     tenth = other.splits["test"] == other.splits.get("train")
     split = "test_all" if "test_all" in other.splits else "test"
-    held_out = {family.same(one.key) for one in _read(course, name, split)[0]
+    held_out = {family.same(one.key) for one in _read(course, name, split, first=first)[0]
                 if not tenth or _split_of(one.key, test=True) == "test"}
     return _without(records, report, reason, lambda one: family.same(one.key) not in held_out)
 

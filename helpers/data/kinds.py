@@ -81,11 +81,11 @@ def problem_class(name: str, row: Mapping) -> str:
     if name in CLASSES:
         return row[CLASSES[name]] or "none given"
     if name == "gsm8k":
-        return _counted(steps(row["answer"]), "step")
+        return _counted(steps(row["answer"] or ""), "step")
     if name == "countdown":
-        return _counted(len(row["nums"]), "number")
+        return _counted(len(row["nums"] or ()), "number")
     if name == "warmstart":
-        listed = re.search(r"\[([\d\s,]+)\]", row["query"])
+        listed = re.search(r"\[([\d\s,]+)\]", row["query"] or "")
         return _counted(len(re.findall(r"\d+", listed[1])) if listed else 0, "number")
     if name == "ultrafeedback":
         if None in (row["score_chosen"], row["score_rejected"]):

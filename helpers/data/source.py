@@ -7,6 +7,7 @@ code at every scale.
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from helpers import hub
@@ -20,9 +21,13 @@ class DataError(RuntimeError):
     """A data set cannot be used as it is: one line with what, where and what to do."""
 
 
+class DataUnreachable(DataError):  # noqa: N818 - says what is, and is caught by that name
+    """The set is on the hub, and the hub cannot be reached."""
+
+
 def load_rows(
     course: Course, split: str, columns: Sequence[str] | None = None, name: str | None = None,
-    also: str | None = None, more_columns: bool = False,
+    also: str | None = None, more_columns: bool = False, first: int | None = None,
 ):
     """The rows of one split as a `datasets.Dataset`.
 
@@ -30,15 +35,16 @@ def load_rows(
     split, and a local file may be called `also` instead. Looked for in the set's local folder if
     `path` is set, else in its tiny folder (world "tiny"), else on the hub. `columns`, where given,
     must be exactly the columns found, or be among them with `more_columns`. `where(rows)` tells
-    afterwards which file or which hub revision the rows are from. Raises DataError.
+    afterwards which file or which hub revision the rows are from. With `first` no more rows than
+    that are read, and none of the hub's beyond them is downloaded. Raises DataError.
     """
     folder = local_folder(course, name)
     own = name in (None, course.own_set)
     setting = "dataset.path" if own else f"sets.paths.{name}"  # for a folder to read instead
     if folder is None:
-        rows, place = _from_hub(course.source(name), split, setting)
+        rows, place = _from_hub(course.source(name), split, setting, first)
     else:
-        rows, place = _from_file(find_file(folder, split, also, setting))
+        rows, place = _from_file(find_file(folder, split, also, setting), first)
     rows.info.description = place
     found, wanted = set(rows.column_names), set(columns or rows.column_names)
     if wanted - found if more_columns else wanted != found:
@@ -88,7 +94,7 @@ def find_file(
     )
 
 
-def _from_file(path: Path):
+def _from_file(path: Path, first: int | None):
     from datasets import Dataset
 
     rows = []
@@ -107,12 +113,21 @@ def _from_file(path: Path):
                 raise DataError(f"{path}, line {number}: a {type(row).__name__}, not an object. "
                                 f"Every line must be one JSON object.")
             rows.append(row)
+            if first is not None and len(rows) > first:  # one more: then the place says so
+                break
     if not rows:
         raise DataError(f"{path}: no rows. Restore the file, or build the data again.")
-    return Dataset.from_list(rows), str(path)
+    return _at_most(Dataset.from_list(rows), first, str(path))
 
 
-def _from_hub(wanted: DatasetSource, split: str, setting: str):
+def _at_most(rows, first: int | None, place: str):
+    """The first rows and their place, which says so where there are more."""
+    if first is None or len(rows) <= first:
+        return rows, place
+    return rows.select(range(first)), f"{place}, the first {first:,} rows"
+
+
+def _from_hub(wanted: DatasetSource, split: str, setting: str, first: int | None):
     if split == "sealed":
         raise DataError(f"{wanted.hub_id}: only the tiny world has a sealed test set. "
                         f"Use split 'test', or preset='tiny'.")
@@ -129,9 +144,15 @@ def _from_hub(wanted: DatasetSource, split: str, setting: str):
     try:
         if not hub.is_offline():
             revision = hub.retry(lambda: _sha(wanted.hub_id, wanted.revision), asked, hint)
-        rows = hub.retry(lambda: datasets.load_dataset(
-            wanted.hub_id, wanted.config, split=split, revision=revision), asked, hint)
-        hub.check_files(wanted.hub_id, "dataset", revision, hint)
+        if first is None or hub.is_offline():  # offline there is only what was downloaded whole
+            rows = hub.retry(lambda: datasets.load_dataset(
+                wanted.hub_id, wanted.config, split=split, revision=revision), asked, hint)
+            hub.check_files(wanted.hub_id, "dataset", revision, hint)
+        else:
+            rows = hub.retry(lambda: _streamed(
+                wanted.hub_id, wanted.config, split, revision, first + 1), asked, hint)
+    except hub.HubUnreachable as error:
+        raise DataUnreachable(str(error)) from error
     except hub.HubError as error:
         raise DataError(str(error)) from error
     found = _revision_of_cache(rows) or revision
@@ -139,7 +160,16 @@ def _from_hub(wanted: DatasetSource, split: str, setting: str):
         # Offline, the client hands out the newest cached revision whatever was asked for.
         raise DataError(f"{name}: revision {revision} was asked for, the cache has {found}. "
                         f"Go online once, or set dataset.revision to the cached one.")
-    return rows, f"{name}@{found} split {split}"
+    return _at_most(rows, first, f"{name}@{found} split {split}")
+
+
+@lru_cache(maxsize=32)  # a split is asked for as train, validation and test
+def _streamed(hub_id: str, config: str | None, split: str, revision: str, count: int):
+    """The first rows of a split, of which the client downloads little more than these."""
+    import datasets
+
+    stream = datasets.load_dataset(hub_id, config, split=split, revision=revision, streaming=True)
+    return datasets.Dataset.from_list(list(stream.take(count)), features=stream.features)
 
 
 def _sha(hub_id: str, revision: str | None) -> str:

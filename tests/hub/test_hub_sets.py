@@ -107,6 +107,69 @@ def test_every_set_from_the_hub_equals_the_same_rows_from_files_and_counts_the_s
                     } == set_rows.expected(name), key
 
 
+FIRST = LOAD + """
+from helpers.data import DataUnreachable, rows_of
+names = json.loads(NAMES)
+def first(name):
+    rows = rows_of(of(name), name, "test" if FAMILIES[name].evaluation_only else "train", first=4)
+    return {"rows": list(rows), "place": where(rows)}
+"""
+NAMES = ["openr1", "deepscaler", "ultrafeedback", "math500"]
+
+
+def test_of_a_large_set_only_the_first_rows_are_read(root, tmp_path):
+    code = FIRST.replace("NAMES", repr(json.dumps(NAMES)))
+    with Hub(root) as hub:
+        hub.faults = [Fault("/api/datasets/open-r1/OpenR1-Math-220k", None)]  # tried once more
+        found = run(code + "print(json.dumps({name: first(name) for name in names}))",
+                    tmp_path, hub.url)
+        assert [fault.times for fault in hub.faults] == [0]
+        assert not list((tmp_path / "datasets").rglob("*.arrow")), "the whole set was prepared"
+        few = run(code + """
+records = load(of("openr1"), "openr1", "train", first=4)
+print(json.dumps({"report": records.report, "used": len(records)}))""", tmp_path, hub.url)
+        sha = {name: hub.sha("datasets", Course.load().source(name).hub_id) for name in NAMES}
+    assert few["report"]["rows"] == 4 and 0 < few["used"] <= 4
+    for name in NAMES:
+        source = data.FAMILIES[name].splits["test" if name == "math500" else "train"]
+        assert found[name]["rows"] == set_rows.files_of(name)[source][:4]
+        assert f"@{sha[name]} split {source}, the first 4 rows" in found[name]["place"]
+
+
+def test_offline_the_first_rows_come_from_the_cache(root, tmp_path):
+    code = FIRST.replace("NAMES", repr(json.dumps(NAMES)))
+    with Hub(root) as hub:
+        run(code + "load(of('math500'), 'math500', 'test'); print(0)", tmp_path, hub.url)
+        asked = len(hub.requests)
+        found = run(code + """
+print(json.dumps([first("math500"), error(lambda: first("openr1"), DataUnreachable)]))
+""", tmp_path, hub.url, HF_HUB_OFFLINE="1")
+        assert len(hub.requests) == asked
+    assert found[0]["rows"] == set_rows.files_of("math500")["test"][:4]
+    assert found[0]["place"].endswith("the first 4 rows")
+    assert found[1].startswith("open-r1/OpenR1-Math-220k/default: ")
+
+
+def test_only_a_hub_that_does_not_answer_is_out_of_reach(root, tmp_path):
+    code = FIRST.replace("NAMES", repr(json.dumps(NAMES))) + """
+print(json.dumps([error(lambda: first("math500"), DataUnreachable),
+                  error(lambda: load(of("math500"), "math500", "test"), DataUnreachable)]))
+"""
+    for message in run(code, tmp_path, "http://127.0.0.1:9"):
+        assert message.startswith("HuggingFaceH4/MATH-500: ") and "after 4 tries" in message
+    answered = code.replace("print(", """
+def kind(call):
+    try:
+        call()
+    except DataError as caught:
+        return type(caught).__name__
+""" "print(").replace("error(", "kind(").replace(", DataUnreachable)", ")")
+    with Hub(root) as hub:
+        for status in (404, 403, 503, None):
+            hub.faults = [Fault("/api/datasets/HuggingFaceH4/MATH-500", status, times=99)]
+            assert run(answered, tmp_path, hub.url) == ["DataError"] * 2, status
+
+
 def test_what_is_wrong_with_a_set_on_the_hub_is_one_line(root, tmp_path):
     from datasets import Dataset
 

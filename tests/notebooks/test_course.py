@@ -7,7 +7,7 @@ import pytest
 
 from helpers import ladder, scoreboard
 from helpers.config import ROOT, Course
-from helpers.data import load_problems
+from helpers.data import FAMILIES, load_problems
 from helpers.evaluate import compare
 from helpers.verify import grade
 from tests import runs
@@ -100,6 +100,64 @@ def test_the_tests_of_the_scoreboard_follow_from_the_samples(run_folder, board):
 def test_copying_the_nearest_training_answer_does_not_solve_the_test(run_folder):
     nearest = runs.read(run_folder / "explore_the_data" / "metrics.json")["nearest_neighbour"]
     assert nearest["accuracy"] < 0.10 and nearest["ci95"][1] < 0.12
+
+
+SETS = {"gsm8k": "problem", "openr1": "problem", "deepscaler": "problem", "countdown": "problem",
+        "warmstart": "conversation", "smoltalk": "conversation", "ultrafeedback": "pair of answers",
+        "aime24": "problem", "math500": "problem"}
+
+
+def tiny_rows(file):
+    """Rows of a tiny file, counted here without the adapters."""
+    return runs.read(ROOT / "data" / "tiny" / f"{file}.jsonl")
+
+
+def test_all_nine_sets_are_explored(run_folder):
+    explored = runs.read(run_folder / "explore_the_data" / "metrics.json")
+    sets = explored["sets"]
+    assert {name: facts["kind"] for name, facts in sets.items()} == SETS
+    assert explored["skipped_sets"] == {}
+    files = runs.read(ROOT / "data" / "tiny" / "manifest.json")["files"]
+    for name, facts in sets.items():
+        for split, count in facts["rows"].items():
+            assert count == files[f"{name}/{split}"]["rows"]
+        for split, count in facts["records"].items():
+            source = FAMILIES[name].splits[split]
+            assert count + sum(facts["left_out"][split].values()) == facts["rows"][source]
+        assert facts["place"].endswith(".jsonl") and "first" not in facts["place"]
+        assert sum(facts["classes"].values()) == facts["rows"][
+            FAMILIES[name].splits["train" if "train" in facts["records"] else "test"]]
+        main = facts["records"].get("train", facts["records"]["test"])
+        assert facts["measured"] == min(main, 1000)
+        assert sum(facts["answer_types"].values()) == main * (facts["kind"] == "problem")
+        assert facts["too_long"] < 0.1 * facts["measured"]
+
+
+def test_the_planted_defects_of_the_tiny_sets_are_counted(run_folder):
+    sets = runs.read(run_folder / "explore_the_data" / "metrics.json")["sets"]
+    rows = tiny_rows("openr1/train")
+    expected = {
+        "openr1": {"a proof: no answer to check": sum(r["answer"] == "proof" for r in rows),
+                   "no answer": sum(r["answer"] is None for r in rows),
+                   "broken answer": sum("{~}" in (r["answer"] or "") for r in rows)},
+        "deepscaler": {"no answer": sum(not r["answer"] for r in tiny_rows("deepscaler/train"))},
+        "ultrafeedback": {"a tie": sum(r["score_chosen"] == r["score_rejected"]
+                                       for r in tiny_rows("ultrafeedback/train_prefs"))},
+    }
+    assert all(min(reasons.values()) > 0 for reasons in expected.values())
+    for name in SETS:
+        split = "train" if "train" in sets[name]["records"] else "test"
+        reasons = {reason: count for reason, count in sets[name]["left_out"][split].items()
+                   if reason != "in another split"}
+        assert reasons == expected.get(name, {}), name
+        assert sets[name]["unusable"] == sum(reasons.values())
+
+
+def test_no_test_problem_is_left_in_any_training_set(run_folder):
+    explored = runs.read(run_folder / "explore_the_data" / "metrics.json")
+    trained = {name for name in SETS if "train" in FAMILIES[name].splits}
+    assert explored["overlaps"].keys() == trained and explored["planted_leak"] == 1
+    assert all(explored["overlaps"][name] == dict.fromkeys(SETS, 0) for name in trained)
 
 
 def test_the_base_leaves_room_and_has_it_in_it(board):

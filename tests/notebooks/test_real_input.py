@@ -38,6 +38,12 @@ def test_real_rows_go_through_every_notebook(REAL_DATA, tmp_path, preset):  # no
     folder = tmp_path / preset / "gsm8k-s0"
     explored = runs.read(folder / "explore_the_data" / "metrics.json")
     assert explored["rows"] == {"train": 7473, "test": 1055}
+    assert explored["sets"]["gsm8k"]["rows"] == {"train": 7473, "test": 1055}
+    if preset == "tiny":
+        assert len(explored["sets"]) == 9 and not explored["skipped_sets"]
+    else:  # these are on the hub, which the tests cannot reach
+        assert list(explored["sets"]) == ["gsm8k"] and len(explored["skipped_sets"]) == 8
+        assert "sets.paths.openr1" in explored["skipped_sets"]["openr1"]
     rows = runs.read(folder / "evaluation" / "samples_grpo.jsonl")
     assert len(rows) == 8 and all(len(row["completions"]) == 8 for row in rows)
     source = (REAL_DATA / "gsm8k" / "test_dev.jsonl").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 
@@ -192,6 +193,26 @@ class TestFingerprint:
         assert self.of(["sft"], **held_out) != before
         pinned = Course.load(task="openr1", overrides={"sets": {"revisions": {"math500": "1"}}})
         assert pinned.fingerprint() != Course.load(task="openr1").fingerprint()
+
+    def test_a_stage_that_reads_all_sets_says_so(self, tmp_path, monkeypatch):
+        rows = tmp_path / "train.jsonl"
+        rows.write_text("1")
+        changed = {"sets": {"paths": {"smoltalk": str(tmp_path)}}}
+        before = self.of(["sets"], **changed), self.of(["sft"], **changed)
+        rows.write_text("2\n")
+        after = self.of(["sets"], **changed), self.of(["sft"], **changed)
+        assert after[0] != before[0] and after[1] == before[1]
+        assert self.of(["sets"], data={"test": 5}) != self.of(["sets"])
+        assert self.of(["sets"], evaluation={"n": 5}) == self.of(["sets"])
+        home = tmp_path / "helpers"  # the limits of another task are among what such a stage reads
+        shutil.copytree(config.HERE / "tasks", home / "tasks")
+        shutil.copytree(config.HERE / "presets", home / "presets")
+        monkeypatch.setattr(config, "HERE", home)
+        before = self.of(["sets"]), self.of(["sft"])
+        task = home / "tasks" / "openr1.yaml"
+        task.write_text(task.read_text().replace("prompt: 256", "prompt: 255"))
+        after = self.of(["sets"]), self.of(["sft"])
+        assert after[0] != before[0] and after[1] == before[1]
 
     def test_the_place_of_a_further_set_counts(self, monkeypatch):
         held_out = {"sets": {"held_out": ["math500"]}}

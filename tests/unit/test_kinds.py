@@ -56,6 +56,8 @@ def test_steps_and_operations_of_a_worked_solution():
     ("openr1", {}, "Algebra"), ("openr1", {"problem_type": None}, "none given"),
     ("deepscaler", {}, "integer"), ("deepscaler", {"answer": None}, "none"),
     ("countdown", {}, "3 numbers"), ("warmstart", {}, "3 numbers"),
+    ("gsm8k", {"answer": None}, "0 steps"), ("countdown", {"nums": None}, "0 numbers"),
+    ("warmstart", {"query": None}, "0 numbers"),
     ("warmstart", {"query": "Hello"}, "0 numbers"), ("smoltalk", {}, "smol-magpie-ultra-short"),
     ("ultrafeedback", {}, "clear"), ("ultrafeedback", {"score_rejected": 7.5}, "close"),
     ("ultrafeedback", {"score_rejected": 8.5}, "tie"),

@@ -1,24 +1,77 @@
 """Records as HTML, and the map of the course."""
 
+import re
 from pathlib import Path
 
 import ipywidgets
 import pandas as pd
 
-from helpers import course_map, records
+from helpers import course_map, records, tables
+from helpers.data.conversation import Conversation, Preference
 from helpers.data.problem import Problem
 from helpers.graph import Notebook
 from helpers.sampling import Completion
 
 EVIL = "<script>alert(1)</script>"
 PROBLEM = Problem(f"How many? {EVIL}", f"2+3=<<2+3=5>>5\n{EVIL}", "5", "gsm8k", "1")
+PUZZLE = Problem("Reach 7.", "", "7", "countdown", "2", (3, 4), 7)
+TURNS = [{"role": role, "content": f"{text} $5 {EVIL}"} for role, text in (
+    ("system", "Be kind."), ("user", "First?"), ("assistant", "One."), ("user", "Last?"))]
+CHAT = Conversation([*TURNS, {"role": "assistant", "content": f"Two. {EVIL}"}], "chat", "3", "k")
+PAIR = Preference(TURNS[:2], f"Good {EVIL}", f"Bad {EVIL}", 8.5, None, "pairs", "4")
 
 
 def test_all_text_is_escaped_and_annotations_are_framed():
-    page = records.problems_html([PROBLEM] * 5).data
+    page = records.records_html([PROBLEM] * 5).data
     assert "<script" not in page and "&lt;script&gt;" in page
     assert page.count("<details open") == 3 and page.count("<details") == 5
     assert ">&lt;&lt;2+3=5&gt;&gt;</code>5<br>" in page
+
+
+def test_every_kind_of_record_is_escaped_and_no_formula_to_a_browser():
+    for record in (PROBLEM, PUZZLE, CHAT, PAIR):
+        page = records.record_html(record)
+        assert "<script" not in page and page.count("<table") == page.count(tables.AS_TEXT)
+    page = records.records_html([PROBLEM, PUZZLE, CHAT, PAIR]).data
+    assert "<script" not in page and page.count("<details") == 4
+    assert "no records" in records.records_html([]).data
+
+
+def test_a_conversation_shows_its_turns_in_order_with_their_roles():
+    page = records.record_html(CHAT)
+    places = [page.index(text) for text in ("Be kind.", "First?", "One.", "Last?", "Two.")]
+    assert places == sorted(places)
+    assert [page.count(f">{role}</th>") for role in ("system", "user", "assistant")] == [1, 2, 2]
+
+
+def test_a_pair_stands_side_by_side_with_its_scores():
+    page = records.record_html(PAIR)
+    cells = re.findall(r"<td[^>]*width:50%[^>]*>(.*?)</td>", page)
+    assert len(cells) == 2
+    assert "✓ chosen" in cells[0] and "score 8.5" in cells[0] and "Good" in cells[0]
+    assert "✗ rejected" in cells[1] and "score" not in cells[1] and "Bad" in cells[1]
+    assert page.index("First?") < page.index("Good")
+
+
+def test_a_puzzle_shows_its_numbers_and_its_target():
+    page = records.record_html(PUZZLE)
+    assert [page.count(f">{number}</span>") for number in (3, 4, 7)] == [1, 1, 1]
+    assert "solution" not in page
+    assert "<i>none</i>" in records.record_html(Problem("Why?", "", "1", "deepscaler", "5"))
+
+
+def test_a_long_text_scrolls_in_its_own_frame():
+    assert "max-height" in records.solution_html("word " * 1000)
+    assert "max-height" not in records.solution_html("word " * 10)
+
+
+def test_a_table_keeps_words_whole_and_says_what_is_missing():
+    frame = pd.DataFrame({"name": ["ultrafeedback", "x"], "n": [1.0, None], "long": ["y" * 99, ""]})
+    page = records.table_html(frame, {"n": "{:.0f}"}).data
+    styles = dict(zip(frame, re.findall(r'<td style="([^"]*)"', page), strict=False))
+    assert "break-word" in styles["name"] and "anywhere" in styles["long"]
+    assert "text-align:right" in styles["n"] and ">1</td>" in page and ">–</td>" in page
+    assert tables.AS_TEXT in page
 
 
 def test_a_table_escapes_text_and_formats_numbers():
@@ -53,6 +106,29 @@ def test_moving_the_slider_turns_the_page(monkeypatch):
     assert "How many?" in page.value
     slider.value = 2
     assert "Why &lt;b&gt;?" in page.value
+
+
+def test_a_menu_chooses_among_several_sets(monkeypatch):
+    boxes, shown = [], []
+    real = ipywidgets.VBox
+    monkeypatch.setattr(ipywidgets, "VBox", lambda parts: boxes.append(real(parts)) or boxes[0])
+    monkeypatch.setattr(records, "display", lambda what, **options: shown.append(what))
+    records.browse({"problems": [PROBLEM] * 9, "chats": [CHAT], f"pairs{EVIL}": [PAIR, PAIR]}, 2)
+    menu, slider, page = boxes[0].children
+    assert menu.options == ("problems", "chats", f"pairs{EVIL}") and slider.max == 9
+    slider.value = 7
+    menu.value = f"pairs{EVIL}"
+    assert (slider.value, slider.max) == (1, 2) and "✓ chosen" in page.value
+    menu.value = "chats"
+    assert (slider.value, slider.max) == (1, 1) and "Be kind." in page.value
+    assert "<script" not in page.value
+    menu.value = "problems"
+    slider.value = 9
+    assert "How many?" in page.value
+    widget, *static = shown
+    assert "9 records of problems, 1 records of chats" in widget["text/plain"]
+    assert [part.data.count("<details") for part in static] == [3, 2, 3]  # one more around them
+    assert not any("<script" in part.data for part in static)
 
 
 def notebook(name: str, needs: tuple, makes: tuple) -> Notebook:
