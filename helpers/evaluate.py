@@ -102,24 +102,29 @@ def score(rows: Sequence[dict], seed: int = 0) -> dict:
     """Return the scoreboard row of a model; every share is between 0 and 1.
 
     - pass@1, lenient_pass@1: mean over all samples, `_ci95` bootstrapped over problems
-    - greedy: strict accuracy at temperature 0; pass@5, pass@8: strict, None with fewer samples
+    - greedy: accuracy at temperature 0; pass@5, pass@8: None with fewer samples; both strict,
+      their lenient twins are lenient_greedy and lenient_pass@8
     - maj@8: majority vote of the first 8 samples' answers, found leniently: ties share the credit
     - truncated: share of samples that hit the length limit; distinct: different texts / samples,
       a mean over problems; mean_tokens: tokens a sample; n: problems; samples: a problem
     """
     samples = _samples_a_problem(rows)
     right = np.array([row["strict"] for row in rows]).sum(axis=1)
-    lenient = np.array([row["lenient"] for row in rows]).mean(axis=1)
-    passed = {k: float(pass_at_k(samples, right, k).mean()) if samples >= k else None
-              for k in (5, 8)}
+    lenient = np.array([row["lenient"] for row in rows]).sum(axis=1)
+
+    def passed(count: np.ndarray, k: int) -> float | None:
+        return float(pass_at_k(samples, count, k).mean()) if samples >= k else None
+
     return {
         "pass@1": float(right.mean() / samples),
         "pass@1_ci95": list(bootstrap_interval(right / samples, seed=seed)),
-        "lenient_pass@1": float(lenient.mean()),
-        "lenient_pass@1_ci95": list(bootstrap_interval(lenient, seed=seed)),
+        "lenient_pass@1": float(lenient.mean() / samples),
+        "lenient_pass@1_ci95": list(bootstrap_interval(lenient / samples, seed=seed)),
         "greedy": float(np.mean([row["greedy"]["strict"] for row in rows])),
-        "pass@5": passed[5],
-        "pass@8": passed[8],
+        "lenient_greedy": float(np.mean([row["greedy"]["lenient"] for row in rows])),
+        "pass@5": passed(right, 5),
+        "pass@8": passed(right, 8),
+        "lenient_pass@8": passed(lenient, 8),
         "maj@8": float(np.mean([_vote(row) for row in rows])) if samples >= 8 else None,
         "truncated": float(np.mean([row["truncated"] for row in rows])),
         "distinct": float(np.mean([len(set(row["completions"])) / samples for row in rows])),

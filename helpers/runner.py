@@ -130,7 +130,7 @@ class Runner:
             try:
                 while waiting or self.children:
                     for notebook in self._ready(waiting, todo, done):
-                        self.threads = self._threads(waiting, todo, done)
+                        self.threads = self._threads(notebook, waiting, todo, done)
                         number = len(todo) - len(waiting) + 1
                         waiting.remove(notebook)
                         self._start(notebook, number, held, Path(scratch), notebook.name in forced)
@@ -153,9 +153,13 @@ class Runner:
     def _able(waiting: list, todo: list, done: set) -> list[Notebook]:
         return [n for n in waiting if all(p in done for p in parents(n, todo))]
 
-    def _threads(self, waiting: list, todo: list, done: set) -> int:
-        """Threads for the next notebook: cores are shared by those that can run beside it, so
-        one that all others wait for gets them all. More threads than cores would be far slower."""
+    def _threads(self, notebook: Notebook, waiting: list, todo: list, done: set) -> int:
+        """Threads for `notebook`: cores are shared by those that can run beside it. One that all
+        that are left wait for gets every core, even while some last ones still run: threads that
+        wait sleep (`environment`), so a few too many for a short while cost little."""
+        rest = [n for n in waiting if n is not notebook]
+        if rest and all(notebook in parents(n, todo) for n in rest):
+            return cores()
         beside = len(self.children) + len(self._able(waiting, todo, done))
         return max(1, cores() // max(1, min(self.jobs, beside)))
 

@@ -18,6 +18,7 @@ from helpers import course as command_line
 from helpers import graph, runner
 from helpers.artifacts import ArtifactError, Stage, find, is_made
 from helpers.config import ROOT, ConfigError, Course
+from helpers.processes import cores
 
 PARAMETERS = 'preset = "tiny"\ntask = "gsm8k"\nseed = 0\noverrides = {}'
 pytestmark = pytest.mark.timeout(1200)  # a busy machine is slow, not wrong
@@ -144,7 +145,20 @@ def test_two_at_a_time_share_the_cores(place):
     code, out, err = place.call("run", "--jobs", "2")
     assert code == 0, err
     threads = {line.split()[1] for line in place.trace_file.read_text().splitlines()}
-    assert threads == {str(max(1, os.cpu_count() // 2))}
+    assert threads == {str(max(1, cores() // 2))}
+
+
+def test_what_all_others_wait_for_gets_every_core(place):
+    place.write("01_a", makes=["a"])
+    place.write("02_b", makes=["b"], needs=["a"])
+    place.write("03_c", makes=["c"], needs=["b"])
+    until_b = "end = time.time() + 60\nwhile '02_b' not in open(os.environ['TRACE']).read():\n"
+    until_b += "    assert time.time() < end, 'b never ran'\n    time.sleep(.05)"
+    place.write("04_beside", makes=["d"], cells=[until_b])
+    code, out, err = place.call("run", "--jobs", "2")
+    assert code == 0, err
+    threads = dict(line.split() for line in place.trace_file.read_text().splitlines())
+    assert threads["02_b"] == str(cores()) and threads["04_beside"] == str(max(1, cores() // 2))
 
 
 def test_a_failing_cell_is_told_in_three_lines(three):
@@ -357,8 +371,8 @@ class TestCommandLine:
         assert "nothing to clean" in capsys.readouterr().out
 
     def test_one_job_where_a_gpu_would_be_shared(self, monkeypatch):
-        monkeypatch.setattr(os, "cpu_count", lambda: 8)
+        monkeypatch.setattr(command_line, "cores", lambda: 8)
         assert command_line.default_jobs(Course.load("tiny")) == 2
         assert command_line.default_jobs(Course.load("a100")) == 1
-        monkeypatch.setattr(os, "cpu_count", lambda: 1)
+        monkeypatch.setattr(command_line, "cores", lambda: 1)
         assert command_line.default_jobs(Course.load("tiny")) == 1
