@@ -7,7 +7,6 @@ the setting and what would be right; nothing falls back to a default in silence.
 """
 
 import copy
-import difflib
 import hashlib
 import json
 import os
@@ -17,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 
-from helpers import schema
+from helpers import schema, wording
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +49,8 @@ class Course(schema.Section):
     lengths: schema.Lengths
     data: schema.Data
     dataset: schema.DatasetSource
-    answer_format: Literal["hash", "xml", "boxed", "think", "countdown"]
+    sets: schema.Sets = schema.Sets()
+    answer_format: Literal["hash", "xml", "boxed", "think", "countdown", "free"]  # free: no check
     system_prompt: str
     rewards: dict[str, float]  # reward function -> weight
     sft: schema.Sft
@@ -90,7 +90,7 @@ class Course(schema.Section):
         try:
             course = cls.model_validate(merged)
         except ValidationError as error:
-            lines = dict.fromkeys(_explain(e) for e in error.errors())
+            lines = dict.fromkeys(wording.explain(e, setting_names()) for e in error.errors())
             raise ConfigError("\n".join(lines)) from None
         course._origin.update(origin)
         course._overrides.update(changes)
@@ -106,32 +106,59 @@ class Course(schema.Section):
         run = artifacts_root() / self.preset / f"{self.task}-s{self.seed}"
         return run / stage if stage else run
 
+    @property
+    def own_set(self) -> str:
+        """The name of the data set in section `dataset`."""
+        return self.sets.own or self.task
+
+    def source(self, name: str | None = None) -> schema.DatasetSource:
+        """Where a data set is: `dataset` for the task's own, else its entry in data/sets.yaml;
+        in both `sets.paths` and `sets.revisions` have the last word."""
+        name = name or self.own_set
+        entry = yaml.safe_load((HERE / "data" / "sets.yaml").read_text())
+        places = entry | {self.own_set: self.dataset.model_dump()}
+        changes = {"path": self.sets.paths, "revision": self.sets.revisions}
+        changed = {key: by_name[name] for key, by_name in changes.items() if name in by_name}
+        return schema.DatasetSource(**places[name] | changed)
+
     def fingerprint(self, sections: Sequence[str] = ()) -> str:
         """16 hex digits of sha256 over all common settings, the named stages' settings and the
-        contents of a local model and data folder: equal inputs, equal fingerprint."""
+        contents of a local model and data folder: equal inputs, equal fingerprint. A setting that
+        has a default counts where it differs from it, so that a new one changes no old run."""
         if stray := [s for s in sections if s not in STAGE_SECTIONS]:
-            raise ConfigError(f"uses: {_nearest(stray[0], STAGE_SECTIONS)}")
+            raise ConfigError(f"uses: {wording.nearest(stray[0], STAGE_SECTIONS)}")
         used = set(sections).union(*(ALSO_USED.get(s, ()) for s in sections))
         optional = {*STAGE_SECTIONS, *NO_EFFECT}.union(*ALSO_USED.values())
-        values = {k: v for k, v in self.model_dump().items() if k in used or k not in optional}
+        settings = self.model_dump(exclude_defaults=True)
+        values = {k: v for k, v in settings.items() if k in used or k not in optional}
         if "evaluation" not in used:  # how many test problems there are matters to nothing else
             values["data"] = {k: v for k, v in values["data"].items() if k != "test"}
-        values["local"] = [_digest(folder) for folder in self._local_folders()]
+        others = self._other_sets("evaluation" in used)
+        if others:
+            values["sources"] = [self.source(name).model_dump() for name in others]
+        values["local"] = [_digest(folder) for folder in self._local_folders(others)]
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def _local_folders(self) -> list[Path]:
-        """The model's folder if it is one, and the folder the problems come from."""
-        tiny = self.dataset.tiny if self.world == "tiny" else None
-        places = [self.model.name, self.dataset.path or tiny]
-        return [ROOT / place for place in places if place and (ROOT / place).is_dir()]
+    def _other_sets(self, evaluated: bool) -> list[str]:
+        """The sets beside the own one that this configuration reads."""
+        named = {self.sets.demonstrations, self.sets.preferences, *self.sets.held_out}
+        named |= {self.evaluation.split} & set(schema.SET_NAMES) if evaluated else set()
+        return sorted(named - {None, self.own_set})
+
+    def _local_folders(self, others: Sequence[str]) -> list[Path]:
+        """The model's folder if it is one, and the folders the data come from."""
+        sources = [self.source(name) for name in (self.own_set, *others)]
+        places = [s.path or (s.tiny if self.world == "tiny" else None) for s in sources]
+        return [ROOT / p for p in (self.model.name, *places) if p and (ROOT / p).is_dir()]
 
     def summary(self, *sections: str) -> "pd.DataFrame":
         """One row a setting: its dotted name, its value, who set it; all, or of these sections."""
         import pandas as pd  # here: its second of import is not for every command line
 
         rows = [
-            (key, value, self._origin.get(key) or self._origin.get(key.rpartition(".")[0], ""))
+            (key, value,
+             self._origin.get(key) or self._origin.get(key.rpartition(".")[0]) or "default")
             for key, value in flat(self.model_dump(include=set(sections) or None))
         ]
         return pd.DataFrame(rows, columns=["setting", "value", "set by"])
@@ -155,7 +182,7 @@ def names(kind: Literal["preset", "task"]) -> list[str]:
 
 def _read(kind: Literal["preset", "task"], name: str) -> dict:
     if name not in names(kind):
-        raise ConfigError(f"{kind}: {_nearest(str(name), names(kind))}")
+        raise ConfigError(f"{kind}: {wording.nearest(str(name), names(kind))}")
     return yaml.safe_load((HERE / f"{kind}s" / f"{name}.yaml").read_text()) or {}
 
 
@@ -198,42 +225,9 @@ def flat(values: dict, prefix: str = "") -> list[tuple[str, Any]]:
     return pairs
 
 
-def _nearest(name: str, valid: Sequence[str], found: Sequence[str] = ()) -> str:
-    """One line: `name` does not exist, and the nearest of the valid names, or all of them."""
-    found = found or difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
-    if found:
-        return f"{name!r} does not exist; did you mean {' or '.join(map(repr, found))}?"
-    return f"{name!r} does not exist; there are {', '.join(valid)}"
-
-
-def setting_names(model: type[BaseModel] = Course, prefix: str = "") -> list[str]:
+def setting_names() -> list[str]:
     """Every setting's dotted name, sections included."""
-    found = []
-    for key, field in model.model_fields.items():
-        found.append(f"{prefix}{key}")
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found += setting_names(field.annotation, f"{prefix}{key}.")
-    return found
-
-
-def _explain(error: dict) -> str:
-    """One line for one pydantic error: the dotted setting, what it is, what is allowed."""
-    names_only = [str(part) for part in error["loc"] if "[" not in str(part)]  # no union tags
-    place, kind = ".".join(names_only), error["type"]
-    if kind == "extra_forbidden":
-        section = place.rpartition(".")[0]
-        siblings = [n for n in setting_names() if n.rpartition(".")[0] == section]
-        near = difflib.get_close_matches(place, siblings, n=1, cutoff=0.6)
-        key = place.rpartition(".")[2]
-        elsewhere = [n for n in setting_names() if n.rpartition(".")[2] == key]
-        return _nearest(place, near or elsewhere or siblings, found=near or elsewhere)
-    if kind == "missing":
-        return f"{place}: is not set"
-    if kind == "model_type":
-        allowed = [n.split(".")[-1] for n in setting_names() if n.startswith(f"{place}.")]
-        return f"{place}: is {error['input']!r}, must be a mapping of {', '.join(allowed)}"
-    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{place}: is {error['input']!r}, {message}"
+    return wording.setting_names(Course)
 
 
 @lru_cache(maxsize=64)

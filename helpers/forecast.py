@@ -11,11 +11,18 @@ import math
 import pandas as pd
 
 from helpers.config import Course, names
+from helpers.data import FAMILIES
 from helpers.data.source import find_file, local_folder
 from helpers.machine import USUAL, Machine, this_machine
 from helpers.model_size import Size, size, weight_bytes
 
-ROWS = {"openai/gsm8k": {"train": 7473, "test": 1319}}  # from the data set's card
+ROWS = {  # of the hub's splits, from the data sets' cards
+    "gsm8k": {"train": 7473, "test": 1319},
+    "openr1": {"train": 93_733},
+    "deepscaler": {"train": 40_315},
+    "countdown": {"train": 490_364},
+    "smoltalk": {"train": 460_341, "test": 24_229},
+}
 UTILISATION = 0.3  # share of the peak speed that training reaches with plain transformers
 LAYER_SECONDS = 1e-3  # one layer on one new token costs at least this: starting its operations
 FILL = 0.6  # how full batches are: tokens that are not padding, against the limits
@@ -68,14 +75,17 @@ def generation_seconds(
 
 
 def problems(course: Course, split: str) -> int:
-    """Problems of a split after `course.data`; validation, a tenth, is taken from training."""
-    folder = local_folder(course)
+    """Problems of a split after `course.data`; validation, a tenth, is taken from training, and
+    so is the test set where the data set has none."""
+    splits, folder = FAMILIES[course.own_set].splits, local_folder(course)
     if folder:
-        with find_file(folder, split).open(encoding="utf-8") as lines:
+        with find_file(folder, splits[split]).open(encoding="utf-8") as lines:
             rows = sum(bool(line.strip()) for line in lines)
     else:
-        rows = ROWS.get(course.dataset.hub_id, {}).get(split, 10_000)
-    rows = rows * 9 // 10 if split == "train" else rows
+        rows = ROWS.get(course.own_set, {}).get(splits[split], 10_000)
+    taken = sum(splits[one] == "train" for one in ("validation", "test"))
+    if splits[split] == "train":
+        rows = rows * (10 - taken if split == "train" else 1) // 10
     return min(rows, getattr(course.data, split) or rows)
 
 

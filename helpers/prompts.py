@@ -7,7 +7,10 @@ Loss falls on the answer's tokens and on the `<|im_end|>` after it, on nothing e
 from collections.abc import Sequence
 
 from helpers.config import Course
+from helpers.data.conversation import Conversation, Preference
+from helpers.data.family import Record
 from helpers.data.problem import Problem
+from helpers.data.report import Records
 
 IGNORED = -100  # the label that torch's cross-entropy skips
 END_OF_TURN = "<|im_end|>"
@@ -27,17 +30,39 @@ def solution_text(problem: Problem, answer_format: str) -> str:
     return template.format(solution=problem.solution, answer=problem.answer)
 
 
-def messages(problem: Problem, course: Course) -> list[dict[str, str]]:
-    """System and user turn. The system turn is always there: Qwen's template adds its own if not.
+def messages(record: Record, course: Course) -> list[dict[str, str]]:
+    """The turns before the answer: of a problem system and user turn, else the record's own. The
+    system turn is always there: Qwen's template adds its own if not.
     """
-    return [{"role": "system", "content": course.system_prompt},
-            {"role": "user", "content": problem.question}]
+    if isinstance(record, Problem):
+        turns = [{"role": "user", "content": record.question}]
+    else:
+        turns = record.prompt
+    if turns[0]["role"] == "system":
+        return list(turns)
+    return [{"role": "system", "content": course.system_prompt}, *turns]
 
 
-def sft_example(problem: Problem, course: Course) -> dict[str, list[dict[str, str]]]:
+def answers(record: Record, course: Course) -> list[str]:
+    """The answers to learn from: one, or the chosen and the rejected one of a preference."""
+    if isinstance(record, Preference):
+        return [record.chosen, record.rejected]
+    if isinstance(record, Conversation):
+        return [record.answer]
+    return [solution_text(record, course.answer_format)]
+
+
+def sft_example(record: Problem | Conversation, course: Course) -> dict[str, list[dict[str, str]]]:
     """One row for TRL's SFTTrainer: `prompt` and `completion` as lists of messages."""
-    answer = {"role": "assistant", "content": solution_text(problem, course.answer_format)}
-    return {"prompt": messages(problem, course), "completion": [answer]}
+    (answer,) = answers(record, course)
+    return {"prompt": messages(record, course),
+            "completion": [{"role": "assistant", "content": answer}]}
+
+
+def preference_example(pair: Preference, course: Course) -> dict[str, list[dict[str, str]]]:
+    """One row for TRL's DPOTrainer and RewardTrainer: `prompt`, `chosen`, `rejected`."""
+    turns = [[{"role": "assistant", "content": answer}] for answer in answers(pair, course)]
+    return {"prompt": messages(pair, course), "chosen": turns[0], "rejected": turns[1]}
 
 
 def few_shot_text(problem: Problem, shots: Sequence[Problem], course: Course) -> str:
@@ -89,30 +114,36 @@ def encode_example(tokenizer, example: dict) -> tuple[list[int], list[int]]:
     return prompt_ids + answer_ids, labels
 
 
-def lengths(problems: Sequence[Problem], course: Course, tokenizer) -> list[tuple[int, int]]:
-    """Tokens of prompt and answer for each problem, the end of turn counted with the answer."""
-    if not problems:
+def lengths(records: Sequence[Record], course: Course, tokenizer) -> list[tuple[int, int]]:
+    """Tokens of prompt and answer for each record, the end of turn counted with the answer; of a
+    preference the longer answer counts."""
+    if not records:
         return []
-    prompts = [chat_text(tokenizer, messages(problem, course)) for problem in problems]
-    answers = [solution_text(problem, course.answer_format) + END_OF_TURN for problem in problems]
-    prompt_ids, answer_ids = (
-        tokenizer(texts, add_special_tokens=False)["input_ids"] for texts in (prompts, answers)
-    )
-    return [(len(one), len(other)) for one, other in zip(prompt_ids, answer_ids, strict=True)]
+    prompts = [chat_text(tokenizer, messages(record, course)) for record in records]
+    texts = [[answer + END_OF_TURN for answer in answers(record, course)] for record in records]
+    prompt_ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
+    answer_ids = iter(tokenizer([text for several in texts for text in several],
+                                add_special_tokens=False)["input_ids"])
+    longest = [max(len(next(answer_ids)) for _ in several) for several in texts]
+    return [(len(ids), answer) for ids, answer in zip(prompt_ids, longest, strict=True)]
 
 
 def within_lengths(
-    problems: Sequence[Problem], course: Course, tokenizer
-) -> tuple[list[Problem], int]:
-    """The problems whose prompt and answer fit `course.lengths`, and how many do not.
+    records: Sequence[Record], course: Course, tokenizer
+) -> tuple[Records, int]:
+    """The records whose prompt and answer fit `course.lengths`, and how many do not; the report,
+    where there is one, counts them under `too_long`.
 
     What is too long is left out and counted, never cut: a cut solution has lost its answer.
     """
-    kept = [
-        problem
-        for problem, (prompt, answer) in zip(
-            problems, lengths(problems, course, tokenizer), strict=True
+    kept = Records(
+        record
+        for record, (prompt, answer) in zip(
+            records, lengths(records, course, tokenizer), strict=True
         )
         if prompt <= course.lengths.prompt and answer <= course.lengths.completion
-    ]
-    return kept, len(problems) - len(kept)
+    )
+    too_long = len(records) - len(kept)
+    if report := getattr(records, "report", None):
+        kept.report = report.shortened(len(kept), too_long)
+    return kept, too_long

@@ -4,7 +4,7 @@ Units: lengths in tokens, steps in optimiser steps, probabilities and shares bet
 `helpers.config` puts the sections together into one `Course`.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -68,6 +68,23 @@ class DatasetSource(Section):
     path: str | None  # a local folder with <split>.jsonl; wins over both
 
 
+# The data sets that helpers.data can read; data/sets.yaml says where they are.
+SetName = Literal["gsm8k", "openr1", "deepscaler", "countdown", "warmstart", "smoltalk",
+                  "ultrafeedback", "aime24", "math500"]
+SET_NAMES = get_args(SetName)
+
+
+class Sets(Section):
+    """Data sets beside the task's own `dataset`. Their defaults enter no fingerprint."""
+
+    own: SetName | None = None  # which set `dataset` is; None = the one called like the task
+    demonstrations: SetName | None = None  # imitated in supervised tuning; None = the own set
+    preferences: SetName | None = None  # ready-made pairs of answers
+    held_out: list[SetName] = []  # nothing in their test sets is ever trained on
+    paths: dict[SetName, str] = {}  # local folders to read instead of the tiny set or the hub
+    revisions: dict[SetName, str] = {}  # of the hub, instead of those in data/sets.yaml
+
+
 class Sft(Section):
     method: Literal["lora", "full"]
     max_steps: Count | None  # None = as many as `epochs` gives
@@ -106,7 +123,7 @@ class Grpo(Section):
 class Evaluation(Section):
     n: Count  # samples a problem
     few_shot: Annotated[int, Field(ge=0)]  # worked examples in the base model's few-shot row
-    split: Literal["train", "validation", "test", "sealed"]
+    split: Literal["train", "validation", "test", "sealed", "aime24", "math500"]
 
 
 class Pretraining(Section):

@@ -1,65 +1,113 @@
-"""Problems of a task, split and counted: `load_problems(course, "train")`.
+"""Problems, conversations and preferences, split and counted: `load_problems(course, "train")`.
 
-Splits: "test" is the data set's own; "validation" is the tenth of the training problems whose
-question hash is a multiple of 10, "train" the other nine tenths; "sealed" is a second test set that
-only the tiny world has. A repeated question, and a training problem that also stands in test, is
-left out of train and validation; `.report` says how many.
+Splits: "test" is the data set's own. "validation" is the tenth of the training problems whose hash
+is a multiple of 10, "train" the others; a set without a test split holds out the next tenth for it
+(hashes that leave 1). "sealed" is a second test set that only the tiny world has. A repeated
+problem, and a training problem that also stands in the test set or in a set that the task holds
+out, is left out of train and validation; `.report` says how many.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from helpers.config import Course
-from helpers.data import gsm8k
+from helpers.data import (
+    benchmarks,
+    countdown,
+    deepscaler,
+    gsm8k,
+    openr1,
+    smoltalk,
+    ultrafeedback,
+)
+from helpers.data.conversation import Conversation, Preference
+from helpers.data.family import Family, LeftOut, Record
 from helpers.data.problem import Problem, question_hash
+from helpers.data.report import Problems, Records, Report
 from helpers.data.source import DataError, load_rows, where
 
-__all__ = ["DataError", "Problem", "Problems", "data_hash", "load_problems", "load_rows", "where"]
+__all__ = [
+    "FAMILIES", "Conversation", "DataError", "Preference", "Problem", "Problems", "Records",
+    "Report", "data_hash", "is_validation", "load", "load_demonstrations", "load_preferences",
+    "load_problems", "load_rows", "where",
+]
 
-FAMILIES = {"gsm8k": gsm8k}
-SPLITS = ("train", "validation", "test", "sealed")
+FAMILIES = {
+    "gsm8k": Family(gsm8k.COLUMNS, {"train": "train", "validation": "train", "test": "test",
+                                    "sealed": "sealed"},
+                    lambda row, place, split: gsm8k.to_problem(row, place)),
+    "openr1": openr1.FAMILY,
+    "deepscaler": deepscaler.FAMILY,
+    "countdown": countdown.TASKS,
+    "warmstart": countdown.WARMSTART,
+    "smoltalk": smoltalk.FAMILY,
+    "ultrafeedback": ultrafeedback.FAMILY,
+    "aime24": benchmarks.AIME24,
+    "math500": benchmarks.MATH500,
+}
 
 
-class Problems(list[Problem]):
-    """A list of problems that remembers in `.report` where they are from and what was left out.
+def load_problems(course: Course, split: str, worked: bool = False) -> Records:
+    """The task's problems of a split, as many as `course.data` asks for (None = all).
 
-    Keys of the report: `place`, `rows` (in the file), `duplicates` and `in_test` (left out),
-    `available` (in this split) and `used` (after the size in `course.data`).
+    `split` may also name a set for evaluation only ("aime24", "math500"). With `worked`, problems
+    without a solution are left out too. The order is that of the key's sha256, not that of the
+    file, so a smaller number is always a prefix of a larger one and no ordering in the file leaks
+    in. Raises DataError.
     """
-
-    report: dict[str, str | int]
-
-
-def load_problems(course: Course, split: str) -> Problems:
-    """The problems of a split, as many as `course.data` asks for (None = all).
-
-    The order is that of the question's sha256, not that of the file, so a smaller number is always
-    a prefix of a larger one and no ordering in the file leaks in. Raises DataError.
-    """
-    if split not in SPLITS:
-        raise DataError(f"no split {split!r}. Use one of {', '.join(SPLITS)}.")
-    from_train = split in ("train", "validation")
-    problems, place = _read(course, "train" if from_train else split)
-    rows = len(problems)
-    in_test = 0
-    problems, duplicates = _first_of_each(problems) if from_train else (problems, 0)
-    if from_train:
-        test = {_same_question(problem) for problem in _read(course, "test")[0]}
-        kept = [problem for problem in problems if _same_question(problem) not in test]
-        in_test = len(problems) - len(kept)
-        held_out = split == "validation"
-        problems = [one for one in kept if is_validation(one.question) == held_out]
-    problems = sorted(problems, key=lambda problem: question_hash(problem.question))
-    wanted = getattr(course.data, "test" if split == "sealed" else split)
-    chosen = Problems(problems[:wanted])
-    chosen.report = {"place": place, "rows": rows, "duplicates": duplicates, "in_test": in_test,
-                     "available": len(problems), "used": len(chosen)}
-    return chosen
+    own = course.own_set
+    if split in FAMILIES:
+        if not FAMILIES[split].evaluation_only or own not in ("gsm8k", "openr1", "deepscaler"):
+            raise DataError(f"split {split!r} does not suit task {course.task!r}: only aime24 and "
+                            f"math500 can stand in for the test set, and only of a math task. "
+                            f"For another set use data.load(course, {split!r}, 'test').")
+        return load(course, split, "test", worked)
+    problems = load(course, own, split, worked)
+    if problems and not isinstance(problems[0], Problem):
+        raise DataError(f"task {course.task!r} has no problems with an answer to check. "
+                        f"Use load_demonstrations or load_preferences.")
+    return problems
 
 
-def is_validation(question: str) -> bool:
-    """Whether a training question is held out for validation: its sha256 is a multiple of 10."""
-    return int(question_hash(question), 16) % 10 == 0
+def load_demonstrations(course: Course, split: str) -> Records:
+    """What supervised fine-tuning imitates: the conversations that the task names in
+    `sets.demonstrations`, or else its own rows (of problems, those with a solution)."""
+    return load(course, course.sets.demonstrations or course.own_set, split, worked=True)
+
+
+def load_preferences(course: Course, split: str) -> Records:
+    """The ready-made pairs of answers that the task names in `sets.preferences`."""
+    if course.sets.preferences is None:
+        raise DataError(f"task {course.task!r} has no ready-made pairs (sets.preferences): "
+                        f"sample answers from a policy and pair them, or use task 'instruct'.")
+    return load(course, course.sets.preferences, split)
+
+
+def load(course: Course, name: str, split: str, worked: bool = False) -> Records:
+    """A split of any of the nine sets in FAMILIES, by name; else as `load_problems`."""
+    family = _family(name)
+    if split not in family.splits:
+        only = f"{name} is for evaluation only: " if family.evaluation_only else ""
+        raise DataError(f"{only}no split {split!r}. Use one of {', '.join(family.splits)}.")
+    records, report = _read(course, name, split, worked)
+    report |= {"duplicates": 0, "in_test": 0}
+    role = split.partition("_")[0]
+    shared = [one.partition("_")[0] for one, source in family.splits.items()
+              if source == family.splits[split]]
+    if "validation" in shared:  # a training split, which others are taken from
+        records = _first_of_each(records, report, family)
+        if family.splits["test"] != family.splits["train"]:
+            records = _without_set(course, name, "in_test", family, records, report)
+        for other in course.sets.held_out:
+            if other != name:
+                records = _without_set(course, other, f"in {other}", family, records, report)
+        records = [one for one in records if _split_of(one.key, "test" in shared) == role]
+    return _chosen(records, report, getattr(course.data, "test" if role == "sealed" else role))
+
+
+def is_validation(key: str) -> bool:
+    """Whether a training problem is held out for validation: its sha256 is a multiple of 10."""
+    return _split_of(key, test=False) == "validation"
 
 
 def data_hash(problems: Iterable[Problem]) -> str:
@@ -71,23 +119,88 @@ def data_hash(problems: Iterable[Problem]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _read(course: Course, split: str) -> tuple[list[Problem], str]:
-    family = FAMILIES.get(course.task)
-    if family is None:
-        raise DataError(f"no loader for task {course.task!r}. Use one of {', '.join(FAMILIES)}.")
-    rows = load_rows(course, split, family.COLUMNS)
-    place = where(rows)
-    return [family.to_problem(row, place) for row in rows], place
+def _split_of(key: str, test: bool) -> str:
+    """The split of a training problem; `test`: whether a tenth of them is the test set."""
+    rest = int(question_hash(key), 16) % 10
+    return {0: "validation", 1: "test" if test else "train"}.get(rest, "train")
 
 
-def _same_question(problem: Problem) -> str:
-    """The question without differences in blanks and letter case."""
-    return " ".join(problem.question.split()).casefold()
+def _family(name: str) -> Family:
+    if name not in FAMILIES:
+        raise DataError(f"no data set {name!r}. Use one of {', '.join(FAMILIES)}.")
+    return FAMILIES[name]
 
 
-def _first_of_each(problems: list[Problem]) -> tuple[list[Problem], int]:
-    """Every question once (its first row), and how many rows that drops."""
-    first: dict[str, Problem] = {}
-    for problem in problems:
-        first.setdefault(_same_question(problem), problem)
-    return list(first.values()), len(problems) - len(first)
+def _read(
+    course: Course, name: str, split: str, worked: bool = False
+) -> tuple[list[Record], Report]:
+    """The records of a split's file and the account of the rows that gave none."""
+    family = _family(name)
+    rows = load_rows(course, family.splits[split], family.columns, name, split.partition("_")[0],
+                     family.more_columns)
+    report, reasons = Report(place=where(rows), rows=len(rows)), {}
+    report.examples, records = {}, []
+    for batch in rows.iter(batch_size=1000):
+        for values in zip(*batch.values(), strict=True):
+            row = dict(zip(batch, values, strict=True))
+            try:
+                record = family.to_record(row, report["place"], split)
+                if worked and not _has_solution(record):
+                    raise LeftOut("no solution")
+                records.append(record)
+            except LeftOut as left:
+                reasons[str(left)] = reasons.get(str(left), 0) + 1
+                report.examples.setdefault(str(left), []).append(row)
+                del report.examples[str(left)][3:]
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise DataError(f"{report['place']}: a row is not of the kind that {name} has "
+                                f"({error}): {str(row)[:80]}. Correct or remove it.") from error
+    if not records:
+        raise DataError(f"{report['place']}: none of the {len(rows)} rows can be used ("
+                        f"{', '.join(f'{count}: {why}' for why, count in reasons.items())}). "
+                        f"Restore the file, or choose the task that fits this data set.")
+    report |= reasons
+    return records, report
+
+
+def _without_set(
+    course: Course, name: str, reason: str, family: Family, records: list[Record], report: Report
+) -> list[Record]:
+    """Without the records that the test problems of a set have too, as `family` compares them."""
+    other = _family(name)
+    tenth = other.splits["test"] == other.splits.get("train")
+    split = "test_all" if "test_all" in other.splits else "test"
+    held_out = {family.same(one.key) for one in _read(course, name, split)[0]
+                if not tenth or _split_of(one.key, test=True) == "test"}
+    return _without(records, report, reason, lambda one: family.same(one.key) not in held_out)
+
+
+def _without(
+    records: list[Record], report: Report, reason: str, keep: Callable[[Record], bool]
+) -> list[Record]:
+    kept = [record for record in records if keep(record)]
+    report[reason] = len(records) - len(kept)
+    return kept
+
+
+def _has_solution(record: Record) -> bool:
+    return not isinstance(record, Problem) or bool(record.solution)
+
+
+def _first_of_each(records: list[Record], report: Report, family: Family) -> list[Record]:
+    """Every problem once, as its first row has it."""
+    first: dict[str, Record] = {}
+    for record in records:
+        first.setdefault(family.same(record.key), record)
+    report["duplicates"] = len(records) - len(first)
+    return list(first.values())
+
+
+def _chosen(records: list[Record], report: Report, wanted: int | None) -> Records:
+    """The first `wanted` in the order of their hashes, with the account closed."""
+    chosen = Records(sorted(records, key=lambda record: question_hash(record.key))[:wanted])
+    chosen.report = report
+    chosen.report |= {"available": len(records), "used": len(chosen)}
+    if missing := sum(not _has_solution(record) for record in chosen):
+        chosen.report["without_solution"] = missing
+    return chosen

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 class Problem:
     """A question with its worked solution and its final answer.
 
-    `solution` is the text before the answer, `answer` the bare answer (no commas, no `$`),
-    `source` the data set's name and `id` a short hash of the question.
+    `solution` is the text before the answer ("" where the set has none), `answer` the bare answer
+    (no commas, no `$`), `source` the data set's name and `id` a short hash of `key`. A Countdown
+    problem has the numbers to use in `nums` and the number to reach in `target`, which is also its
+    `answer`: many expressions are right.
     """
 
     question: str
@@ -17,6 +19,18 @@ class Problem:
     answer: str
     source: str
     id: str
+    nums: tuple[int, ...] = ()
+    target: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The text that makes it this problem: the question, or the numbers in any order."""
+        return puzzle_key(self.nums, self.target) if self.nums else self.question
+
+
+def puzzle_key(nums: tuple[int, ...], target: int) -> str:
+    """One text for a Countdown puzzle, however its numbers are ordered: "19 35 44 -> 98"."""
+    return f"{' '.join(map(str, sorted(nums)))} -> {target}"
 
 
 def question_hash(question: str) -> str:

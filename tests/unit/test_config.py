@@ -1,5 +1,7 @@
 """Configuration: what wins, what is refused and in which words, what a fingerprint covers."""
 
+import hashlib
+import json
 import subprocess
 import sys
 
@@ -73,6 +75,10 @@ def test_no_overrides_in_every_spelling():
         ({"overrides": {"sft": {"learning_rate": "nan"}}}, ["sft.learning_rate", "finite"]),
         ({"overrides": {"generation": {"top_p": 1.5}}}, ["generation.top_p: is 1.5", "equal to 1"]),
         ({"overrides": {"lora": {"target_modules": "q"}}}, ["lora.target_modules: is 'q'"]),
+        ({"overrides": {"sets": {"held_oot": []}}}, ["'sets.held_oot'", "'sets.held_out'"]),
+        ({"overrides": {"sets": {"paths": {"mth500": ""}}}}, ["'mth500'", "mean 'math500'?"]),
+        ({"overrides": {"sets": {"held_out": ["aime25"]}}}, ["sets.held_out.0", "mean 'aime24'?"]),
+        ({"overrides": {"evaluation": {"split": "tset"}}}, ["evaluation.split", "mean 'test'?"]),
         ({"overrides": {"seed": 3}}, ["overrides.seed", "parameter"]),
         ({"overrides": "hello"}, ["'hello'", "no mapping"]),
         ({"overrides": "[1]"}, ["no mapping"]),
@@ -155,6 +161,50 @@ class TestFingerprint:
         rows.write_text("2\n")
         assert self.of(dataset={"path": str(tmp_path)}) != before
 
+    def test_settings_that_came_later_change_no_run_that_does_not_use_them(self):
+        """What was hashed before section `sets` existed, hashed here by hand."""
+        course = Course.load("tiny")
+        settings = course.model_dump()
+        common = ("preset", "task", "seed", "world", "model", "lora", "generation", "lengths",
+                  "data", "dataset", "answer_format", "system_prompt")
+        values = {name: settings[name] for name in common} | {"sft": settings["sft"]}
+        values["data"] = {k: v for k, v in values["data"].items() if k != "test"}
+        values["local"] = [config._digest(ROOT / "data/tiny" / n) for n in ("base", "gsm8k")]
+        text = json.dumps(values, sort_keys=True)
+        assert course.fingerprint(("sft",)) == hashlib.sha256(text.encode()).hexdigest()[:16]
+        explicit = {"held_out": [], "demonstrations": None, "paths": {}}
+        assert self.of(["sft"], sets=explicit) == course.fingerprint(["sft"])
+
+    def test_further_sets_count_where_they_are_read(self, tmp_path):
+        assert self.of(sets={"held_out": ["math500"]}) != self.of()
+        assert self.of(["evaluation"], evaluation={"split": "math500"}) != self.of(["evaluation"])
+        rows = tmp_path / "test.jsonl"
+        rows.write_text("1")
+        sets = {"sets": {"paths": {"math500": str(tmp_path)}}}
+        changed = sets | {"evaluation": {"split": "math500"}}
+        before = self.of(["evaluation"], **changed), self.of(["sft"], **changed)
+        rows.write_text("2\n")
+        after = self.of(["evaluation"], **changed), self.of(["sft"], **changed)
+        assert after[0] != before[0] and after[1] == before[1]
+        held_out = sets | {"sets": sets["sets"] | {"held_out": ["math500"]}}
+        before = self.of(["sft"], **held_out)
+        rows.write_text("3 3\n")
+        assert self.of(["sft"], **held_out) != before
+        pinned = Course.load(task="openr1", overrides={"sets": {"revisions": {"math500": "1"}}})
+        assert pinned.fingerprint() != Course.load(task="openr1").fingerprint()
+
+    def test_the_place_of_a_further_set_counts(self, monkeypatch):
+        held_out = {"sets": {"held_out": ["math500"]}}
+        before, place = (self.of(), self.of(**held_out)), Course.source
+
+        def moved(course, name=None):
+            changes = {"revision": "1" * 40} if name == "math500" else {}
+            return place(course, name).model_copy(update=changes)
+
+        monkeypatch.setattr(Course, "source", moved)
+        after = self.of(), self.of(**held_out)
+        assert after[0] == before[0] and after[1] != before[1]
+
     def test_a_stage_that_does_not_exist_is_refused(self):
         with pytest.raises(ConfigError, match="'sfd'.*'sft'"):
             self.of(["sfd"])
@@ -166,6 +216,7 @@ def test_the_summary_marks_what_was_overridden():
     assert table.loc["grpo.max_steps"].tolist() == [5, "override"]
     assert table.loc["grpo.beta", "set by"] == "preset tiny"
     assert table.loc["answer_format", "set by"] == "task gsm8k"
+    assert table.loc["sets.held_out", "set by"] == "default"
     assert not (table["set by"].isna() | (table["set by"] == "")).any()
     page = course._repr_html_()
     assert "grpo.max_steps" in page and "bold" in page

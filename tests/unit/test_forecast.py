@@ -129,6 +129,10 @@ def test_problems_are_counted_from_the_files_and_the_card():
     assert forecast.problems(real, "test") == 1319
     assert forecast.problems(real, "train") == 7473 * 9 // 10
     assert forecast.problems(tiny, "test") == tiny.data.test
+    openr1 = Course.load(task="openr1")  # test and validation are both taken from its 1,200 rows
+    assert [forecast.problems(openr1, s) for s in ("train", "test")] == [960, 120]
+    assert forecast.problems(Course.load("a100", "countdown"), "train") == 490_364 * 8 // 10
+    assert forecast.problems(Course.load("a100", "instruct"), "test") == 24_229
 
 
 def test_presets_side_by_side():

@@ -1,13 +1,16 @@
 """Prompts, formats and the loss mask, counted a second time from the rendered text."""
 
+from dataclasses import replace
+
 import pytest
 
 from helpers import prompts
 from helpers.config import Course
+from helpers.data import Conversation, Preference, Records, Report, load_demonstrations
 from helpers.data.problem import Problem
 from helpers.models import load_tokenizer
 from helpers.prompts import END_OF_TURN, IGNORED
-from helpers.verify import grade
+from helpers.verify import extract, grade
 from tests.hub.tiny_repo import tiny_folder
 
 PROBLEMS = [
@@ -106,3 +109,66 @@ def test_lengths_filter_at_the_exact_limit_and_count(tokenizer):
         kept, dropped = prompts.within_lengths(PROBLEMS, course_with(lengths=shorter), tokenizer)
         assert len(kept) == dropped == 1
     assert prompts.within_lengths([], course, tokenizer) == ([], 0)
+
+
+TALK = Conversation([{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."},
+                     {"role": "user", "content": "Count."},
+                     {"role": "assistant", "content": "One two three."}], "smoltalk/x", "c", "k")
+PAIR = Preference([{"role": "user", "content": "Count."}], "One two.", "One two three four five.",
+                  8.0, 2.0, "ultrafeedback", "p")
+
+
+def test_of_a_conversation_the_last_answer_is_learned(tokenizer):
+    course = course_with(system_prompt="Be brief.")
+    example = prompts.sft_example(TALK, course)
+    assert example == {"prompt": [{"role": "system", "content": "Be brief."}, *TALK.messages[:3]],
+                       "completion": [TALK.messages[3]]}
+    ids, labels = prompts.encode_example(tokenizer, example)
+    learned = [label for label in labels if label != IGNORED]
+    assert tokenizer.decode(learned) == "One two three." + END_OF_TURN
+    own = Conversation([{"role": "system", "content": "Own."}, *TALK.messages], "x", "d", "k")
+    assert prompts.messages(own, course)[0] == {"role": "system", "content": "Own."}
+    assert len(prompts.messages(own, course)) == 4
+
+
+def test_of_a_preference_both_answers_follow_the_same_prompt(tokenizer):
+    course = course_with(system_prompt="Be brief.")
+    assert prompts.preference_example(PAIR, course) == {
+        "prompt": [{"role": "system", "content": "Be brief."}, *PAIR.prompt],
+        "chosen": [{"role": "assistant", "content": "One two."}],
+        "rejected": [{"role": "assistant", "content": "One two three four five."}]}
+    swapped = replace(PAIR, chosen=PAIR.rejected, rejected=PAIR.chosen)
+    one, other = prompts.lengths([PAIR, swapped], course, tokenizer)
+    longest = len(tokenizer(PAIR.rejected + END_OF_TURN, add_special_tokens=False)["input_ids"])
+    assert one == other == (one[0], longest)
+
+
+def test_what_is_too_long_enters_the_account(tokenizer):
+    records = Records([TALK, PAIR, PROBLEMS[0]])
+    records.report = Report(place="here", rows=9, duplicates=2, in_test=0, available=5, used=3)
+    records.report.examples = {}
+    sizes = sorted(answer for _, answer in prompts.lengths(records, course_with(), tokenizer))
+    course = course_with(lengths={"prompt": 10_000, "completion": sizes[1]})
+    fit = sum(answer <= sizes[1] for answer in sizes)
+    assert fit == 2
+    kept, too_long = prompts.within_lengths(records, course, tokenizer)
+    assert (len(kept), too_long) == (fit, 3 - fit)
+    assert kept.report.reasons == {"duplicates": 2, "in another split": 2,
+                                   "over the number asked for": 2, "too_long": 3 - fit}
+    assert kept.report["rows"] == kept.report["used"] + sum(kept.report.reasons.values())
+    assert records.report["used"] == 3 and "too_long" not in records.report
+    again, none = prompts.within_lengths(kept, course, tokenizer)
+    assert none == 0 and again.report["too_long"] == 3 - fit
+
+
+@pytest.mark.parametrize("task", ["openr1", "deepscaler", "countdown", "instruct"])
+def test_nearly_all_tiny_rows_fit_the_lengths_of_their_task(task):
+    course = Course.load(task=task)
+    tokenizer = load_tokenizer(course)
+    records = load_demonstrations(course, "train")
+    kept, too_long = prompts.within_lengths(records, course, tokenizer)
+    assert too_long <= 0.01 * len(records)
+    if course.answer_format in ("boxed", "think"):
+        texts = [prompts.sft_example(one, course)["completion"][0]["content"] for one in kept]
+        found = [extract(text, course.answer_format) for text in texts]
+        assert all(text.count("boxed") == 1 for text in texts) and None not in found
