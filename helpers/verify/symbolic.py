@@ -90,7 +90,8 @@ def equal(reference: str, answer: str, end: float | None = None) -> bool:
 
     False also where that cannot be known: one of them refused, or no verdict by `end` (by the
     monotonic clock; DEADLINE seconds from now if not given), which is logged as a warning. Usable
-    from any thread. Verdicts are remembered, time-outs are not.
+    from any thread. Verdicts are remembered, time-outs are not. A RuntimeError only if the process
+    cannot be started at all: then every formula would count as wrong.
     """
     if _letters(reference) != _letters(answer) and not re.search(
         r"[<>]|\\leq|\\geq", reference + answer
@@ -98,19 +99,18 @@ def equal(reference: str, answer: str, end: float | None = None) -> bool:
         return False  # other variables: no algebra makes 2k into 2n
     if refusal(reference) or refusal(answer):
         return False
-    question = reference, answer
-    if question not in _verdicts:
+    verdict = _verdicts.get((reference, answer))
+    if verdict is None:
         left = DEADLINE if end is None else end - time.monotonic()
         try:
-            verdict = _worker.ask(*question, left)
+            verdict = _worker.ask(reference, answer, left)
         except _NoVerdict as error:
             _logger.warning("no verdict on %.60r against %.60r: %s", answer, reference, error)
             return False
         if len(_verdicts) >= _REMEMBERED:
             _verdicts.clear()
-        _verdicts[question] = verdict
-        return verdict
-    return _verdicts[question]
+        _verdicts[reference, answer] = verdict
+    return verdict
 
 
 def _letters(formula: str) -> set[str]:
@@ -163,7 +163,8 @@ class _Worker:
         )  # fmt: skip
         if (reply := self._line(time.monotonic() + START)) != "ready":
             self.close()
-            raise _NoVerdict(f"math-verify's process did not start: {reply}")
+            raise RuntimeError(f"math-verify's process did not start ({reply}); "
+                               f"to see why: {sys.executable} -P {PROGRAM}")
 
     def _line(self, end: float) -> str:
         """One line of the process, or what went wrong, by `end` of the monotonic clock."""

@@ -210,7 +210,9 @@ def test_a_formula_that_eats_memory_or_crashes_is_not_equal():
     assert questions(slow) == ["ready", "late"]
 
 
-def test_a_process_that_cannot_start_is_no_verdict(monkeypatch, caplog, fresh):
+def test_a_process_that_cannot_start_is_an_error(monkeypatch, fresh):
+    """Not a verdict: every formula would count as wrong, and a training run would go on."""
     monkeypatch.setattr(symbolic.sys, "executable", "/bin/false")
-    assert not symbolic.equal("x+1", "1+x")
-    assert "did not start" in caplog.text and fresh.process is None
+    with pytest.raises(RuntimeError, match="did not start.*symbolic_worker.py"):
+        symbolic.equal("x+1", "1+x")
+    assert fresh.process is None

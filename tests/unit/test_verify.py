@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.config import ROOT
-from helpers.verify import FORMATS, GRADINGS, extract, grade, normalise, number
+from helpers.verify import FORMATS, GRADINGS, extract, grade, normalise, number, symbolic
 from helpers.verify.__main__ import main
 
 NUMBERS = {
@@ -271,3 +271,50 @@ def test_command_line_reads_a_file(tmp_path):
     lost = subprocess.run([*command, tmp_path / "no"], cwd=ROOT, capture_output=True, text=True,
                           check=False)
     assert lost.returncode == 1 and lost.stderr.startswith("cannot read") and not lost.stdout
+
+
+def test_command_line_grades_countdown(monkeypatch, capsys):
+    rows = [{"completion": text, "nums": [2, 3], "target": 5, "id": n}
+            for n, text in enumerate(["<answer>2+3</answer>", "<answer>2+3 = 5</answer>", "2+3"])]
+    bad = [{"completion": "x", "nums": [2, 3]}, {"completion": "x", "nums": "2,3", "target": 5},
+           {"completion": "x", "nums": [2, 3], "target": 5.0}, {"nums": [2, 3], "target": 5}]
+    text = "\n".join(json.dumps(row) for row in rows + bad).encode()
+    for grading, right in (("strict", [True, False, False]), ("lenient", [True, True, False])):
+        code, out, err = run_main(monkeypatch, capsys, text, "--format", "countdown",
+                                  "--grading", grading)
+        assert code == 1 and len(out) == 7 and len(err.splitlines()) == 4
+        assert out[:3] == [row | {"extracted": found, "correct": correct} for row, found, correct
+                           in zip(rows, ["2+3", "2+3 = 5", None], right, strict=True)]
+        assert [row["line"] for row in out[3:]] == [4, 5, 6, 7]
+        assert "None is not a whole number" in out[3]["error"]
+        assert "not a list" in out[4]["error"] and "completion" in out[6]["error"]
+
+
+def test_command_line_reads_numbers_as_they_are_meant(monkeypatch, capsys):
+    text = (b'{"completion": "#### 27", "answer": 27.0}\n'
+            b'{"completion": "#### 0.0000001", "answer": 1e-7}\n'
+            b'{"completion": "#### 100000000000000000000", "answer": 1e20}\n')
+    code, rows, _ = run_main(monkeypatch, capsys, text)
+    assert code == 0 and [row["correct"] for row in rows] == [True] * 3
+    text = b'{"completion": "nan", "answer": NaN}\n{"completion": "inf", "answer": -Infinity}\n'
+    code, rows, err = run_main(monkeypatch, capsys, text, "--format", "boxed")
+    assert code == 1 and ["no number" in row["error"] for row in rows] == [True] * 2
+
+
+def test_command_line_grades_formulas(monkeypatch, capsys):
+    monkeypatch.setattr(symbolic, "DEADLINE", 60.0)
+    rows = [{"completion": rf"So \boxed{{{answer}}}.", "answer": r"\frac{1}{2}"}
+            for answer in (r"\frac12", "0.5", r"\frac13", r"2^{-1}", r"\frac{9^{9^{9^9}}}{2}")]
+    text = "\n".join(map(json.dumps, rows)).encode()
+    code, out, _ = run_main(monkeypatch, capsys, text, "--format", "boxed")
+    assert code == 0 and [row["correct"] for row in out] == [True, True, False, False, False]
+    assert out[0]["extracted"] == r"\frac12"
+
+
+def test_command_line_stops_when_its_reader_has_gone(tmp_path):
+    path = tmp_path / "completions.jsonl"
+    path.write_text('{"completion": "#### 18", "answer": "18"}\n' * 5000)
+    with subprocess.Popen([sys.executable, "-m", "helpers.verify", path], cwd=ROOT, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.wait(120) == 1 and "Traceback" not in process.stderr.read()

@@ -173,6 +173,14 @@ def test_lenient_takes_the_whole_answer(text, answer):
     assert extract(text, "boxed", "lenient") == answer
 
 
+def test_defaults_and_bounds():
+    assert extract("so\n#### 5") == "5" and extract(r"\boxed{5}") is None
+    assert grade("#### 5", "5") and not grade("so 5", "5")
+    assert extract("7" + "x" * 19_999, "hash", "lenient") == "7"
+    assert extract("7" + "x" * 20_000, "hash", "lenient") is None
+    assert equal("x" * 399 + " y", "x" * 399 + "y") is False  # longer than 400: as text
+
+
 def test_mixed_numbers_after_hashes_are_right_in_both_gradings():
     for grading in GRADINGS:
         assert grade("so\n#### 1 1/2", "1.5", "hash", grading)
