@@ -57,15 +57,16 @@ FORMS = {
     "tags": ("<answer>{v}</answer>", False),
 }
 NEVER_RIGHT = {"nearly": "#### {v}.0000001", "minus": "#### -{v}"}
-_MARK = re.compile(r"####|\\boxed|\*\*|</?(?:answer|think)|\banswer\b|\bSo it is\b|^[ \t]*A:",
-                   re.IGNORECASE | re.MULTILINE)
+_STATES = re.compile(  # a line that begins to state an answer
+    r"^.*(?:####|\\boxed|\*\*|</?(?:answer|think)|\banswer\b|\bSo it is\b|^[ \t]*A:)",
+    re.IGNORECASE | re.MULTILINE)
 
 
 def planted(completions: Sequence[tuple[str, str]]) -> list[Labelled]:
     """Every (completion, reference answer) once in each form, half of them with a wrong answer.
 
-    The completion is kept up to where it begins to state an answer; then come last words that are
-    known. Where a wrong answer is planted, the other number {w} is the right one, to tempt a
+    The completion is kept up to the line that begins to state an answer; then come last words that
+    are known. Where a wrong answer is planted, the other number {w} is the right one, to tempt a
     grader. References that are no whole number above 0 are left out.
     """
     rows = []
@@ -73,7 +74,7 @@ def planted(completions: Sequence[tuple[str, str]]) -> list[Labelled]:
         value = number(reference)
         if value is None or value.denominator != 1 or value <= 0:
             continue
-        value, found = int(value), _MARK.search(text)
+        value, found = int(value), _STATES.search(text)
         body = text[: found.start() if found else None].rstrip()
         other = (value + 1, 10 * value, value + 10, max(1, value - 1))[place % 4]
         other = value + 2 if other == value else other

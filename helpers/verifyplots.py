@@ -40,7 +40,8 @@ def braces(text: str, lazy_end: int) -> Figure:
         ax.plot(place, depth[place], "o", color=colour, markersize=9, zorder=3)
         ax.annotate(said, (place, depth[place]), xytext=(place, 2.55), color=colour,
                     ha="center" if place < len(text) - 1 else "right", va="bottom",
-                    arrowprops={"arrowstyle": "-", "color": colour, "linestyle": ":"})
+                    arrowprops={"arrowstyle": "-", "color": colour, "linestyle": ":",
+                                "relpos": (0.5 if place < len(text) - 1 else 1, 0)})
     ax.set_xticks(range(len(text)), list(text), family="monospace")
     ax.set(ylabel="open braces", ylim=(-0.2, 3.0), yticks=range(3), xlim=(-0.7, len(text) - 0.3))
     ax.grid(axis="x", visible=False)
@@ -134,21 +135,21 @@ def stacked(totals: Mapping[str, float], parts: Mapping[str, Sequence[float]],
     return fig
 
 
-def advantage_bars(groups: Mapping[str, Mapping[str, Sequence[float]]], bonus: Sequence[float]
-                   ) -> Figure:
-    """One panel a group of G completions: {group: {series: advantages (G,)}}, bars side by side.
-    `bonus` (G,) says who has it, for the labels below."""
+def advantage_bars(groups: Mapping[str, Mapping[str, Sequence[float]]],
+                   labels: Mapping[str, Sequence[str]]) -> Figure:
+    """One panel a group of G completions: {group: {series: advantages (G,)}}, two series side by
+    side. labels: {group: a label a completion}."""
     fig, axes = plots.new_figure(len(groups), width=7.6, height=2.8)
     told = []
     for ax, (name, series) in zip(axes, groups.items(), strict=True):
         for shift, (label, values), colour, hatch in zip(
                 (-0.2, 0.2), series.items(), (BLUE, ORANGE), ("", "//"), strict=True):
-            ax.bar(np.arange(len(bonus)) + shift, values, 0.38, label=label, color=colour,
+            ax.bar(np.arange(len(values)) + shift, values, 0.38, label=label, color=colour,
                    hatch=hatch, edgecolor="white")
             told.append(f"{name}, {label}: " + ", ".join(f"{value:.2f}" for value in values))
         ax.axhline(0, color=GREY, linewidth=1, linestyle="-")
-        ax.set_xticks(range(len(bonus)), ["bonus" if b else "–" for b in bonus])
-        ax.set(title=name.capitalize(), ylim=(-1.35, 1.35), xlabel="completions of the group")
+        ax.set_xticks(range(len(labels[name])), labels[name])
+        ax.set(title=name.capitalize(), ylim=(-1.35, 1.35))
         ax.grid(axis="x", visible=False)
     axes[0].set_ylabel("advantage")
     fig.legend(*axes[0].get_legend_handles_labels(), ncols=2, loc="outside upper center")
@@ -166,10 +167,11 @@ def hack_pay(gallery: Sequence[Mapping]) -> Figure:
         pay = [row[f"{side}, hack"] / row[f"{side}, honest"] for row in gallery]
         ax.plot(pay, range(len(gallery)), marker, linestyle="", color=colour, markersize=8,
                 label=side, clip_on=False)
-    ax.axvline(1, color=GREY, linestyle="--", label="honest work")
+    ax.axvline(1, color=GREY, linestyle="--", label="honest work", zorder=1)
     ax.set_yticks(range(len(gallery)), [row["hack"] for row in gallery])
     ax.set_xscale("symlog", linthresh=1)
-    ax.set_xticks([0, 0.5, 1, 10, 100], ["0", "0.5", "1", "10", "100"])
+    ax.set_xticks([0, 0.5, 1, 3, 10, 30], ["0", "0.5", "1", "3", "10", "30"])
+    ax.set_xlim(-0.1, 60)
     ax.set_xlabel("pay of the hack, as a multiple of the pay of honest work")
     ax.invert_yaxis()
     fig.legend(loc="outside upper center", ncols=3)

@@ -35,7 +35,8 @@ _REWRITES = (
     (re.compile(r"\\sqrt\s*([0-9a-zA-Z])"), r"\\sqrt{\1}"),
     (re.compile(r"([_^])\s*\{\s*(\w)\s*\}"), r"\1\2"),
     # A space beside a sign says nothing; beside a dot or a comma it does: "3, 500" is a list.
-    (re.compile(r"\s+(?=[^\w\s.,])|(?<=[^\w\s.,])\s+"), ""),
+    # Between a closing brace and a word it parts number and unit: "\frac{1}{2} cup".
+    (re.compile(r"\s+(?=[^\w\s.,])|(?<=[^\w\s.,}])\s+|(?<=\})\s+(?![A-Za-z]{2})"), ""),
     (re.compile(r"\s+"), " "),
 )
 

@@ -9,7 +9,7 @@ from helpers import audit
 from helpers.verify import grade, grade_countdown
 
 BODIES = [("3 + 5 = 8\nSo it is 8.", "8"), ("40*30=1,200\n#### 1,200", "1200"),
-          ("It is 1 more. The answer is 2", "1"), ("<think>\nhm", "17"), ("", "20"),
+          ("It is 1 more. The answer is 2", "1"), ("Hm.\n<think>\nhm", "17"), ("", "20"),
           ("5-4=1\n\\boxed{1}", "1"), ("0.5 of 99\nA: 49", "49"), ("nothing", "2")]
 
 
@@ -38,7 +38,8 @@ def test_the_planted_words_state_what_the_label_says():
 
 def test_a_body_loses_what_states_an_answer_and_nothing_else():
     texts = [row.text for row in audit.planted(BODIES) if row.form == "asked"]
-    assert texts[1] == "40*30=1,200\n#### 12000" and texts[2] == "It is 1 more. The\n#### 1"
+    assert texts[0] == "3 + 5 = 8\n#### 8" and texts[1] == "40*30=1,200\n#### 12000"
+    assert texts[2] == "\n#### 1" and texts[5] == "5-4=1\n#### 10"
     assert texts[4] == "\n#### 20" and texts[6] == "0.5 of 99\n#### 49"
     assert all(text.count("####") == 1 for text in texts)
 

@@ -30,6 +30,9 @@ EQUAL = [  # reference, answer
     (r"\dfrac{1}{2}", r"\tfrac 12"), (r"\frac{2}{4}", r"\frac12"), (r"-\frac{1}{2}", r"\frac{-1}2"),
     (".0000672", r"6.72 \times 10^{-5}"), ("6500", r"6.5\cdot 10^3"), ("$x = 5$", r"\boxed{5}"),
     (r"\(18\)", "18"), (r"\[18\]", "$$18$$"), ("+3", "3"), ("0", "-0"), ("1/3", r"\frac{2}{6}"),
+    (r"1\frac{4}{5}\text{ cups}", "9/5"), (r"\frac{1}{2}\text{ cup}", "0.5"),
+    (r"\frac12\text{ cm}", "1/2"), (r"\sqrt{3}\text{ inches}", r"\sqrt{3}"),
+    (r"\frac{1}{2} xy", r"\frac{1}{2}xy"), (r"\frac{1}{2} x", r"\frac{1}{2}x"),
     # words, choices, times, ratios, other bases: equal as text
     (r"\text{Evelyn}", "Evelyn"), (r"\text{east}", "East."), (r"\text{(C)}", "C"), ("(C)", "C"),
     ("C", r"\textbf{(C)}"), ("3:30 p.m.", "3:30 PM"), ("5:6", "5 : 6"), ("52_8", "52_{8}"),
@@ -55,6 +58,8 @@ EQUAL = [  # reference, answer
     (r"18+2\pi \text{ cm}", r"2\pi+18"), (r"\binom{5}{2}", "10"), (r"\sqrt[3]{8}\pi", r"2\pi"),
 ]  # fmt: skip
 DIFFERENT = [
+    (r"\frac{1}{2} xy", r"\frac{1}{2}"), (r"\frac{1}{2}\text{ cup}", r"\frac{1}{3}\text{ cup}"),
+    (r"\frac{1}{2}\text{ cup}", r"\frac{1}{2}\text{ mile}"),
     # a number is asked for, and a calculation is left undone
     ("4", "2+2"), ("120", "5!"), ("5", r"\frac{60}{12}"), ("5", "60/12"), ("3", r"\sqrt{9}"),
     ("8", "2^3"), ("3", "3, 5, 7"), ("3", "3 and 5"), ("5", "I think 5 then 3"),
