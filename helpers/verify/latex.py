@@ -15,8 +15,8 @@ _WRAPPED = re.compile(
 )
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{(?P<inside>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
 _SPACING = re.compile(
-    r"(?<!\\)\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|,|;|:|!|>|\s|q?quad)"
-    r"(?![a-zA-Z])\s*"
+    r"(?<!\\)\\(?:[,;:!>\s]|"
+    r"(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|q?quad)(?![a-zA-Z]))\s*"
 )
 _TEXT = re.compile(
     r"\\(?:text(?:rm|bf|it|sf|normal)?|[mh]box|mathrm|mathbf|mathit|operatorname)\s*\{([^{}]*)\}"
