@@ -64,7 +64,7 @@ def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         yield "not lost", node.operand
     elif isinstance(node, ast.If | ast.While | ast.IfExp):
         yield "condition turned", changed(node, test=ast.UnaryOp(ast.Not(), node.test))
-    elif isinstance(node, ast.Return) and node.value and not is_none(node.value):
+    elif isinstance(node, ast.Return) and not isinstance(node.value, ast.Constant | None):
         yield "result lost", changed(node, value=ast.Constant(None))
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
         yield "boolean", ast.Constant(not node.value)
@@ -80,10 +80,6 @@ def changed(node: ast.AST, **fields) -> ast.AST:
     for name, value in fields.items():
         setattr(other, name, value)
     return other
-
-
-def is_none(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
 
 
 def patterns(text: str) -> Iterator[tuple[str, str]]:

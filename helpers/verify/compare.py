@@ -79,11 +79,15 @@ def _equal(reference: str, answer: str, end: float) -> bool:
         return _letters(one) == _letters(other)
     kind, parts = ("", []) if asked else _parts(one)
     other_kind, other_parts = ("", []) if given else _parts(other)
+    if kind != other_kind and "set" in (kind, other_kind):  # a set of one is what is in it
+        inner, other_inner = (entries[0] if how == "set" and len(entries) == 1 else text for
+                              text, how, entries in ((one, kind, parts),
+                                                     (other, other_kind, other_parts)))
+        if inner != one or other_inner != other:
+            return _equal(inner, other_inner, end)
     if kind and other_kind:
         same_shape = kind == other_kind and len(parts) == len(other_parts) <= _MOST_PARTS
         return same_shape and _PAIRING[kind[:3]](parts, other_parts, end)
-    if kind == "set" and len(parts) == 1 or other_kind == "set" and len(other_parts) == 1:
-        return _equal(parts[0] if kind else one, other_parts[0] if other_kind else other, end)
     if asked or (bool(kind) != bool(other_kind) and not _INEQUALITY.search(one + other)):
         return False  # an interval may be written as an inequality, but is no formula
     exact = rf"\frac{{{given[0].numerator}}}{{{given[0].denominator}}}" if given else other

@@ -15,8 +15,8 @@ _WRAPPED = re.compile(
 )
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{(?P<inside>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
 _SPACING = re.compile(
-    r"(?<!\\)\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|,|;|:|!|>|\s|q?quad)"
-    r"(?![a-zA-Z])\s*"
+    r"(?<!\\)\\(?:[,;:!>\s]|"
+    r"(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|q?quad)(?![a-zA-Z]))\s*"
 )
 _TEXT = re.compile(
     r"\\(?:text(?:rm|bf|it|sf|normal)?|[mh]box|mathrm|mathbf|mathit|operatorname)\s*\{([^{}]*)\}"
@@ -35,7 +35,8 @@ _REWRITES = (
     (re.compile(r"\\sqrt\s*([0-9a-zA-Z])"), r"\\sqrt{\1}"),
     (re.compile(r"([_^])\s*\{\s*(\w)\s*\}"), r"\1\2"),
     # A space beside a sign says nothing; beside a dot or a comma it does: "3, 500" is a list.
-    (re.compile(r"\s+(?=[^\w\s.,])|(?<=[^\w\s.,])\s+"), ""),
+    # Between a closing brace and a word it parts number and unit: "\frac{1}{2} cup".
+    (re.compile(r"\s+(?=[^\w\s.,])|(?<=[^\w\s.,}])\s+|(?<=\})\s+(?![A-Za-z]{2})"), ""),
     (re.compile(r"\s+"), " "),
 )
 

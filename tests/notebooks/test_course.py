@@ -6,19 +6,22 @@ import json
 import pytest
 
 from helpers import ladder, scoreboard
+from helpers.audit import real_data
 from helpers.config import ROOT, Course
 from helpers.data import FAMILIES, load_problems
 from helpers.evaluate import compare
 from helpers.verify import grade
+from helpers.verify.symbolic import DEADLINE, GRACE
 from tests import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-STAGES = {"start_here", "explore_the_data", "sft", "grpo", "evaluation", "tiny_base"}
+STAGES = {"start_here", "explore_the_data", "verify_and_reward", "sft", "grpo", "evaluation",
+          "tiny_base"}
 
 
 def test_there_are_notebooks():
-    assert len(NOTEBOOKS) >= 6
+    assert len(NOTEBOOKS) >= 7
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -158,6 +161,64 @@ def test_no_test_problem_is_left_in_any_training_set(run_folder):
     trained = {name for name in SETS if "train" in FAMILIES[name].splits}
     assert explored["overlaps"].keys() == trained and explored["planted_leak"] == 1
     assert all(explored["overlaps"][name] == dict.fromkeys(SETS, 0) for name in trained)
+
+
+@pytest.fixture(scope="module")
+def verified(run_folder):
+    return runs.read(run_folder / "verify_and_reward" / "metrics.json")
+
+
+@pytest.mark.parametrize("audit", ["audit", "audit_countdown"])
+def test_only_our_grader_makes_no_mistake_on_the_planted_completions(verified, audit):
+    table = dict(verified[audit])
+    ours = table.pop("ours, lenient")
+    assert ours["wrong"] > 300 and ours["right"] > 150
+    assert ours["false_positives"] == ours["false_negatives"] == 0
+    assert len(table) >= 3
+    for name, naive in table.items():
+        assert naive["false_positives"] > 0, name
+        assert (naive["wrong"], naive["right"]) == (ours["wrong"], ours["right"]), name
+        low, high = naive["fp_ci95"]
+        assert low < naive["fp_rate"] == naive["false_positives"] / naive["wrong"] < high
+    assert any(naive["false_negatives"] > 0 for naive in table.values())
+
+
+def test_strict_grading_makes_no_mistake_either(verified):
+    strict = verified["audit_strict"]
+    assert strict["false_positives"] == strict["false_negatives"] == 0 < strict["right"]
+    assert strict["right"] < verified["audit"]["ours, lenient"]["right"]
+
+
+def test_the_labels_of_others_are_met_where_they_are_at_hand(verified):
+    if real_data("answers") is None:
+        assert verified["published"] == {}
+        return
+    ours = verified["published"]["answers"]["ours, lenient"]
+    assert ours["right"] + ours["wrong"] == 659 * 4
+    assert ours["false_positives"] == ours["false_negatives"] == 0
+    assert sum(verified["published"]["countdown"]["differ"].values()) == 1
+
+
+def test_every_hack_pays_with_a_naive_reward_and_none_with_ours(verified):
+    hacks = verified["hacks"]
+    assert len(hacks) == verified["hacks_paid_by_naive"] == 11
+    for row in hacks:
+        assert row["ours, hack"] < 0.5 * row["ours, honest"], row["hack"]
+        assert row["naive, hack"] >= row["naive, honest"] > 0, row["hack"]
+
+
+def test_the_sums_of_rewards_are_those_of_their_weights(verified):
+    assert verified["totals"]["B"] == pytest.approx([3.3, 1.3, 2.0, 2.8, 0.3])
+    assert verified["totals"]["A"] == pytest.approx([1.4, 1.2, 0.4, 0.4])
+    assert verified["answer_weight_at_even"] == pytest.approx(1.3)
+    assert verified["bonus_advantage"] == pytest.approx(0.866, abs=0.001)
+
+
+def test_a_formula_is_compared_by_its_deadline(verified):
+    by_answer = {row["answer"]: row for row in verified["symbolic"]}
+    assert by_answer["1,450.0"]["equal"] and not by_answer["9^{9^{9^9}}"]["equal"]
+    assert by_answer["9^{9^{9^9}}"]["seconds"] < 1  # refused, not calculated
+    assert all(row["seconds"] < DEADLINE + GRACE + 5 for row in verified["symbolic"])
 
 
 def test_the_base_leaves_room_and_has_it_in_it(board):

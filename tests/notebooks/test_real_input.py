@@ -34,7 +34,7 @@ SETTINGS = {
 @pytest.mark.parametrize("preset", SETTINGS)
 def test_real_rows_go_through_every_notebook(REAL_DATA, tmp_path, preset):  # noqa: N803
     overrides = few(REAL_DATA, **SETTINGS[preset])
-    runs.run_course(tmp_path, overrides, preset=preset, only="01,03,07,08")
+    runs.run_course(tmp_path, overrides, preset=preset, only="01,02,03,07,08")
     folder = tmp_path / preset / "gsm8k-s0"
     explored = runs.read(folder / "explore_the_data" / "metrics.json")
     assert explored["rows"] == {"train": 7473, "test": 1055}
@@ -44,6 +44,8 @@ def test_real_rows_go_through_every_notebook(REAL_DATA, tmp_path, preset):  # no
     else:  # these are on the hub, which the tests cannot reach
         assert list(explored["sets"]) == ["gsm8k"] and len(explored["skipped_sets"]) == 8
         assert "sets.paths.openr1" in explored["skipped_sets"]["openr1"]
+    audit = runs.read(folder / "verify_and_reward" / "metrics.json")["audit"]["ours, lenient"]
+    assert audit["right"] > 50 and audit["false_positives"] == audit["false_negatives"] == 0
     rows = runs.read(folder / "evaluation" / "samples_grpo.jsonl")
     assert len(rows) == 8 and all(len(row["completions"]) == 8 for row in rows)
     source = (REAL_DATA / "gsm8k" / "test_dev.jsonl").read_text(encoding="utf-8")

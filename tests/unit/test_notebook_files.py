@@ -14,8 +14,8 @@ NAMES = [path.stem for path in PATHS]
 URL = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 REPOSITORY = URL.removeprefix("https://github.com/")
 EXPECTED = [
-    "00_start_here", "01_explore_the_data", "03_supervised_finetuning", "07_grpo",
-    "08_evaluation", "A1_pretraining_the_tiny_base",
+    "00_start_here", "01_explore_the_data", "02_verify_and_reward", "03_supervised_finetuning",
+    "07_grpo", "08_evaluation", "A1_pretraining_the_tiny_base",
 ]
 notebooks = pytest.mark.parametrize("path", PATHS, ids=NAMES)
 

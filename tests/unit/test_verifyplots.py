@@ -1,0 +1,95 @@
+"""Figures about graders and rewards say in words what they show; sliders redraw them."""
+
+import ipywidgets
+import pytest
+
+from helpers import controls, plots, verifyplots
+
+RATES = {"fp_rate": 0.25, "fp_ci95": (0.1, 0.5), "fn_rate": 0.5, "fn_ci95": (0.3, 0.7)}
+ROW = {"hack": "spam", "naive, honest": 0.2, "naive, hack": 5.0, "ours, honest": 1.0,
+       "ours, hack": 0.0}
+
+
+def said(fig) -> str:
+    fig.canvas.draw()  # a figure that cannot be drawn would only fail in a notebook
+    return fig.get_label()
+
+
+def test_bars_carry_their_counts():
+    fig = verifyplots.bars({"box": 3, "tags": 1}, "completions, of 4")
+    assert said(fig) == "Completions, of 4: box 3, tags 1."
+    assert [bar.get_width() for bar in fig.axes[0].patches] == [3, 1]
+
+
+def test_braces_are_counted_along_the_text():
+    text = r"\boxed{\frac{1}{2}}"
+    fig = verifyplots.braces(text, text.index("}"))
+    depth = list(fig.axes[0].lines[0].get_ydata())
+    assert depth[0] == 0 and max(depth) == 2 and depth[-1] == 0
+    assert "stops at character 15, with 1 still open" in said(fig)
+    assert f"shut at character {len(text)}." in fig.get_label()
+
+
+def test_a_tree_has_a_mark_for_every_number_and_sign():
+    fig = verifyplots.tree("8 / (3 - 8 / 3)")
+    assert "8 / (3 - 8 / 3)" in said(fig)
+    assert sorted(text.get_text() for text in fig.axes[0].texts) == sorted("8÷3−8÷3")
+
+
+def test_times_are_in_milliseconds_beside_the_deadline():
+    fig = verifyplots.times(["2+2", r"\binom{99999999}{99999}"], [0.001, 2.0], 2.0)
+    assert "2+2 1," in said(fig) and r"\binom{9999999… 2e+03" in fig.get_label()
+    assert fig.axes[0].lines[0].get_xdata()[0] == 2000
+
+
+def test_error_rates_are_shown_with_their_intervals():
+    fig = verifyplots.error_rates({"naive": RATES})
+    assert "naive calls 25.0% of the wrong right and 50.0% of the right wrong" in said(fig)
+    interval, point = fig.axes[0].lines
+    assert tuple(interval.get_xdata()) == (0.1, 0.5) and list(point.get_xdata()) == [0.25]
+    assert list(fig.axes[1].lines[1].get_xdata()) == [0.5]
+
+
+def test_stacked_bars_are_ranked_and_add_up():
+    totals, parts = {"low": 0.3, "high": 2.3}, {"form": [1.0, 1.0], "answer": [0.0, 1.0]}
+    fig = verifyplots.stacked(totals, parts, {"form": 0.3, "answer": 2.0})
+    assert said(fig) == "Ranking: high 2.3, low 0.3."
+    ends = [bar.get_x() + bar.get_width() for bar in fig.axes[0].patches]
+    assert ends == pytest.approx([0.3, 0.3, 2.3, 0.3])
+
+
+def test_advantages_of_each_group_are_told():
+    fig = verifyplots.advantage_bars(
+        {"none right": {"answer": [0.0, 0.0], "with bonus": [0.7, -0.7]}, "one right": {
+            "answer": [0.7, -0.7], "with bonus": [0.5, -0.5]}},
+        {"none right": ["wrong", "wrong"], "one right": ["right", "wrong"]})
+    assert "none right, with bonus: 0.70, -0.70" in said(fig) and len(fig.axes) == 2
+
+
+def test_the_pay_of_a_hack_is_a_multiple_of_honest_pay():
+    fig = verifyplots.hack_pay([ROW])
+    assert "spam: naive 5.0 for 0.2, ours 0.0 for 1.0" in said(fig)
+    naive, ours = fig.axes[0].lines[:2]
+    assert naive.get_xdata()[0] == 25.0 and ours.get_xdata()[0] == 0.0
+
+
+def test_a_moved_slider_redraws_the_same_picture(monkeypatch):
+    shown = []
+    monkeypatch.setattr(controls, "display", lambda *args, **kwargs: shown.append(args[0]))
+    monkeypatch.setattr(plots, "show", lambda fig, alt, name, update=False: shown.append(
+        (alt, name, update)))
+
+    def ranking(answer, form_weight):
+        fig, _ = plots.new_figure()
+        fig.set_label(f"{answer} {form_weight}")
+        return fig
+
+    slider = ipywidgets.FloatSlider(2.0, min=0, max=4)
+    first = controls.with_sliders(ranking, answer=slider,
+                                  form_weight=ipywidgets.FloatSlider(0.5, min=0, max=4))
+    assert first.get_label() == "2.0 0.5"
+    assert shown[0]["text/plain"] == "(sliders for answer, form weight: live in Jupyter or Colab)"
+    assert "application/vnd.jupyter.widget-view+json" in shown[0]
+    assert shown[1] == ("2.0 0.5", "with-ranking", False)
+    slider.value = 3.0
+    assert shown[2] == ("3.0 0.5", "with-ranking", True) and len(shown) == 3
