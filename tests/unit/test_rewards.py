@@ -291,3 +291,18 @@ def test_no_completion_raises_or_earns_too_much(text, tag):
             value, = function(completions=[candidate], **{k: v[:1] for k, v in COLUMNS.items()})
             assert -1 <= value <= 1
     assert number("8") == 8 and rewards.completion_text([{"content": text}]) == text
+
+
+@pytest.mark.parametrize("task, right, wrong, columns", [
+    ("gsm8k", "#### 8", "#### 9", {"answer": ["8"]}),
+    ("openr1", r"<think>a</think> \boxed{8}", r"<think>a</think> \boxed{9}", {"answer": ["8"]}),
+    ("deepscaler", r"\boxed{\frac{1}{2}}", r"\boxed{2}", {"answer": [r"\frac12"]}),
+    ("countdown", "<answer> (8 - 2) * 4 </answer>", "<answer> 8 + 2 + 4 </answer>",
+     {"nums": [[2, 8, 4]], "target": [24]}),
+])
+def test_every_task_pays_its_own_right_answer_most(task, right, wrong, columns):
+    course = Course.load(task=task)
+    ids = {"completion_ids": [[1, 2, 3]]}
+    ((paid,), _), ((less,), _) = (rewards.weighted_sum(course, [text], **columns, **ids)
+                                  for text in (right, wrong))
+    assert paid - less >= 0.9 and paid >= 1.0
