@@ -153,3 +153,28 @@ print(json.dumps({"model": error(lambda: load_base(course()), ModelError),
 """, home, hub.url)
     assert "tiny/qwen2: the downloaded file model.safetensors is damaged" in found["model"]
     assert "openai/gsm8k" in found["data"] and found["data"] != "no error"
+
+
+def test_who_answered_was_reached():
+    from helpers import hub
+
+    class ConnectError(Exception):
+        """As in httpx and httpx2."""
+
+    class NotFound(Exception):
+        response = "404"
+
+    def caught(error, cause=None):
+        def call():
+            raise error from cause
+
+        with pytest.raises(hub.HubError) as one:
+            hub.retry(call, "it", "Look.", wait=0)
+        return one.type
+
+    assert caught(ConnectError("refused")) is hub.HubUnreachable
+    assert caught(ValueError("wrapped"), ConnectError("refused")) is hub.HubUnreachable
+    assert caught(ConnectionError("Couldn't reach 'it' on the Hub")) is hub.HubUnreachable
+    assert caught(ConnectionResetError("cut")) is hub.HubError
+    assert caught(NotFound("no such file"), ConnectError("refused")) is hub.HubError
+    assert caught(ValueError("no columns")) is hub.HubError

@@ -126,10 +126,16 @@ def test_of_a_large_set_only_the_first_rows_are_read(root, tmp_path):
         assert [fault.times for fault in hub.faults] == [0]
         assert not list((tmp_path / "datasets").rglob("*.arrow")), "the whole set was prepared"
         few = run(code + """
+import datasets
+asked_for, take = [], datasets.IterableDataset.take
+datasets.IterableDataset.take = lambda rows, n: asked_for.append(n) or take(rows, n)
 records = load(of("openr1"), "openr1", "train", first=4)
-print(json.dumps({"report": records.report, "used": len(records)}))""", tmp_path, hub.url)
+first("openr1")
+print(json.dumps({"report": records.report, "used": len(records), "asked_for": asked_for}))""",
+                  tmp_path, hub.url)
         sha = {name: hub.sha("datasets", Course.load().source(name).hub_id) for name in NAMES}
     assert few["report"]["rows"] == 4 and 0 < few["used"] <= 4
+    assert few["asked_for"] == [5] * 4  # openr1 once, and the three sets that it is compared with
     for name in NAMES:
         source = data.FAMILIES[name].splits["test" if name == "math500" else "train"]
         assert found[name]["rows"] == set_rows.files_of(name)[source][:4]

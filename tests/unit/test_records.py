@@ -120,7 +120,7 @@ def test_a_menu_chooses_among_several_sets(monkeypatch):
     menu.value = f"pairs{EVIL}"
     assert (slider.value, slider.max) == (1, 2) and "✓ chosen" in page.value
     menu.value = "chats"
-    assert (slider.value, slider.max) == (1, 1) and "Be kind." in page.value
+    assert (slider.value, slider.max) == (1, 1) and "Two." in page.value
     assert "<script" not in page.value
     menu.value = "problems"
     slider.value = 9
