@@ -30,6 +30,12 @@ open(os.environ["TRACE"], "a").write("{name} " + os.environ["OMP_NUM_THREADS"] +
 stage = Stage.begin(course, "{stage}", uses={uses}, needs={needs})"""
 
 
+def heed_interrupts() -> None:
+    """A shell starts what it puts into the background with SIGINT ignored, tests too; a process
+    would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Place:
     """A folder of notebooks, a folder of artifacts, and the command line between them."""
 
@@ -60,7 +66,8 @@ class Place:
         line += ["--notebooks", str(self.notebooks)]
         env = {**os.environ, "TRACE": str(self.trace_file)}
         pipe = subprocess.PIPE
-        return subprocess.Popen(line, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(line, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True,
+                                preexec_fn=heed_interrupts)
 
     def call(self, *arguments) -> tuple[int, str, str]:
         process = self.start(*arguments)
