@@ -32,7 +32,7 @@ import pytest
 
 from helpers.config import ROOT
 
-LONGEST = 300  # seconds a mutant may take until it counts as hanging
+LONGEST = 120  # seconds a mutant may take until it counts as hanging
 SKIPPED = "not slow and not hostile and not raises and not reads_a_file"  # long, and kill no more
 ANSWERS = ["test_verify.py", "test_verify_equal.py"]
 TESTS = {  # module -> test files, the most telling first

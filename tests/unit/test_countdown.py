@@ -86,6 +86,8 @@ def test_signs_of_multiplication_and_division_are_lenient(sign):
     assert grade_countdown(text, [6, 8, 2, 4], 20, "lenient")
     assert not grade_countdown(text, [6, 8, 2, 4], 20)
     assert grade_countdown(r"<answer>6 \div 2</answer>", [6, 2], 3, "lenient")
+    assert grade_countdown("<answer>6 – 2 = 004</answer>", [6, 2], 4, "lenient")
+    assert grade_countdown("<answer>6 - 6 = 0</answer>", [6, 6], 0, "lenient")
 
 
 def test_scores_are_zero_a_tenth_and_one():
