@@ -260,6 +260,19 @@ def test_a_broken_reference_earns_nothing_by_its_looks():
     assert totals == [pytest.approx(0.2), None]
 
 
+@pytest.mark.parametrize(("name", "columns"), [
+    ("exact_answer", {"answer": [r"\frac{1}{2}"]}), ("correct_answer", {"answer": [" "]}),
+    ("answer_accuracy", {"answer": [""]}), ("close_answer", {"answer": ["proof"]}),
+    ("countdown", {"nums": [None], "target": [8]}), ("countdown", {"nums": [[8]], "target": ["8"]}),
+])
+@pytest.mark.filterwarnings("ignore:.*skipped")
+def test_each_reward_that_knows_a_broken_reference_silences_the_others(name, columns):
+    course = Course.load(overrides={"rewards": {name: 1.0, "reasoning": 0.5}})
+    functions = {one.__name__: one for one in reward_functions(course)[0]}
+    assert functions["reasoning"](completions=[GOOD], **columns) == [None]
+    assert functions["reasoning"](completions=[GOOD]) == [1.0], "without its columns it cannot know"
+
+
 def test_the_length_penalty_knows_the_limit_of_the_course():
     course = Course.load(overrides={"rewards": {"length_penalty": 1.0},
     "lengths": {"completion": 80}})
