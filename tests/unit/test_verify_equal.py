@@ -245,7 +245,7 @@ def test_normalise_gives_equal_quantities_one_spelling():
     (r"x_{ n }", "x_n"), ("$5$", "5"), ("$$5$$", "5"), (r"\(5\)", "5"), (r"\[5\]", "5"),
     (r"\boxed{5}", "5"), (r"$\fbox{\frac{1}{2}}$", r"\frac{1}{2}"), ("5.;,", "5"), ("5 ; ", "5"),
     ("a  b", "a b"), ("3. 5", "3. 5"), ("3 .5", "3 .5"), ("(  3 ,5 )", "(3 ,5)"), ("\n5\t", "5"),
-    (r"\boxed{5} cm", r"\boxed{5}cm"), ("$5$ or $6$", "$5$,$6$"),
+    (r"\boxed{5} cm", r"\boxed{5} cm"), ("$5$ or $6$", "$5$,$6$"),
     (r"a \\ b", r"a\\b"), (r"\text{a} \text{ or } b", "a, b"), (r"x^{12}", "x^{12}"),
 ])
 def test_canonical_spelling(written, spelling):
