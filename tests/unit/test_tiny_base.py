@@ -11,6 +11,10 @@ from helpers.files import sha256
 BASE, RECORDED = ROOT / "data" / "tiny" / "base", ROOT / "data" / "recorded" / "tiny_base"
 
 
+def read_json(name):
+    return json.loads((RECORDED / name).read_text())
+
+
 @pytest.fixture(scope="module")
 def manifest():
     return json.loads((RECORDED / "manifest.json").read_text())
@@ -45,3 +49,12 @@ def test_the_card_tells_the_recorded_scores():
     for way in ("few_shot", "zero_shot"):
         for key in ("pass@1", "lenient_pass@1", "pass@8"):
             assert f"{metrics[way][key]:.3f}".lstrip("0") in told
+
+
+def test_the_experiment_has_every_base_with_three_seeds():
+    recipe = ("hidden_size", "slip", "steps")
+    bases = {tuple(row[key] for key in recipe) for row in read_json("search.json")}
+    rungs = read_json("rungs.json")
+    measured = {(*(row[key] for key in recipe), row["seed"]) for row in rungs}
+    assert measured == {(*base, seed) for base in bases for seed in (0, 1, 2)}
+    assert len(rungs) == len(measured)
