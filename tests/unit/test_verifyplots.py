@@ -90,6 +90,24 @@ def test_a_moved_slider_redraws_the_same_picture(monkeypatch):
     assert first.get_label() == "2.0 0.5"
     assert shown[0]["text/plain"] == "(sliders for answer, form weight: live in Jupyter or Colab)"
     assert "application/vnd.jupyter.widget-view+json" in shown[0]
-    assert shown[1] == ("2.0 0.5", "with-ranking", False)
+    label, picture, update = shown[1]
+    assert (label, update) == ("2.0 0.5", False)
     slider.value = 3.0
-    assert shown[2] == ("3.0 0.5", "with-ranking", True) and len(shown) == 3
+    assert shown[2:] == [("3.0 0.5", picture, True)]
+    other = ipywidgets.FloatSlider(1.0, min=0, max=4)
+    controls.with_sliders(ranking, answer=other, form_weight=ipywidgets.FloatSlider(0.5))
+    assert shown[4][1] != picture, "two cells share a picture: a slider would redraw both"
+    other.value = 4.0
+    assert shown[5:] == [("4.0 0.5", shown[4][1], True)]
+
+
+def test_the_names_of_sliders_are_given_room(monkeypatch):
+    monkeypatch.setattr(controls, "display", lambda *args, **kwargs: None)
+    monkeypatch.setattr(plots, "show", lambda *args, **kwargs: None)
+    slider = ipywidgets.FloatSlider(2.0, min=0, max=4)
+    controls.with_sliders(lambda output_consistency: plots.new_figure()[0],
+                          output_consistency=slider)
+    assert slider.description == "output consistency"
+    room = float(slider.style.description_width.removesuffix("em"))
+    assert room > 0.55 * len(slider.description), "the name would be cut"
+    assert float(slider.layout.width.removesuffix("em")) > 2 * room
