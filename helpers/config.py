@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 ROOT = next(p for p in Path(__file__).resolve().parents if (p / "environment.yml").is_file())
 HERE = Path(__file__).resolve().parent
 # A stage depends on those that it names in `uses`.
-STAGE_SECTIONS = ("sft", "grpo", "evaluation", "pretraining")
-ALSO_USED = {"grpo": ("rewards",)}  # read by these stages only: supervised tuning has no reward
+STAGE_SECTIONS = ("sft", "pairs", "reward_model", "dpo", "ppo", "grpo", "evaluation",
+                  "pretraining")
+ALSO_USED = {"grpo": ("rewards",), "ppo": ("rewards",)}  # other stages pay no rule rewards
 USES = (*STAGE_SECTIONS, "sets")  # "sets": all nine data sets, each by the rules of its task
 PLACES = yaml.safe_load((HERE / "data" / "sets.yaml").read_text())  # where each data set is
 NO_EFFECT = ("tracking",)  # where curves are sent changes no result
@@ -56,6 +57,10 @@ class Course(schema.Section):
     system_prompt: str
     rewards: dict[str, float]  # reward function -> weight
     sft: schema.Sft
+    pairs: schema.Pairs
+    reward_model: schema.RewardModel
+    dpo: schema.Dpo
+    ppo: schema.Ppo
     grpo: schema.Grpo
     evaluation: schema.Evaluation
     pretraining: schema.Pretraining

@@ -1,13 +1,17 @@
-"""The formulas of policy-gradient training, from scratch: pure functions of tensors.
+"""The formulas of learning from preferences and from rewards, from scratch: functions of tensors.
 
 Shapes: B completions of T tokens over a vocabulary of V; P prompts with G completions each.
 `mask` is 1 where a token was generated and 0 on padding. All logarithms are natural.
 
-Sources: Williams 1992 (REINFORCE); Ahmadian et al. 2024, arXiv:2402.14740 (RLOO); Schulman et al.
-2017, arXiv:1707.06347 (PPO); Shao et al. 2024, arXiv:2402.03300 (GRPO); Liu et al. 2025,
+Sources: Bradley and Terry 1952, as in Ouyang et al. 2022, arXiv:2203.02155 (reward model); Rafailov
+et al. 2023, arXiv:2305.18290 (DPO); Williams 1992 (REINFORCE); Schulman et al. 2016,
+arXiv:1506.02438 (GAE); Schulman et al. 2017, arXiv:1707.06347 (PPO); Ahmadian et al. 2024,
+arXiv:2402.14740 (RLOO); Shao et al. 2024, arXiv:2402.03300 (GRPO); Liu et al. 2025,
 arXiv:2503.20783 (Dr. GRPO); Yu et al. 2025, arXiv:2503.14476 (DAPO); Schulman 2020,
 "Approximating KL divergence" (joschu.net/blog/kl-approx.html).
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +38,45 @@ def entropy(logits: Tensor) -> Tensor:
 def masked_mean(values: Tensor, mask: Tensor, dim: int | None = None) -> Tensor:
     """Mean of `values` where `mask` is 1, over everything or along `dim`; 0 where all is masked."""
     return (values * mask).sum(dim) / mask.sum(dim).clamp(min=1)
+
+
+def masked_whiten(values: Tensor, mask: Tensor) -> Tensor:
+    """`values` (B, T) shifted and scaled to mean 0 and variance 1 over the real tokens; padding
+    becomes 0. The variance divides by n - 1, and eps is 1e-8, as in TRL."""
+    centred = (values - masked_mean(values, mask)) * mask
+    variance = centred.square().sum() / (mask.sum() - 1).clamp(min=1)
+    return centred * torch.rsqrt(variance + 1e-8)
+
+
+# Preferences: one number a completion, (B,), for the chosen and for the rejected one of each pair.
+
+
+def bradley_terry_loss(
+    chosen: Tensor, rejected: Tensor, margin: Tensor | float = 0.0, centering: float = 0.0
+) -> Tensor:
+    """-log sigmoid(chosen - rejected - margin), a mean over the pairs (2203.02155, eq. 1).
+
+    chosen, rejected: scores (B,). Only differences of scores count, so all scores may drift;
+    `centering` * (chosen + rejected)^2 holds their middle at 0 (Eisenstein et al. 2023,
+    arXiv:2312.09244; TRL's `center_rewards_coefficient`).
+    """
+    loss = -F.logsigmoid(chosen - rejected - margin).mean()
+    return loss + centering * (chosen + rejected).square().mean()
+
+
+def dpo_loss(
+    chosen_logp: Tensor, rejected_logp: Tensor, ref_chosen_logp: Tensor, ref_rejected_logp: Tensor,
+    beta: float = 0.1,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """DPO's loss, a scalar, and the implicit rewards of chosen and rejected, (B,) each.
+
+    Inputs are log-probabilities of whole completions (B,): sums over their tokens. The implicit
+    reward is beta * log(policy / reference), and the loss is Bradley-Terry on it (2305.18290,
+    eq. 7). Rewards come without gradient.
+    """
+    chosen = beta * (chosen_logp - ref_chosen_logp)
+    rejected = beta * (rejected_logp - ref_rejected_logp)
+    return bradley_terry_loss(chosen, rejected), chosen.detach(), rejected.detach()
 
 
 # Three estimators of KL(policy || reference) from tokens that the *policy* sampled (Schulman 2020).
@@ -90,14 +133,10 @@ def _rewarded(rewards: Tensor) -> Tensor:
 
 
 def clipped_policy_loss(
-    logp: Tensor,
-    old_logp: Tensor,
-    advantages: Tensor,
-    epsilon_low: float = 0.2,
-    epsilon_high: float = 0.2,
-) -> Tensor:
-    """PPO's clipped objective as a loss for each token, (B, T) (1707.06347, eq. 7).
-
+    logp: Tensor, old_logp: Tensor, advantages: Tensor,
+    epsilon_low: float = 0.2, epsilon_high: float = 0.2,
+) -> Tensor:  # fmt: skip
+    """PPO's clipped objective as a loss for each token, (B, T) (1707.06347, eq. 7):
     -min(ratio * A, clip(ratio, 1 - epsilon_low, 1 + epsilon_high) * A), ratio = policy / old.
     `advantages` is (B,), one for a completion, or (B, T). A higher `epsilon_high` is DAPO's
     "clip-higher" (2503.14476, section 3.1).
@@ -109,21 +148,76 @@ def clipped_policy_loss(
     return -torch.min(ratio * advantages, clipped * advantages)
 
 
-def grpo_loss(
-    logp: Tensor,
-    old_logp: Tensor,
-    advantages: Tensor,
-    mask: Tensor,
-    *,
-    ref_logp: Tensor | None = None,
-    beta: float = 0.0,
-    epsilon_low: float = 0.2,
-    epsilon_high: float = 0.2,
-    loss_type: str = "grpo",
-    max_completion_length: int | None = None,
-    total_tokens: int | None = None,
-    use_bias_correction_kl: bool = True,
+# PPO: one value and one advantage a token, (B, T). `values[:, t]` is the critic's forecast *before*
+# token t is drawn, from the hidden state of the token before it.
+
+
+def token_rewards(
+    scores: Tensor, logp: Tensor, ref_logp: Tensor, mask: Tensor, kl_coef: float = 0.05,
+    kl: Callable[[Tensor, Tensor], Tensor] = kl_k1,
+) -> Tensor:  # fmt: skip
+    """Reward of each token, (B, T): -kl_coef * KL, and on the last real token the score as well.
+
+    scores: (B,); every completion needs a real token (2203.02155, eq. 2, token by token).
+    """
+    rewards = -kl_coef * kl(logp, ref_logp) * mask
+    last = torch.arange(len(mask), device=mask.device), mask.sum(1).long() - 1  # row and column
+    return rewards.index_put(last, scores.to(rewards.dtype), accumulate=True)
+
+
+def gae(
+    rewards: Tensor, values: Tensor, mask: Tensor, gamma: float = 1.0, lam: float = 0.95
+) -> tuple[Tensor, Tensor]:
+    """Generalised advantage estimation: advantages and returns, (B, T) each, 0 on padding.
+
+    delta_t = r_t + gamma * V_(t+1) - V_t;  A_t = delta_t + gamma * lam * A_(t+1), where nothing
+    comes after the last real token; returns = A + V (1506.02438, eq. 16). Neither is whitened.
+    """
+    rewards, values = rewards * mask, values * mask
+    advantages = torch.zeros_like(values)
+    next_value = next_advantage = torch.zeros_like(values[:, 0])
+    for t in reversed(range(values.size(1))):
+        delta = rewards[:, t] + gamma * next_value - values[:, t]
+        advantages[:, t] = next_advantage = (delta + gamma * lam * next_advantage) * mask[:, t]
+        next_value = values[:, t]
+    return advantages, advantages + values
+
+
+def ppo_policy_loss(
+    logp: Tensor, old_logp: Tensor, advantages: Tensor, mask: Tensor, cliprange: float = 0.2
 ) -> Tensor:
+    """PPO's clipped objective as a loss, a scalar: mean over real tokens (1707.06347, eq. 7)."""
+    return masked_mean(clipped_policy_loss(logp, old_logp, advantages, cliprange, cliprange), mask)
+
+
+def ppo_value_loss(
+    values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, cliprange_value: float = 0.2
+) -> Tensor:
+    """Half the squared error of the critic, a mean over the real tokens, a scalar.
+
+    The forecast may move by `cliprange_value` from the old one; the larger of the clipped and the
+    unclipped square counts, so that a clip never hides an error (as in OpenAI's baselines).
+    """
+    clipped = old_values + (values - old_values).clamp(-cliprange_value, cliprange_value)
+    worst = torch.max((values - returns).square(), (clipped - returns).square())
+    return masked_mean(worst, mask) / 2
+
+
+def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> float:
+    """1 - Var(returns - values) / Var(returns) over real tokens: 1 for a perfect critic, 0 for one
+    no better than a constant; NaN where all returns are equal."""
+    returns, errors = returns[mask.bool()], (returns - values)[mask.bool()]
+    differ = (returns != returns[:1]).any()  # the variance of equal numbers is not always 0
+    return float(1 - errors.var() / returns.var()) if differ else float("nan")
+
+
+def grpo_loss(
+    logp: Tensor, old_logp: Tensor, advantages: Tensor, mask: Tensor, *,
+    ref_logp: Tensor | None = None, beta: float = 0.0,
+    epsilon_low: float = 0.2, epsilon_high: float = 0.2, loss_type: str = "grpo",
+    max_completion_length: int | None = None, total_tokens: int | None = None,
+    use_bias_correction_kl: bool = True,
+) -> Tensor:  # fmt: skip
     """The whole GRPO loss, a scalar: clipped policy loss + beta * KL, averaged over tokens.
 
     logp, old_logp, ref_logp, mask: (B, T); advantages: (B,). The KL term is k3; with

@@ -101,6 +101,71 @@ class Sft(Section):
     shuffle_answers: bool  # a control that must learn no math: every problem gets another's answer
 
 
+class Pairs(Section):
+    problems: Count | None  # training problems that the policy answers; None = all
+    num_generations: Annotated[int, Field(ge=2)]  # answers a problem; a pair needs a right one
+    per_problem: Count  # pairs of one problem, at most
+    temperature: Positive
+
+
+class RewardModel(Section):
+    max_steps: Count | None  # None = as many as `epochs` gives
+    epochs: Positive
+    learning_rate: NotNegative
+    batch_size: Count  # pairs
+    gradient_accumulation_steps: Count
+    center_rewards_coefficient: NotNegative  # holds the middle of the scores at 0
+    lr_scheduler: Scheduler
+    warmup_steps: NotNegative
+    weight_decay: NotNegative
+    max_grad_norm: Positive
+    save_steps: Count
+    logging_steps: Count
+
+
+class Dpo(Section):
+    beta: Positive  # how dear it is to leave the reference
+    max_steps: Count | None
+    epochs: Positive
+    learning_rate: NotNegative
+    batch_size: Count  # pairs
+    gradient_accumulation_steps: Count
+    lr_scheduler: Scheduler
+    warmup_steps: NotNegative
+    max_grad_norm: Positive
+    save_steps: Count
+    logging_steps: Count
+
+
+class Ppo(Section):
+    r: Count  # of the policy's adapter; the value's is a copy of the reward model's
+    alpha: Positive
+    max_steps: Count  # one batch of answers each
+    prompts_per_step: Count  # one answer each
+    num_ppo_epochs: Count  # passes over a batch
+    minibatch_size: Count  # answers an optimiser step
+    micro_batch_size: Count  # answers in one forward pass
+    learning_rate: NotNegative
+    value_learning_rate: NotNegative
+    value_warmup_steps: Annotated[int, Field(ge=0)]  # first steps, in which only the critic learns
+    reward_model_weight: NotNegative  # beside the rules and their weights in `rewards`
+    missing_eos_penalty: NotNegative  # taken off the score of an answer that was cut off
+    kl_coef: NotNegative
+    kl_estimator: Literal["k1", "k3"]
+    target_kl: Positive | None  # nats an answer; kl_coef then adapts. None = fixed
+    gamma: Share
+    lam: Share
+    cliprange: Positive
+    cliprange_value: Positive
+    temperature: Positive
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    max_grad_norm: Positive
+    lr_scheduler: Scheduler
+    warmup_steps: NotNegative
+    save_steps: Count
+    logging_steps: Count
+
+
 class Grpo(Section):
     max_steps: Count
     learning_rate: NotNegative

@@ -1,8 +1,9 @@
 """A pytest plugin: in CI no test may be skipped in silence.
 
 With CI=true the session fails when a test was skipped for a reason that is not on the list
-below. A missing GPU is what these machines are like; absent real data is accepted only while
-its folder really is absent, so that a mistake in the fixture cannot hide behind the words.
+below. A missing GPU is what these machines are like; absent real data, or the file of reference
+values beside it, is accepted only while it really is absent, so that a mistake in the fixture
+cannot hide behind the words.
 """
 
 import os
@@ -14,6 +15,7 @@ from helpers.config import ROOT
 
 NO_GPU = "no GPU"
 NO_REAL_DATA = "real data absent"
+NO_REFERENCE = "reference values absent"
 
 
 def real_data_folder() -> Path:
@@ -21,10 +23,17 @@ def real_data_folder() -> Path:
     return Path(os.environ.get("COURSE_REAL_DATA") or ROOT.parent / "shared" / "data")
 
 
+def ppo_reference_file() -> Path:
+    """Numbers of TRL's last PPO trainer; not part of the project, in a folder beside the data."""
+    return real_data_folder().parent / "reference" / "ppo_golden.json"
+
+
 def allowed(reason: str) -> bool:
     """Whether a test may be skipped in CI for this reason."""
     if reason == NO_REAL_DATA:
         return not real_data_folder().is_dir()
+    if reason == NO_REFERENCE:
+        return not ppo_reference_file().is_file()
     if reason == NO_GPU:
         import torch
 

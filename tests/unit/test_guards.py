@@ -66,6 +66,14 @@ def test_real_data_may_be_absent_but_not_overlooked(session, monkeypatch, tmp_pa
     assert session(SKIPPING.format(reason=guards.NO_REAL_DATA)).ret != 0
 
 
+def test_reference_values_may_be_absent_but_not_overlooked(session, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_REAL_DATA", str(tmp_path / "data"))
+    assert session(SKIPPING.format(reason=guards.NO_REFERENCE)).ret == 0
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference" / "ppo_golden.json").write_text("{}")
+    assert session(SKIPPING.format(reason=guards.NO_REFERENCE)).ret != 0
+
+
 def test_a_failure_stays_a_failure(session):
     assert session("def test_it(): assert False", ci="").ret == pytest.ExitCode.TESTS_FAILED
 

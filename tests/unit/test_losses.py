@@ -6,24 +6,21 @@ Every check is a function of the loss under test, so that the same check can be 
 
 import itertools
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from helpers import losses
-
-OK = SimpleNamespace(**{name: value for name, value in vars(losses).items() if callable(value)})
-
-
-def exact(values):
-    """A tensor in double precision, so that hand-computed values agree to the last digits."""
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def close(a, b, atol=1e-12):
-    torch.testing.assert_close(a, torch.as_tensor(b, dtype=a.dtype), rtol=0, atol=atol)
-
+from tests.loss_checks import (
+    OK,
+    close,
+    exact,
+    flat_gradient,
+    on_cpu,
+    tiny_model,
+    tiny_tokenizer,
+    with_changes,
+)
 
 # By hand
 
@@ -170,11 +167,6 @@ def probabilities(logp):
     return (logp * MASK).sum(1).exp()
 
 
-def flat_gradient(value, policy):
-    gradients = torch.autograd.grad(value, policy, retain_graph=True, materialize_grads=True)
-    return torch.cat([gradient.flatten() for gradient in gradients])
-
-
 def true_gradient(policy):
     return flat_gradient((probabilities(toy_logp(policy)) * REWARDS).sum(), policy)
 
@@ -270,25 +262,16 @@ def test_k3_and_k2_are_never_negative_and_k1_can_be():
 
 @pytest.fixture(scope="module")
 def trainer(tmp_path_factory):
-    """TRL's GRPOTrainer on a two-layer random model; only its loss and advantages are used."""
+    """TRL's GRPOTrainer on a one-layer random model; only its loss and advantages are used."""
     from datasets import Dataset
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
     from trl import GRPOConfig, GRPOTrainer
 
-    words = Tokenizer(models.WordLevel({"<pad>": 0, "<eos>": 1, "a": 2, "b": 3}, unk_token="a"))
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=words, pad_token="<pad>", eos_token="<eos>")
-    torch.manual_seed(0)
-    model = Qwen2ForCausalLM(Qwen2Config(
-        vocab_size=4, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2, num_key_value_heads=1, pad_token_id=0, eos_token_id=1))
     config = GRPOConfig(
-        output_dir=str(tmp_path_factory.mktemp("trl")), use_cpu=True, bf16=False, report_to="none",
-        gradient_checkpointing=False, dataloader_pin_memory=False, num_generations=4,
+        **on_cpu(tmp_path_factory.mktemp("trl")), num_generations=4,
         per_device_train_batch_size=8, max_completion_length=6, beta=0.0)
-    return GRPOTrainer(model, reward_funcs=lambda completions, **_: [0.0] * len(completions),
-                       args=config, processing_class=tokenizer,
+    return GRPOTrainer(tiny_model("Qwen2ForCausalLM"),
+                       reward_funcs=lambda completions, **_: [0.0] * len(completions),
+                       args=config, processing_class=tiny_tokenizer(),
                        train_dataset=Dataset.from_dict({"prompt": ["a", "b"]}))
 
 
@@ -337,6 +320,27 @@ def check_loss_against_trl(under_test, trainer, settings):
     close(our_gradient, their_gradient, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.long, torch.float64])
+def test_any_kind_of_mask_will_do(dtype):
+    logp, old, ref, mask, advantages = random_batch(seed=2)
+    for function, *inputs in [
+        (losses.masked_mean, old), (losses.masked_whiten, old), (losses.gae, logp, ref),
+        (losses.token_rewards, advantages, old, ref), (losses.ppo_policy_loss, logp, old, ref),
+        (losses.ppo_value_loss, logp, old, ref), (losses.explained_variance, logp, old),
+        (losses.grpo_loss, logp, old, advantages),
+    ]:
+        found, expected = function(*inputs, mask.to(dtype)), function(*inputs, mask)
+        torch.testing.assert_close(found, expected, check_dtype=False)
+
+
+def test_scores_of_another_precision_will_do():
+    """A reward model in bfloat16, or rules in double precision, beside float32."""
+    logp, old, ref, mask, scores = random_batch(seed=2)
+    expected = losses.token_rewards(scores.bfloat16().float(), logp, ref, mask)
+    close(losses.token_rewards(scores.bfloat16(), logp, ref, mask), expected, atol=0.0)
+    close(losses.token_rewards(scores.bfloat16().double(), logp, ref, mask), expected, atol=0.0)
+
+
 @pytest.mark.parametrize("settings", TRL_SETTINGS, ids=lambda s: "-".join(map(str, s.values())))
 def test_loss_and_gradient_equal_trl(trainer, settings):
     check_loss_against_trl(losses, trainer, settings)
@@ -356,17 +360,6 @@ def test_advantages_equal_trl(trainer, monkeypatch, scale):
 
 
 # Mutants: known mistakes, each with the check that must catch it
-
-
-def with_changes(**changes):
-    """The module's functions with some replaced, also where they call each other."""
-    import importlib.util
-
-    module = importlib.util.module_from_spec(losses.__spec__)
-    losses.__spec__.loader.exec_module(module)
-    for name, function in changes.items():
-        setattr(module, name, function)
-    return module
 
 
 def clip_nothing(logp, old, advantages, *_):
