@@ -11,7 +11,7 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
-from helpers.files import ArtifactError, damage, listing, read_json, sync, write_json
+from helpers.files import ArtifactError, damage, listing, read_json, remove, sync, write_json
 
 MARKER = "complete.json"
 
@@ -31,6 +31,30 @@ def mark(folder: Path) -> None:
     for name in files:
         sync(folder / name)
     write_json(folder / MARKER, {"files": files})
+
+
+def write(root: Path, step: int, state: dict, keep: int | None = None) -> Path:
+    """`checkpoint-<step>/state.pt` of a training loop of our own, marked when it is whole; then
+    all but the newest `keep` are removed."""
+    import torch
+
+    folder = root / f"checkpoint-{step}"
+    remove(folder)
+    folder.mkdir(parents=True)
+    torch.save(state, folder / "state.pt")
+    mark(folder)
+    kept = sorted(root.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    for old in kept[:-keep] if keep else []:
+        remove(old)
+    return folder
+
+
+def read(folder: Path) -> tuple[int, dict]:
+    """Step and state of a checkpoint that `write` made; tensors on the CPU."""
+    import torch
+
+    state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
+    return int(folder.name.split("-")[1]), state
 
 
 def last_complete(folder: Path) -> str | None:

@@ -16,7 +16,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +92,7 @@ def _row(problem: Problem, completions: Sequence, greedy, answer_format: str) ->
         "tokens": [completion.tokens for completion in completions],
         "truncated": [completion.truncated for completion in completions],
         **{m: [grade(t, problem.answer, answer_format, m) for t in texts] for m in MEASURES},
-        "greedy": asdict(greedy)
+        "greedy": {key: getattr(greedy, key) for key in ("text", "tokens", "truncated")}
         | {m: grade(greedy.text, problem.answer, answer_format, m) for m in MEASURES},
     }
 

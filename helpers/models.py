@@ -17,6 +17,7 @@ import torch
 from peft import LoraConfig
 from transformers import (
     AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
     AutoTokenizer,
     BitsAndBytesConfig,
     TrainingArguments,
@@ -141,17 +142,32 @@ def load_model(path: str | Path, course: Course, quantization: str = "none", ful
     return _load(find_model(str(path), "tiny"), course, quantization, full)
 
 
-def _load(name: str, course: Course, quantization: str, full: bool):
+def load_scorer(path: str | Path, course: Course, quantization: str = "none"):
+    """The saved model with a head of one number, `score`, in place of the words' head: what a
+    reward model is trained from. The new head's weights follow `course.seed`."""
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # it warns that the head is new, which is the point
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(course.seed)
+            return _load(find_model(str(path), "tiny"), course, quantization, False,
+                         AutoModelForSequenceClassification, num_labels=1)
+    finally:
+        transformers_logging.set_verbosity(level)
+
+
+def _load(name: str, course: Course, quantization: str, full: bool,
+          auto_class: type = AutoModelForCausalLM, **extra):
     if quantization == "4bit" and full:
         raise ModelError("4-bit weights cannot all be trained. Use sft.method='lora'.")
     kind = torch.float32 if full else precision(course)
-    options = {"dtype": kind, "use_safetensors": True, "device_map": {"": device()}}
+    options = {"dtype": kind, "use_safetensors": True, "device_map": {"": device()}, **extra}
     if quantization == "4bit":
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=kind,
         )
-    model = _from_pretrained(AutoModelForCausalLM, name, course, **options)
+    model = _from_pretrained(auto_class, name, course, **options)
     for layer in model.modules():
         # On CPUs with AVX512-BF16, bitsandbytes repacks a layer at the first forward without
         # gradient, and no gradient flows through the packed layer when training goes on.
@@ -167,6 +183,8 @@ def _end_at_turn(model: torch.nn.Module, name: str, course: Course) -> None:
     tokenizer = load_tokenizer(course, name if Path(name).is_dir() else None)
     end, padding = tokenizer.eos_token_id, tokenizer.pad_token_id
     model.config.eos_token_id, model.config.pad_token_id = end, padding
+    if not model.can_generate():
+        return
     model.generation_config.eos_token_id = [end, padding]
     model.generation_config.pad_token_id = padding
 

@@ -5,7 +5,7 @@ n times, and only then does sampling start: at n = 8 seven eighths of the prompt
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,11 +21,12 @@ END_TOKENS = ("<|im_end|>", "<|endoftext|>")
 @dataclass(frozen=True)
 class Completion:
     """One answer. `tokens` counts what the model generated, its end token included and padding
-    not; `truncated` says that the length limit came before the end."""
+    not; `truncated` says that the length limit came before the end; `ids` are those tokens."""
 
     text: str
     tokens: int
     truncated: bool
+    ids: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
 
 def end_ids(tokenizer) -> list[int]:
@@ -175,7 +176,7 @@ def _completion(tokenizer, ids: list[int], ends: list[int], stop_text: str | Non
                 if token in ends or (stop and stop.seen(ids[:place]))), None)
     text = tokenizer.decode(ids[:end], skip_special_tokens=True,
                             clean_up_tokenization_spaces=False)
-    return Completion(_cut(text, stop_text), end or len(ids), end is None)
+    return Completion(_cut(text, stop_text), end or len(ids), end is None, tuple(ids[:end]))
 
 
 def _cut(text: str, stop_text: str | None) -> str:
@@ -208,7 +209,8 @@ class VLLMModel:
         )
         return [
             [Completion(_cut(one.text, stop_text), len(one.token_ids),
-                        one.finish_reason == "length") for one in answer.outputs]
+                        one.finish_reason == "length", tuple(one.token_ids))
+             for one in answer.outputs]
             for answer in self._engine.generate(list(prompts), settings, use_tqdm=False)
         ]
 

@@ -1,0 +1,120 @@
+"""Collects experience: samples completions, has them scored, and asks every role about them."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from helpers import losses, sampling
+from helpers.ppo.bank import AdapterBank
+from helpers.ppo.config import PPOConfig
+from helpers.ppo.rollout import MicroBatch, Rollout
+
+
+class PPOError(RuntimeError):
+    """Training cannot go on: one line with what happened, where, and what to do."""
+
+
+def dice(seed: int, *place: int) -> torch.Generator:
+    """A generator of its own for one place of the run: a resumed run throws the same."""
+    for part in place:
+        seed = seed * 1_000_003 + part
+    return torch.Generator().manual_seed(seed % 2**63)
+
+
+class Collector:
+    """Makes rollouts. A score is the sum of `reward_funcs` (TRL's signature) by `reward_weights`,
+    plus `args.reward_model_weight` times the bank's reward model, if it has one, brought to mean 0
+    and deviation 1 on the first rollout (`scale`: that mean and deviation)."""
+
+    def __init__(self, bank: AdapterBank, args: PPOConfig, tokenizer, accelerator: Accelerator,
+                 reward_funcs: Sequence[Callable], reward_weights: Sequence[float]):
+        self.bank, self.args, self.tokenizer = bank, args, tokenizer
+        self.accelerator, self.device = accelerator, next(bank.parameters()).device
+        self.rules = list(zip(reward_funcs, reward_weights, strict=True))
+        self.scale: list[float] | None = None
+
+    def encode(self, rows: Sequence[dict]) -> list[dict]:
+        """The rows with "ids", their prompts' tokens; a prompt over the limit is an error."""
+        rows = [{**row, "ids": self.tokenizer(row["prompt"], add_special_tokens=False)["input_ids"]}
+                for row in rows]
+        limit = self.args.max_prompt_length
+        if long := [(i, len(row["ids"])) for i, row in enumerate(rows) if len(row["ids"]) > limit]:
+            raise PPOError(f"prompt {long[0][0]} has {long[0][1]} tokens, more than "
+                           f"max_prompt_length, {limit}. Leave such rows out: a cut question is "
+                           f"another question.")
+        return rows
+
+    def sample(self, rows: Sequence[dict], seed: int) -> Rollout:
+        """One completion for each row, scored."""
+        args = self.args
+        with self.bank.merged() as policy, self.accelerator.autocast():
+            groups = sampling.generate(
+                policy, self.tokenizer, [row["prompt"] for row in rows], seed=seed,
+                temperature=args.temperature, top_p=args.top_p,
+                max_new_tokens=args.max_completion_length, batch_size=args.generation_batch_size)
+        written = [group[0] for group in groups]
+        rollout = Rollout([row["ids"] for row in rows], [list(one.ids) for one in written],
+                          [one.text for one in written],
+                          torch.tensor([one.truncated for one in written]))
+        columns = {key: [row[key] for row in rows] for key in rows[0] if key != "ids"}
+        self._score(rollout, columns | {"prompts": columns.pop("prompt")})
+        return rollout
+
+    def _score(self, rollout: Rollout, columns: dict[str, list]) -> None:
+        """scores and parts; a completion without a verdict (None) is left out by its mask."""
+        rollout.scores = -self.args.missing_eos_penalty * rollout.truncated.float()
+        for function, weight in self.rules:
+            paid = function(completions=rollout.texts, completion_ids=rollout.completions,
+                            **columns)
+            if bad := [i for i, v in enumerate(paid) if v is not None and not math.isfinite(v)]:
+                raise PPOError(f"reward {function.__name__} is {paid[bad[0]]} for completion "
+                               f"{bad[0]}; it must be a finite number, or None to leave it out")
+            rollout.mask[[value is None for value in paid]] = 0
+            rollout.parts[function.__name__] = part = torch.tensor([v or 0.0 for v in paid])
+            rollout.scores += weight * part
+        if "reward" in self.bank.roles and self.args.reward_model_weight:
+            learned = self.look("reward", rollout)[0][:, 0]
+            self.scale = self.scale or [float(learned.mean()), float(learned.std()) + 1e-8]
+            rollout.parts["reward_model"] = learned
+            rollout.scores += self.args.reward_model_weight * (
+                learned - self.scale[0]) / self.scale[1]
+
+    def experience(self, rows: Sequence[dict], seed: int, kl_coef: float) -> Rollout:
+        """A rollout with everything that learning from it takes."""
+        rollout = self.sample(rows, seed)
+        rollout.logp, rollout.entropy = self.look("policy", rollout)
+        rollout.ref_logp, _ = self.look("reference", rollout)
+        (rollout.values,) = self.look("value", rollout)
+        kl = losses.kl_k1 if self.args.kl_estimator == "k1" else losses.kl_k3
+        rewards = losses.token_rewards(rollout.scores, rollout.logp, rollout.ref_logp,
+                                       rollout.mask, kl_coef, kl)
+        advantages, rollout.returns = losses.gae(rewards, rollout.values, rollout.mask,
+                                                 self.args.gamma, self.args.lam)
+        rollout.advantages = losses.masked_whiten(advantages, rollout.mask)
+        return rollout
+
+    def batches(self, rollout: Rollout) -> list[MicroBatch]:
+        return rollout.micro_batches(self.args.micro_batch_size, self.device)
+
+    def opinion(self, role: str, batch: MicroBatch) -> tuple[Tensor, ...]:
+        """Of the active role, (b, t) each: log-probabilities and entropy, or forecasts of the
+        value; (b, 1): the reward model's score, at the last token."""
+        if role in self.bank.heads:
+            places = batch.last if role == "reward" else batch.places
+            return (self.bank.numbers(role, batch.ids, places),)
+        return self.bank.logprobs(batch.ids, batch.places, batch.targets, self.args.temperature)
+
+    @torch.no_grad()
+    def look(self, role: str, rollout: Rollout) -> list[Tensor]:
+        """A role's opinion of all completions, (B, T) each, 0 on padding."""
+        tables: list[Tensor] = []
+        with self.bank.role(role), self.accelerator.autocast():
+            for batch in self.batches(rollout):
+                said = self.opinion(role, batch)
+                tables = tables or [torch.zeros_like(rollout.mask) for _ in said]
+                for table, part in zip(tables, said, strict=True):
+                    batch.into(table, part)
+        return tables
