@@ -19,6 +19,7 @@ from helpers import course as runner
 from helpers import scoreboard
 from helpers.artifacts import ArtifactError
 from helpers.config import ConfigError, Course
+from helpers.evaluate import AT_LEAST
 from helpers.runner import RunFailed
 
 MEASURED = ("pass@1", "lenient_pass@1", "greedy", "pass@8", "maj@8")
@@ -26,19 +27,25 @@ MEASURED = ("pass@1", "lenient_pass@1", "greedy", "pass@8", "maj@8")
 
 @dataclass(frozen=True)
 class Claim:
-    """`better` beats `than`: the paired interval lies above 0, the gain is `points` or more."""
+    """`better` beats `than`: the paired interval lies above 0, the gain is `points` or more. With
+    `at_least` it is no worse: the interval lies above -.02 (evaluate.AT_LEAST)."""
 
     better: str
     than: str
     measure: str  # strict or lenient
     points: float = 0.0  # as a share: 0.10 is ten percentage points
+    at_least: bool = False
 
     def __str__(self) -> str:
+        if self.at_least:
+            return f"{self.better} >= {self.than} ({self.measure})"
         margin = f" by {100 * self.points:.0f} points or more" if self.points else ""
         return f"{self.better} > {self.than} ({self.measure}){margin}"
 
     def holds(self, test: dict) -> bool:
         """Whether a paired test of the scoreboard bears the claim out."""
+        if self.at_least:
+            return test["ci95"][0] > AT_LEAST
         return test["ci95"][0] > 0 and test["difference"] >= self.points
 
 
@@ -47,6 +54,8 @@ CLAIMS = (
     Claim("sft", "base", "lenient"),
     Claim("sft", "base_few_shot", "strict"),
     Claim("sft", "base_few_shot", "lenient"),
+    Claim("dpo", "sft", "strict", at_least=True),
+    Claim("dpo", "sft", "lenient", at_least=True),
     Claim("grpo", "sft", "strict", points=0.10),
     Claim("grpo", "sft", "lenient"),
 )

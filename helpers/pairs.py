@@ -18,7 +18,7 @@ from pathlib import Path
 
 from helpers.config import Course
 from helpers.data.problem import Problem
-from helpers.prompts import END_OF_TURN, chat_text, messages
+from helpers.prompts import END_OF_TURN, START_OF_TURN, chat_text, messages
 from helpers.verify import grade
 
 KEYS = ("id", "prompt", "chosen", "rejected", "chosen_tokens", "rejected_tokens")
@@ -168,9 +168,10 @@ def check(pairs: Sequence[dict]) -> None:
         for key in COUNTS:
             if type(pair[key]) is not int or pair[key] < 1:
                 raise PairError(f"{where}: {key} is {pair[key]!r}, not a number of tokens")
-        if ended := [key for key in TEXTS[1:] if END_OF_TURN in pair[key]]:
-            raise PairError(f"{where}: {ended[0]} holds {END_OF_TURN}, which trainers add "
-                            "themselves. Cut the text before it.")
+        for mark in (START_OF_TURN, END_OF_TURN):
+            if marked := [key for key in TEXTS[1:] if mark in pair[key]]:
+                raise PairError(f"{where}: {marked[0]} holds {mark}, which opens or ends a turn, "
+                                "not part of an answer. Cut the text before it.")
 
 
 def that_fit(pairs: Sequence[dict], course: Course, tokenizer) -> tuple[list[dict], int]:

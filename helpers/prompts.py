@@ -13,7 +13,7 @@ from helpers.data.problem import Problem
 from helpers.data.report import Records
 
 IGNORED = -100  # the label that torch's cross-entropy skips
-END_OF_TURN = "<|im_end|>"
+START_OF_TURN, END_OF_TURN = "<|im_start|>", "<|im_end|>"
 
 ANSWER_TEMPLATES = {
     "hash": "{solution}\n#### {answer}",

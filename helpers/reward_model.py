@@ -1,29 +1,79 @@
-"""A reward model: the language model with a head that gives one number for a whole answer.
+"""A reward model: the language model with an adapter that gives one number for a whole answer.
 
-The head (`score`, one row of weights) reads the hidden state at the last real token, which is the
-end of turn of an answer that was finished. LoRA and head are trained by TRL's RewardTrainer on
-pairs (helpers.pairs) and saved together as one adapter on the merged `sft` model.
+Two kinds, both trained on pairs (helpers.pairs) by TRL's RewardTrainer with LoRA on the merged
+`sft` model, both saved as one adapter:
+
+- `head`: the usual one. A new head (`score`, one row of weights) reads the hidden state at the last
+  real token, which is the end of turn of an answer that was finished.
+- `likelihood`: the head that predicts words stays, and the score is beta times the mean log-
+  probability of the answer's tokens (Meng et al. 2024, arXiv:2405.14734, eq. 4; with a reference in
+  its place it is DPO's implicit reward, Rafailov et al. 2023, arXiv:2305.18290).
 """
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from peft import PeftModel
-from safetensors import safe_open
+from peft import LoraConfig, PeftModel, PeftModelForCausalLM, get_peft_model
+from torch import Tensor
+from transformers.modeling_outputs import SequenceClassifierOutput
 
-from helpers import models
+from helpers import losses, models
+from helpers.adapters import HEAD, AdapterError, read_adapter
 from helpers.config import Course
-from helpers.files import ArtifactError
-from helpers.prompts import END_OF_TURN
+from helpers.prompts import END_OF_TURN, START_OF_TURN, chat_text
 from helpers.sampling import batches
-
-HEAD = "score.weight"
 
 
 class RewardModelError(RuntimeError):
-    """A reward model that does not fit or scores that are no numbers: what, and what to do."""
+    """A text that cannot be scored or a score that is no number: which, and what to do."""
+
+
+def hidden_states(model: torch.nn.Module, ids: Tensor, places: Tensor) -> Tensor:
+    """Last hidden states (B, P, H) of a causal language model at `places` (B, P) of ids (B, L).
+
+    Rows are padded on the right: no real token ever looks at padding, so no mask is needed.
+    """
+    states = getattr(model, model.base_model_prefix)(input_ids=ids, use_cache=False)[0]
+    return states.gather(1, places.unsqueeze(-1).expand(-1, -1, states.size(-1)))
+
+
+class LikelihoodJudge(PeftModelForCausalLM):
+    """A causal language model with an adapter whose output is a score, as RewardTrainer wants it.
+
+    model: the frozen base; config: its LoRA; beta: points a nat.
+    """
+
+    def __init__(self, model: torch.nn.Module, config: LoraConfig, tokenizer, beta: float):
+        super().__init__(model, config)
+        self.beta = beta
+        model.config.num_labels = 1  # RewardTrainer refuses a model that says otherwise
+        ids = tokenizer(chat_text(tokenizer, [{"role": "user", "content": "?"}]))["input_ids"]
+        self.marker = tokenizer.convert_tokens_to_ids(START_OF_TURN)
+        self.header = ids[::-1].index(self.marker) + 1  # tokens that open the assistant's turn
+
+    def answer_starts(self, ids: Tensor) -> Tensor:
+        """(B,) where the last turn's text begins in ids (B, L)."""
+        found = ids == self.marker
+        if not found.any(1).all():
+            raise RewardModelError(f"a text has no {START_OF_TURN}, so nobody can tell where its "
+                                   "answer begins. Build prompts with helpers.prompts.chat_text.")
+        return ids.size(1) - 1 - found.flip(1).float().argmax(1) + self.header
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, starts: Tensor | None = None,
+                **_) -> SequenceClassifierOutput:
+        """logits (B, 1): the scores of texts (B, L), padded on the right; `starts` (B,): where
+        each answer begins, if it is known better than `answer_starts` would find it."""
+        starts = self.answer_starts(input_ids) if starts is None else starts
+        places = torch.arange(int(starts.min()), input_ids.size(1), device=input_ids.device)
+        places = places.expand(len(input_ids), -1)
+        mask = attention_mask[:, places[0]] * (places >= starts[:, None])
+        base = self.get_base_model()
+        logits = base.get_output_embeddings()(hidden_states(base, input_ids, places - 1))
+        logp = losses.token_logprobs(logits.float(), input_ids.gather(1, places))
+        return SequenceClassifierOutput(
+            logits=self.beta * losses.masked_mean(logp, mask, dim=1)[:, None])
 
 
 class RewardModel:
@@ -34,35 +84,41 @@ class RewardModel:
 
     @torch.no_grad()
     def score(
-        self, texts: Sequence[str | tuple[str, str]], ended: Sequence[bool] | None = None
+        self, texts: Sequence[tuple[str, str]], ended: Sequence[bool] | None = None
     ) -> list[float]:
-        """One score a text, in the order given.
+        """One score for each (prompt, completion), in the order given.
 
-        `texts` are whole texts as the model reads them, or (prompt, completion) pairs, to which
-        the end of turn is added. `ended[i]` False says that completion i was cut off: nothing is
-        added, and the score sits at its last token. NaN raises RewardModelError.
+        The end of turn is added to a completion, unless `ended[i]` says that it was cut off. A
+        completion is a model's text: a special token that it spells out is read as plain letters.
+        NaN raises RewardModelError.
         """
         ended = [True] * len(texts) if ended is None else ended
-        whole = [text if isinstance(text, str) else "".join(text) + END_OF_TURN * bool(finished)
-                 for text, finished in zip(texts, ended, strict=True)]
-        if empty := [place for place, text in enumerate(whole) if not text]:
+        prompts, answers = zip(*texts, strict=True) if texts else ((), ())
+        heads, tails = (
+            self.tokenizer(list(part), add_special_tokens=False, split_special_tokens=plain)[
+                "input_ids"] if part else [] for part, plain in ((prompts, False), (answers, True)))
+        end = self.tokenizer.convert_tokens_to_ids(END_OF_TURN)
+        tails = [tail + [end] * bool(whole) for tail, whole in zip(tails, ended, strict=True)]
+        if empty := [place for place, tail in enumerate(tails) if not tail]:
             raise RewardModelError(f"text {empty[0]} is empty: there is no token to score")
-        ids = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in whole]
-        scores = torch.full((len(ids),), torch.nan)
-        for rows in batches([len(row) for row in ids], self.batch_size):
-            scores[rows] = self._batch([ids[row] for row in rows]).float().cpu()
+        scores = torch.full((len(heads),), torch.nan)
+        for rows in batches([len(a) + len(b) for a, b in zip(heads, tails, strict=True)],
+                            self.batch_size):
+            scores[rows] = self._batch([heads[row] for row in rows],
+                                       [tails[row] for row in rows]).float().cpu()
         if bad := torch.nonzero(~scores.isfinite()).flatten().tolist():
             raise RewardModelError(f"the score of text {bad[0]} is {scores[bad[0]]}: the reward "
                                    "model is damaged, train it again")
         return scores.tolist()
 
-    def _batch(self, rows: list[list[int]]) -> torch.Tensor:
-        """(B,) scores; padded on the tokenizer's side, positions count real tokens only."""
-        batch = self.tokenizer.pad({"input_ids": rows}, return_tensors="pt")
-        ids, mask = (batch[key].to(self.model.device) for key in ("input_ids", "attention_mask"))
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        return self.model(input_ids=ids, attention_mask=mask, position_ids=positions,
-                          use_cache=False).logits.squeeze(-1)
+    def _batch(self, heads: list[list[int]], tails: list[list[int]]) -> Tensor:
+        """(B,) scores of rows of token ids."""
+        rows = [head + tail for head, tail in zip(heads, tails, strict=True)]
+        batch = self.tokenizer.pad({"input_ids": rows}, padding_side="right", return_tensors="pt")
+        batch = {key: value.to(self.model.device) for key, value in batch.items()}
+        if isinstance(self.model, LikelihoodJudge):
+            batch["starts"] = torch.tensor(list(map(len, heads)), device=self.model.device)
+        return self.model(**batch, use_cache=False).logits.squeeze(-1)
 
 
 def scores_for(reward: RewardModel, rows: Sequence[dict]) -> list[list[float]]:
@@ -81,41 +137,32 @@ def margins(reward: RewardModel, pairs: Sequence[dict]) -> list[float]:
     return [a - b for a, b in zip(scores, scores[len(pairs):], strict=False)]
 
 
+def new_reward_model(course: Course, sft_path: str | Path, kind: str | None = None) -> PeftModel:
+    """An untrained reward model on the merged `sft` model, for RewardTrainer (without
+    `peft_config`); `kind`: "likelihood" or "head", None takes the course's setting."""
+    if (kind or course.reward_model.kind) == "head":
+        return get_peft_model(models.load_scorer(sft_path, course),
+                              models.lora_config(course, task_type="SEQ_CLS"))
+    return LikelihoodJudge(models.load_model(sft_path, course), models.lora_config(course),
+                           models.load_tokenizer(course, sft_path), course.reward_model.beta)
+
+
 def load_reward_model(course: Course, sft_path: str | Path, adapter_path: str | Path
                       ) -> RewardModel:
     """The reward model of an adapter that RewardTrainer saved, on the merged `sft` model.
 
-    RewardModelError where the adapter has no head (`score.weight`), is of another base, or holds
-    numbers that are none.
+    AdapterError where it does not fit, or is of the kind `head` and has none.
     """
-    adapter = Path(adapter_path)
-    check_adapter(adapter, sft_path)
-    base = models.load_scorer(sft_path, course)
-    model = PeftModel.from_pretrained(base, adapter)
-    return RewardModel(model, models.load_tokenizer(course, sft_path))
-
-
-def check_adapter(adapter: Path, sft_path: str | Path) -> None:
-    """Raise RewardModelError unless this is a reward adapter whose sizes are those of the base."""
-    again = "make it with notebook 04"
-    try:
-        json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-        config = json.loads((Path(sft_path) / "config.json").read_text(encoding="utf-8"))
-        with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except Exception as error:
-        if not isinstance(error, OSError | ValueError | ArtifactError):
-            error = f"{type(error).__name__}: {error}"
-        said = f"{adapter}: no readable reward adapter ({error}); {again}"
-        raise RewardModelError(said) from None
-    head = next((w for name, w in weights.items() if name.endswith(HEAD)), None)
-    if head is None:
-        raise RewardModelError(f"{adapter}: has no {HEAD}, so it is no reward model; {again}")
-    width = config["hidden_size"]
-    wide = {name: weight.shape[1] for name, weight in weights.items()
-            if name.endswith("q_proj.lora_A.weight")}
-    if tuple(head.shape) != (1, width) or any(size != width for size in wide.values()):
-        raise RewardModelError(f"{adapter}: is of another base: its head has {head.shape[1]} "
-                               f"inputs, the model {width}; {again}")
-    if broken := [name for name, weight in weights.items() if not weight.isfinite().all()]:
-        raise RewardModelError(f"{adapter}: {broken[0]} holds NaN or infinity; {again}")
+    base, tokenizer = models.load_model(sft_path, course), models.load_tokenizer(course, sft_path)
+    adapter = read_adapter(adapter_path, base)
+    if adapter.config.task_type != "SEQ_CLS":
+        model = LikelihoodJudge(base, adapter.config, tokenizer, course.reward_model.beta)
+        adapter.onto(model)
+        return RewardModel(model, tokenizer)
+    if adapter.score is None:
+        raise AdapterError(f"{adapter_path}: has no {HEAD}, so it is no reward model. Train it "
+                           "with notebook 04.")
+    model = get_peft_model(models.load_scorer(sft_path, course),
+                           replace(adapter.config, inference_mode=False))
+    adapter.onto(model)
+    return RewardModel(model, tokenizer)

@@ -109,6 +109,8 @@ class Pairs(Section):
 
 
 class RewardModel(Section):
+    kind: Literal["likelihood", "head"]  # what gives the score: the words' head, or a new one
+    beta: Positive  # points a nat, of the likelihood
     max_steps: Count | None  # None = as many as `epochs` gives
     epochs: Positive
     learning_rate: NotNegative

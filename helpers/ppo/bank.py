@@ -10,26 +10,23 @@ checkpointing computes its forward pass again, with whatever adapter is active *
 sets every flag itself, and each branch must run its backward pass before the next switch.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
-from peft.utils import load_peft_weights
+from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 
-from helpers import losses, models
+from helpers import adapters, losses, models
+from helpers.adapters import Adapter, AdapterError, read_adapter
 from helpers.files import remove
+from helpers.reward_model import hidden_states
 
 ROLES = ("policy", "value", "reference", "reward")
 TRAINED = ("policy", "value")
-
-
-class AdapterError(RuntimeError):
-    """An adapter that does not fit: one line with which one, why, and what to do."""
 
 
 class AdapterBank(nn.Module):
@@ -45,36 +42,37 @@ class AdapterBank(nn.Module):
     def __init__(self, base: nn.Module, policy: LoraConfig | str | Path,
                  reward: str | Path | None = None, gradient_checkpointing: bool = False):
         super().__init__()
-        fresh = isinstance(policy, LoraConfig)
-        config = policy if fresh else _adapter_config(policy, base)
-        self.base_name = base.name_or_path
-        self.model: PeftModel = get_peft_model(base, config, adapter_name="policy")
-        if not fresh:
-            self._load(policy, "policy")
-            self._add("reference", config)
-            self._load(policy, "reference")
-        reward_config = _adapter_config(reward, base) if reward else None
-        self._add("value", reward_config or config)
+        start = None if isinstance(policy, LoraConfig) else read_adapter(policy, base)
+        judge = read_adapter(reward, base) if reward else None
+        self.model: PeftModel = get_peft_model(
+            base, _causal(start.config if start else policy), adapter_name="policy")
+        self.has_reference_adapter, self.has_reward = start is not None, judge is not None
         self.heads = nn.ModuleDict({"value": _head(base)})
-        if reward:
-            self._add("reward", reward_config)
-            self.heads["reward"] = _head(base)
-            for role in ("reward", "value"):
-                score = self._load(reward, role)
-                if score is None:
-                    raise AdapterError(f"{reward}: this adapter has no score.weight, so it is no "
-                                       f"reward model. Train one with notebook 04.")
-                self.heads[role].weight.data.copy_(score)
-        self.has_reference_adapter = not fresh
+        if start:
+            start.onto(self.model, "policy")
+            self._add("reference", start)
+        if judge:
+            self._add("reward", judge)
+            self._add("value", judge)
+        else:
+            self.model.add_adapter("value", _causal(start.config if start else policy))
         if gradient_checkpointing:
             base.gradient_checkpointing_enable({"use_reentrant": False})
             base.config.use_cache = False
         self._flags()
         self.eval()  # no dropout: a log-probability must be the same when it is computed again
 
+    def _add(self, role: str, adapter: Adapter) -> None:
+        """A role with a copy of an adapter, and of its head, if it has one."""
+        self.model.add_adapter(role, _causal(adapter.config))
+        adapter.onto(self.model, role)
+        if adapter.score is not None:
+            self.heads[role] = _head(self.model.get_base_model())
+            self.heads[role].weight.data.copy_(adapter.score)
+
     @property
     def roles(self) -> tuple[str, ...]:
-        return ROLES if "reward" in self.heads else ROLES[:3]
+        return ROLES if self.has_reward else ROLES[:3]
 
     @contextmanager
     def role(self, name: str) -> Iterator["AdapterBank"]:
@@ -108,30 +106,23 @@ class AdapterBank(nn.Module):
         return {name: weight.data for name, weight in self.named_parameters()
                 if weight.requires_grad}
 
-    def hidden(self, ids: Tensor, places: Tensor) -> Tensor:
-        """Last hidden states (B, P, H) of the active role at `places` (B, P) of ids (B, L).
-
-        Rows are padded on the right: no real token ever looks at padding, so no mask is needed.
-        """
-        base = self.model.get_base_model()
-        states = getattr(base, base.base_model_prefix)(input_ids=ids, use_cache=False)[0]
-        return states.gather(1, places.unsqueeze(-1).expand(-1, -1, states.size(-1)))
-
     def logprobs(self, ids: Tensor, places: Tensor, targets: Tensor, temperature: float = 1.0
                  ) -> tuple[Tensor, Tensor]:
         """Log-probability of each target under the active role, and entropy (no gradient), (B, T).
 
         targets (B, T) are the tokens that follow `places` (B, T) of ids (B, L).
         """
-        head = self.model.get_base_model().get_output_embeddings()
-        logits = head(self.hidden(ids, places)).float() / temperature
+        base = self.model.get_base_model()
+        logits = base.get_output_embeddings()(hidden_states(base, ids, places)).float()
+        logits = logits / temperature
         with torch.no_grad():
             entropy = losses.entropy(logits)
         return losses.token_logprobs(logits, targets), entropy
 
     def numbers(self, role: str, ids: Tensor, places: Tensor) -> Tensor:
         """What the role's head says at `places`, (B, P): forecasts of value, scores of reward."""
-        return self.heads[role](self.hidden(ids, places).float()).squeeze(-1)
+        states = hidden_states(self.model.get_base_model(), ids, places)
+        return self.heads[role](states.float()).squeeze(-1)
 
     @contextmanager
     def merged(self) -> Iterator[nn.Module]:
@@ -153,25 +144,8 @@ class AdapterBank(nn.Module):
         remove(partial)
 
     def digest(self, role: str) -> str:
-        """sha256 of a role's weights ("base": of the shared ones): equal bytes, equal digest."""
-        total = hashlib.sha256()
-        for weight in self.parameters_of(role):
-            total.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        return total.hexdigest()
-
-    def _add(self, role: str, config: LoraConfig) -> None:
-        self.model.add_adapter(role, config)
-
-    def _load(self, folder: str | Path, role: str) -> Tensor | None:
-        """Fill a role's adapter from a folder; returns its score head, if it has one."""
-        state = load_peft_weights(str(folder), device="cpu")
-        score = next((state.pop(key) for key in list(state) if ".score." in key), None)
-        result = set_peft_model_state_dict(self.model, state, adapter_name=role)
-        missing = [key for key in result.missing_keys if f".{role}." in key]
-        if missing or result.unexpected_keys:
-            raise AdapterError(f"{folder}: this adapter is of another base: "
-                               f"{(missing or result.unexpected_keys)[0]} does not fit.")
-        return score
+        """sha256 of a role's weights ("base": of the shared ones)."""
+        return adapters.digest(self.parameters_of(role))
 
 
 def _owner(name: str) -> str:
@@ -187,16 +161,6 @@ def _head(base: nn.Module) -> nn.Linear:
     return head
 
 
-def _adapter_config(folder: str | Path, base: nn.Module) -> LoraConfig:
-    """The configuration of a saved adapter, as one of a causal language model without a head."""
-    try:
-        config = LoraConfig.from_pretrained(str(folder))
-    except (ValueError, OSError) as error:
-        raise AdapterError(f"{folder}: no adapter there. Make it with the notebook that trains "
-                           f"it.") from error
-    made_on = config.base_model_name_or_path
-    if made_on and base.name_or_path and Path(made_on) != Path(base.name_or_path):
-        raise AdapterError(f"{folder}: this adapter was trained on {made_on}, but the base is "
-                           f"{base.name_or_path}. Train it again on this base.")
-    config.task_type, config.modules_to_save, config.inference_mode = "CAUSAL_LM", None, False
-    return config
+def _causal(config: LoraConfig) -> LoraConfig:
+    """The same adapter for a causal language model, without a head of its own, to be trained."""
+    return replace(config, task_type="CAUSAL_LM", modules_to_save=None, inference_mode=False)

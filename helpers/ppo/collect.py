@@ -101,11 +101,13 @@ class Collector:
 
     def opinion(self, role: str, batch: MicroBatch) -> tuple[Tensor, ...]:
         """Of the active role, (b, t) each: log-probabilities and entropy, or forecasts of the
-        value; (b, 1): the reward model's score, at the last token."""
+        value; (b, 1): the reward model's score, by its head or by its mean log-probability."""
         if role in self.bank.heads:
             places = batch.last if role == "reward" else batch.places
             return (self.bank.numbers(role, batch.ids, places),)
-        return self.bank.logprobs(batch.ids, batch.places, batch.targets, self.args.temperature)
+        heat = 1.0 if role == "reward" else self.args.temperature
+        said = self.bank.logprobs(batch.ids, batch.places, batch.targets, heat)
+        return (losses.masked_mean(said[0], batch.mask, 1)[:, None],) if role == "reward" else said
 
     @torch.no_grad()
     def look(self, role: str, rollout: Rollout) -> list[Tensor]:

@@ -16,12 +16,12 @@ from tests import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-STAGES = {"start_here", "explore_the_data", "verify_and_reward", "sft", "grpo", "evaluation",
-          "tiny_base"}
+STAGES = {"start_here", "explore_the_data", "verify_and_reward", "sft", "pairs", "reward", "dpo",
+          "grpo", "evaluation", "tiny_base"}
 
 
 def test_there_are_notebooks():
-    assert len(NOTEBOOKS) >= 7
+    assert len(NOTEBOOKS) >= 9
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -65,7 +65,8 @@ def test_the_ladder_holds(board):
 
 def test_the_scoreboard_has_its_shape(course, board):
     assert {"run_id", "rows", "tests", "minutes", "peak_memory_gb"} <= set(board)
-    assert [row["stage"] for row in board["rows"]] == ["base", "base_few_shot", "sft", "grpo"]
+    assert [row["stage"] for row in board["rows"]] == ["base", "base_few_shot", "sft", "dpo",
+                                                      "grpo"]
     measured = {"task", "stage", "pass@1", "pass@1_ci95", "lenient_pass@1", "greedy", "pass@5",
                 "pass@8", "maj@8", "n", "samples"}
     assert all(measured <= set(row) for row in board["rows"])
@@ -75,7 +76,7 @@ def test_the_scoreboard_has_its_shape(course, board):
     print(f"\n{scoreboard.table(board)}")
 
 
-@pytest.mark.parametrize("stage", ["base", "base_few_shot", "sft", "grpo"])
+@pytest.mark.parametrize("stage", ["base", "base_few_shot", "sft", "dpo", "grpo"])
 def test_the_scoreboard_follows_from_the_samples(run_folder, board, stage):
     """Graded again from the texts, and averaged here by hand."""
     rows = runs.read(run_folder / "evaluation" / f"samples_{stage}.jsonl")
@@ -219,6 +220,41 @@ def test_a_formula_is_compared_by_its_deadline(verified):
     assert by_answer["1,450.0"]["equal"] and not by_answer["9^{9^{9^9}}"]["equal"]
     assert by_answer["9^{9^{9^9}}"]["seconds"] < 1  # refused, not calculated
     assert all(row["seconds"] < DEADLINE + GRACE + 5 for row in verified["symbolic"])
+
+
+def test_pairs_are_right_against_wrong_and_of_problems_apart(run_folder):
+    answers = {split: {problem.id: problem.answer
+                       for problem in load_problems(Course.load(), split)}
+               for split in ("train", "validation")}
+    for file, split in [("pairs", "train"), ("held_out", "validation")]:
+        lines = runs.read(run_folder / "pairs" / f"{file}.jsonl")
+        assert len(lines) > 200
+        for pair in lines:
+            answer = answers[split][pair["id"]]
+            assert grade(pair["chosen"], answer, "hash", "strict")
+            assert not grade(pair["rejected"], answer, "hash", "strict")
+        longer = sum(pair["chosen_tokens"] > pair["rejected_tokens"] for pair in lines)
+        shorter = sum(pair["chosen_tokens"] < pair["rejected_tokens"] for pair in lines)
+        assert abs(longer - shorter) <= 0.02 * len(lines)
+
+
+def test_the_best_of_n_follows_from_the_scores(run_folder):
+    rows = runs.read(run_folder / "reward" / "samples.jsonl")
+    metrics = runs.read(run_folder / "reward" / "metrics.json")
+    firsts = [row["strict"][max(range(len(row["scores"])), key=row["scores"].__getitem__)]
+              for row in rows]
+    shown = metrics["best_of_n"]["reward model"][-1][0]
+    assert metrics["ns"][-1] == len(rows[0]["scores"]) == 8
+    assert shown == pytest.approx(sum(firsts) / len(rows), abs=0.01)  # ties share their credit
+
+
+def test_dpo_starts_at_a_coin_and_puts_pairs_in_order(run_folder):
+    metrics = runs.read(run_folder / "dpo" / "metrics.json")
+    assert metrics["first_loss"] == pytest.approx(0.6931, abs=1e-3)
+    implicit = metrics["pair_accuracy"]["implicit reward"]
+    assert implicit["held-out"]["ci95"][0] > 0.5 and implicit["same length"]["ci95"][0] > 0.5
+    assert metrics["rejected_moved"] < metrics["chosen_moved"]
+    assert abs(metrics["tokens_grown"]) < 8
 
 
 def test_the_base_leaves_room_and_has_it_in_it(board):

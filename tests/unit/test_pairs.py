@@ -117,6 +117,7 @@ def test_problems_without_a_pair_are_counted_under_their_reason():
     ({"chosen_tokens": 0}, "chosen_tokens is 0"),
     ({"rejected_tokens": 2.5}, "rejected_tokens is 2.5"),
     ({"chosen": "4<|im_end|>"}, "chosen holds <|im_end|>"),
+    ({"rejected": "4<|im_start|>"}, "rejected holds <|im_start|>"),
     ({"extra": 1}, "needs the keys id, prompt, chosen"),
 ])
 def test_a_bad_pair_is_refused_by_name(changes, words):

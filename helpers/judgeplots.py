@@ -1,0 +1,134 @@
+"""Figures about judges: lengths of pairs, calibration, scores by length, best of n, its price.
+
+Every function takes plain numbers and returns a figure with its alt text set.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from helpers import plots
+
+MARKERS = "os^DvPX"
+FEW = 20  # answers: a mean of fewer is not drawn
+
+
+def length_differences(groups: Mapping[str, Sequence[int]]) -> Figure:
+    """A panel a group: how much longer the chosen answers are than the rejected, in tokens."""
+    fig, axes = plots.new_figure(len(groups), 7.4, 2.6)
+    told = []
+    widest = max((abs(d) for values in groups.values() for d in values), default=1)
+    edges = np.arange(-widest - 0.5, widest + 1.5, max(1, widest // 12))
+    for ax, (name, values), colour in zip(np.atleast_1d(axes), groups.items(), plots.COLOURS,
+                                          strict=False):
+        ax.hist(values, edges, color=colour)
+        ax.axvline(0, color=plots.BLACK, linewidth=1, linestyle="-")
+        ax.set(title=name, xlabel="chosen − rejected, tokens", ylabel="pairs", yscale="log")
+        shorter = np.mean(np.sign(values) < 0)
+        longer = np.mean(np.sign(values) > 0)
+        told.append(f"{name}: the chosen answer is shorter in {shorter:.0%}, longer in "
+                    f"{longer:.0%} of {len(values)} pairs")
+    fig.set_label(f"Differences of length within pairs. {'; '.join(told)}.")
+    return fig
+
+
+def bradley_terry(margin: float = 0.0) -> Figure:
+    """Probability and loss of one pair over the difference of its scores."""
+    fig, axes = plots.new_figure(2, 7.4, 2.7)
+    x = np.linspace(-5, 5, 201)
+    p = 1 / (1 + np.exp(-(x - margin)))
+    for ax, y, title, colour in [(axes[0], p, "P(chosen wins)", plots.BLUE),
+                                 (axes[1], -np.log(p), "loss, nats", plots.VERMILLION)]:
+        ax.plot(x, y, color=colour, linestyle="-")
+        ax.axvline(margin, color=plots.GREY, linewidth=1, linestyle="--")
+        ax.set(title=title, xlabel="score of chosen − rejected")
+    axes[1].set_ylim(0, 5)
+    fig.set_label(f"Bradley-Terry with margin {margin:.1f}: the probability rises from 0 to 1 and "
+                  f"is one half at a difference of {margin:.1f}; the loss falls from there on "
+                  "towards 0, and grows in a straight line on the other side.")
+    return fig
+
+
+def reliability(table: dict) -> Figure:
+    """Accuracy over confidence, a dot a group of pairs; `table` as `judge.calibration` gives."""
+    fig, ax = plots.new_figure(width=4.6, height=3.6)
+    ax.plot([0.5, 1], [0.5, 1], color=plots.GREY, linestyle="--", label="says what it knows")
+    ax.plot(table["confidence"], table["accuracy"], "o-", color=plots.BLUE, label="reward model")
+    ax.set(xlabel="confidence: sigmoid(|difference|)", ylabel="share of pairs won",
+           xlim=(0.48, 1.02), ylim=(0.3, 1.02))
+    ax.legend(loc="lower right")
+    told = ", ".join(f"{sure:.0%} sure, {won:.0%} won" for sure, won in
+                     zip(table["confidence"], table["accuracy"], strict=True))
+    fig.set_label(f"Calibration on groups of equal size: {told}. Mean distance "
+                  f"{table['error']:.2f}.")
+    return fig
+
+
+def score_by_length(tokens: ArrayLike, scores: ArrayLike, right: ArrayLike) -> Figure:
+    """Mean score of right and of wrong answers of like length, over faint dots."""
+    tokens, scores, right = (np.asarray(values).ravel() for values in (tokens, scores, right))
+    fig, ax = plots.new_figure(height=3.2)
+    edges = np.unique(np.quantile(tokens, np.linspace(0, 1, 9)))
+    told = []
+    for mask, name, colour, look in [(right.astype(bool), "right", plots.BLUE, "o-"),
+                                     (~right.astype(bool), "wrong", plots.VERMILLION, "s--")]:
+        ax.plot(tokens[mask], scores[mask], ".", color=colour, alpha=0.12, markersize=4)
+        place = np.clip(np.searchsorted(edges, tokens[mask], side="right") - 1, 0,
+                        max(0, len(edges) - 2))
+        middle = [(tokens[mask][place == i].mean(), scores[mask][place == i].mean())
+                  for i in range(len(edges)) if (place == i).sum() >= FEW]
+        if middle:
+            ax.plot(*zip(*middle, strict=True), look, color=colour, label=f"{name}, mean")
+            told.append(f"{name} from {middle[0][1]:+.2f} at {middle[0][0]:.0f} tokens to "
+                        f"{middle[-1][1]:+.2f} at {middle[-1][0]:.0f}")
+    ax.set(xlabel="length of the answer, tokens", ylabel="score")
+    ax.legend()
+    fig.set_label(f"Mean score by length of the answer: {'; '.join(told) or 'too few answers'}.")
+    return fig
+
+
+def best_of_n(curves: Mapping[str, Sequence[tuple[float, float, float]]], ns: Sequence[int],
+              ylabel: str = "right answers, %") -> Figure:
+    """A line a way to choose, with its interval; `curves`: {name: (mean, low, high) of each n}."""
+    fig, ax = plots.new_figure(height=3.4)
+    told = []
+    looks = zip(curves.items(), plots.COLOURS, plots.DASHES, MARKERS, strict=False)
+    for (name, points), colour, dashes, marker in looks:
+        mean, low, high = 100 * np.array(points).T
+        ax.plot(ns, mean, color=colour, linestyle=dashes, marker=marker, markersize=5, label=name)
+        ax.fill_between(ns, low, high, color=colour, alpha=0.12, linewidth=0)
+        told.append(f"{name} from {mean[0]:.1f} to {mean[-1]:.1f}")
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(ns, ns)
+    ax.set(xlabel="answers a problem, n", ylabel=ylabel)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    fig.set_label(f"One of n answers chosen, n from {ns[0]} to {ns[-1]}, in percent right: "
+                  f"{'; '.join(told)}.")
+    return fig
+
+
+def over_optimisation(kl: Sequence[float], judges: Mapping[str, tuple[Sequence[float],
+                                                                      Sequence[float]]]) -> Figure:
+    """Two panels over the distance from the policy: what each judge sees, and what is true.
+
+    judges: {name: (its own mean score of each choice, share right of each choice)}.
+    """
+    fig, axes = plots.new_figure(2, 7.6, 3.0)
+    told = []
+    looks = zip(judges.items(), plots.COLOURS, plots.DASHES, MARKERS, strict=False)
+    for (name, (proxy, gold)), colour, dashes, marker in looks:
+        axes[0].plot(kl, np.subtract(proxy, proxy[0]), color=colour, linestyle=dashes,
+                     marker=marker, markersize=4, label=name)
+        axes[1].plot(kl, 100 * np.array(gold), color=colour, linestyle=dashes, marker=marker,
+                     markersize=4, label=name)
+        told.append(f"{name}: its score rises by {proxy[-1] - proxy[0]:.2f}, right answers go "
+                    f"from {gold[0]:.0%} over {max(gold):.0%} to {gold[-1]:.0%}")
+    axes[0].set(title="what the judge sees", ylabel="gain of its score",
+                xlabel="KL from the policy, nats")
+    axes[1].set(title="what is true", ylabel="right answers, %",
+                xlabel="KL from the policy, nats")
+    axes[1].legend()
+    fig.set_label(f"Choosing the best of ever more answers. {'; '.join(told)}.")
+    return fig
