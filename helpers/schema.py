@@ -114,6 +114,7 @@ class RewardModel(Section):
     max_steps: Count | None  # None = as many as `epochs` gives
     epochs: Positive
     learning_rate: NotNegative
+    head_learning_rate: NotNegative  # of the kind `head`, which starts from nothing
     batch_size: Count  # pairs
     gradient_accumulation_steps: Count
     center_rewards_coefficient: NotNegative  # holds the middle of the scores at 0

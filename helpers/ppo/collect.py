@@ -1,16 +1,17 @@
 """Collects experience: samples completions, has them scored, and asks every role about them."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
+from transformers import TrainerState
 
 from helpers import losses, sampling
 from helpers.ppo.bank import AdapterBank
 from helpers.ppo.config import PPOConfig
 from helpers.ppo.rollout import MicroBatch, Rollout
+from helpers.rewards import add_up
 
 
 class PPOError(RuntimeError):
@@ -27,14 +28,14 @@ def dice(seed: int, *place: int) -> torch.Generator:
 class Collector:
     """Makes rollouts. A score is the sum of `reward_funcs` (TRL's signature) by `reward_weights`,
     plus `args.reward_model_weight` times the bank's reward model, if it has one, brought to mean 0
-    and deviation 1 on the first rollout (`scale`: that mean and deviation)."""
+    and deviation 1 on the first rollout (kept in `memory["scale"]`)."""
 
     def __init__(self, bank: AdapterBank, args: PPOConfig, tokenizer, accelerator: Accelerator,
-                 reward_funcs: Sequence[Callable], reward_weights: Sequence[float]):
-        self.bank, self.args, self.tokenizer = bank, args, tokenizer
+                 rewards: tuple[Sequence[Callable], Sequence[float]], state: TrainerState,
+                 memory: dict):
+        self.bank, self.args, self.tokenizer, self.rewards = bank, args, tokenizer, rewards
         self.accelerator, self.device = accelerator, next(bank.parameters()).device
-        self.rules = list(zip(reward_funcs, reward_weights, strict=True))
-        self.scale: list[float] | None = None
+        self.state, self.memory = state, memory
 
     def encode(self, rows: Sequence[dict]) -> list[dict]:
         """The rows with "ids", their prompts' tokens; a prompt over the limit is an error."""
@@ -65,22 +66,18 @@ class Collector:
 
     def _score(self, rollout: Rollout, columns: dict[str, list]) -> None:
         """scores and parts; a completion without a verdict (None) is left out by its mask."""
-        rollout.scores = -self.args.missing_eos_penalty * rollout.truncated.float()
-        for function, weight in self.rules:
-            paid = function(completions=rollout.texts, completion_ids=rollout.completions,
-                            **columns)
-            if bad := [i for i, v in enumerate(paid) if v is not None and not math.isfinite(v)]:
-                raise PPOError(f"reward {function.__name__} is {paid[bad[0]]} for completion "
-                               f"{bad[0]}; it must be a finite number, or None to leave it out")
-            rollout.mask[[value is None for value in paid]] = 0
-            rollout.parts[function.__name__] = part = torch.tensor([v or 0.0 for v in paid])
-            rollout.scores += weight * part
-        if "reward" in self.bank.roles and self.args.reward_model_weight:
-            learned = self.look("reward", rollout)[0][:, 0]
-            self.scale = self.scale or [float(learned.mean()), float(learned.std()) + 1e-8]
-            rollout.parts["reward_model"] = learned
-            rollout.scores += self.args.reward_model_weight * (
-                learned - self.scale[0]) / self.scale[1]
+        totals, parts = add_up(*self.rewards, rollout.texts, completion_ids=rollout.completions,
+                               trainer_state=self.state, **columns)
+        rollout.parts = {name: torch.tensor([value or 0.0 for value in paid])
+                         for name, paid in parts.items()}
+        rollout.mask[[total is None for total in totals]] = 0
+        rollout.scores = torch.tensor([total or 0.0 for total in totals])
+        rollout.scores -= self.args.missing_eos_penalty * rollout.truncated.float()
+        if self.bank.has_reward and self.args.reward_model_weight:
+            rollout.parts["reward_model"] = learned = self.look("reward", rollout)[0][:, 0]
+            mean, deviation = self.memory.setdefault(
+                "scale", [float(learned.mean()), float(learned.std()) + 1e-8])
+            rollout.scores += self.args.reward_model_weight * (learned - mean) / deviation
 
     def experience(self, rows: Sequence[dict], seed: int, kl_coef: float) -> Rollout:
         """A rollout with everything that learning from it takes."""

@@ -7,8 +7,9 @@ under its own name.
 """
 
 import difflib
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from helpers.config import ConfigError, Course
 from helpers.rewards import answers
@@ -30,7 +31,7 @@ from helpers.rewards.style import (
 from helpers.rewards.text import Completion, Reward, completion_text
 
 __all__ = [
-    "Completion", "REWARDS", "Reward", "answer_accuracy", "boxed", "close_answer",
+    "Completion", "REWARDS", "Reward", "RewardError", "add_up", "answer_accuracy", "boxed", "close_answer",
     "completion_text", "correct_answer", "countdown", "exact_answer", "formatting",
     "length_penalty", "output_consistency", "random_reward", "reasoning", "reward_functions",
     "step_words", "weighted_sum",
@@ -129,18 +130,33 @@ def _judging(name: str, reward: Reward, flaws: list[tuple[tuple[str, ...], Calla
     return judge
 
 
+class RewardError(RuntimeError):
+    """A reward that is no number: which one, of which completion."""
+
+
 def weighted_sum(
     course: Course, completions: list[Completion], **columns
 ) -> tuple[list[float | None], dict[str, list[float | None]]]:
+    """What `add_up` says by the functions and weights of the course's settings."""
+    return add_up(*reward_functions(course), completions, **columns)
+
+
+def add_up(
+    functions: Sequence[Reward], weights: Sequence[float], completions: list[Completion], **columns
+) -> tuple[list[float | None], dict[str, list[float | None]]]:
     """Return (total of each completion, parts by name before weighting); None for a broken row.
 
-    What TRL's trainers do with the functions and weights of `reward_functions`, for a trainer or a
-    table of our own.
+    What TRL's trainers do, for a trainer or a table of our own. A reward may be None, which leaves
+    the completion out; NaN or infinity is a RewardError.
     """
-    functions, weights = reward_functions(course)
     parts = {one.__name__: one(completions=completions, **columns) for one in functions}
+    for name, paid in parts.items():
+        for place, value in enumerate(paid):
+            if value is not None and not math.isfinite(value):
+                raise RewardError(f"reward {name} is {value} for completion {place}; it must be "
+                                  f"a finite number, or None to leave it out")
     totals = [
         None if None in row else sum(w * value for w, value in zip(weights, row, strict=True))
         for row in zip(*parts.values(), strict=True)
-    ]
+    ] if parts else [0.0] * len(completions)
     return totals, parts

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from helpers import losses
 from helpers.config import ROOT
 from helpers.ppo import AdapterBank, AdapterError, PPOConfig, PPOError, PPOTrainer, Rollout
+from helpers.rewards import RewardError
 
 BASE = ROOT / "data" / "tiny" / "base"
 QUESTIONS = ["Tom has 3 apples and buys 4 more.", "2 + 2", "A pen costs 5.", "How many legs?",
@@ -255,7 +256,7 @@ def test_a_reward_that_is_no_number_is_named(tokenizer, tmp_path):
     def broken(completions, **columns):
         return [0.0, math.nan] + [0.0] * (len(completions) - 2)
 
-    with pytest.raises(PPOError, match="reward broken is nan for completion 1"):
+    with pytest.raises(RewardError, match="reward broken is nan for completion 1"):
         make(tokenizer, tmp_path, rewards=(broken,)).train()
 
 

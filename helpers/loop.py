@@ -1,0 +1,88 @@
+"""What a training loop of our own has in common with transformers' Trainer: callbacks, logs,
+checkpoints, and going on from one as if nothing had happened."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from accelerate import Accelerator
+from torch import nn
+from transformers import (
+    DefaultFlowCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    get_scheduler,
+)
+from transformers.integrations import get_reporting_integration_callbacks
+from transformers.trainer_callback import CallbackHandler, ProgressCallback
+
+from helpers import checkpoints
+
+
+class TrainingLoop:
+    """Runs `training_step` to `args.max_steps`; a subclass says what a step does.
+
+    `kept` (named objects with state_dict and load_state_dict) and `memory` (plain numbers by name)
+    are what a checkpoint holds beside `weights`, a function that gives tensors by name.
+    """
+
+    def __init__(self, args: TrainingArguments, model: nn.Module, processing_class,
+                 optimizer, weights, callbacks: Sequence = ()):
+        self.args = args
+        kind = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
+        self.accelerator = Accelerator(cpu=args.use_cpu, mixed_precision=kind)
+        self.scheduler = get_scheduler(args.lr_scheduler_type, optimizer,
+                                       args.get_warmup_steps(args.max_steps), args.max_steps)
+        self.optimizer = self.accelerator.prepare(optimizer)
+        self.weights, self.memory = weights, {}
+        self.kept = {"optimizer": self.optimizer, "scheduler": self.scheduler}
+        main = self.accelerator.is_main_process
+        self.state = TrainerState(max_steps=args.max_steps, is_world_process_zero=main,
+                                  is_local_process_zero=main, logging_steps=args.logging_steps,
+                                  save_steps=args.save_steps)
+        self.control = TrainerControl()
+        shown = [] if args.disable_tqdm else [ProgressCallback()]
+        shown += [one() for one in get_reporting_integration_callbacks(args.report_to)]
+        self.callbacks = CallbackHandler([DefaultFlowCallback(), *shown, *callbacks], model,
+                                         processing_class, self.optimizer, self.scheduler)
+
+    def training_step(self, step: int) -> dict[str, float]:
+        """Step number `step`, counted from 0; returns its metrics."""
+        raise NotImplementedError
+
+    def train(self, resume_from_checkpoint: str | Path | None = None) -> TrainerState:
+        """Run to `args.max_steps`, from the start or from a checkpoint."""
+        if resume_from_checkpoint:
+            self._load(Path(resume_from_checkpoint))
+        told = (self.args, self.state, self.control)
+        self.control = self.callbacks.on_train_begin(*told)
+        while self.state.global_step < self.args.max_steps:
+            metrics = self.training_step(self.state.global_step)
+            self.scheduler.step()
+            self.state.global_step += 1
+            self.callbacks.on_step_end(*told)
+            if self.control.should_log:
+                self.state.log_history.append({**metrics, "step": self.state.global_step})
+                self.callbacks.on_log(*told, metrics)
+            if self.control.should_save:
+                self._save()
+                self.callbacks.on_save(*told)
+            if self.control.should_training_stop:
+                break
+        self.callbacks.on_train_end(*told)
+        return self.state
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            states = {name: thing.state_dict() for name, thing in self.kept.items()}
+            checkpoints.write(Path(self.args.output_dir), self.state.global_step,
+                              {"weights": self.weights(), "memory": self.memory, **states},
+                              keep=self.args.save_total_limit)
+
+    def _load(self, folder: Path) -> None:
+        self.state.global_step, saved = checkpoints.read(folder)
+        for name, weight in self.weights().items():
+            weight.copy_(saved["weights"][name])
+        for name, thing in self.kept.items():
+            thing.load_state_dict(saved[name])
+        self.memory.update(saved["memory"])
