@@ -4,6 +4,7 @@ checkpoints, and going on from one as if nothing had happened."""
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from torch import nn
 from transformers import (
@@ -71,6 +72,13 @@ class TrainingLoop:
                 break
         self.callbacks.on_train_end(*told)
         return self.state
+
+    def everywhere(self, metrics: dict[str, float]) -> dict[str, float]:
+        """Their means over all processes; all must come with the same names in the same order."""
+        values = torch.tensor(list(metrics.values()), dtype=torch.float64,
+                              device=self.accelerator.device)
+        means = self.accelerator.reduce(values, "mean").tolist()
+        return dict(zip(metrics, means, strict=True))
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:

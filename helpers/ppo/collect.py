@@ -75,8 +75,10 @@ class Collector:
         rollout.scores -= self.args.missing_eos_penalty * rollout.truncated.float()
         if self.bank.has_reward and self.args.reward_model_weight:
             rollout.parts["reward_model"] = learned = self.look("reward", rollout)[0][:, 0]
-            mean, deviation = self.memory.setdefault(
-                "scale", [float(learned.mean()), float(learned.std()) + 1e-8])
+            if "scale" not in self.memory:
+                all_scores = self.accelerator.gather(learned.to(self.device))
+                self.memory["scale"] = [float(all_scores.mean()), float(all_scores.std()) + 1e-8]
+            mean, deviation = self.memory["scale"]
             rollout.scores += self.args.reward_model_weight * (learned - mean) / deviation
 
     def experience(self, rows: Sequence[dict], seed: int, kl_coef: float) -> Rollout:

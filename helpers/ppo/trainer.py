@@ -49,7 +49,10 @@ class PPOTrainer(TrainingLoop):
         times = [time.monotonic()]
         rollout = self.roll_out(step)
         times.append(time.monotonic())
-        metrics = self.learn(rollout) | self._metrics(rollout)
+        metrics = self.everywhere(self.learn(rollout) | self._metrics(rollout))
+        if target := self.args.target_kl:  # Ziegler et al. 2019, arXiv:1909.08593, section 2.2
+            error = max(-0.2, min(0.2, metrics["objective/kl"] / target - 1))
+            self.memory["kl_coef"] *= 1 + 0.1 * error
         times.append(time.monotonic())
         return metrics | {"time/rollout": times[1] - times[0], "time/training": times[2] - times[1]}
 
@@ -129,13 +132,10 @@ class PPOTrainer(TrainingLoop):
                 ("policy/clipfrac_avg", clipped)]}
 
     def _metrics(self, rollout: Rollout) -> dict[str, float]:
-        """What the rollout was like; adapts kl_coef where a target is set."""
+        """What the rollout was like."""
         mask = rollout.mask
         kl = float(((rollout.logp - rollout.ref_logp) * mask).sum(1).mean())
-        used = self.memory["kl_coef"]
-        if self.args.target_kl:  # Ziegler et al. 2019, arXiv:1909.08593, section 2.2
-            self.memory["kl_coef"] *= 1 + 0.1 * max(-0.2, min(0.2, kl / self.args.target_kl - 1))
-        score = float(rollout.scores.mean())
+        used, score = self.memory["kl_coef"], float(rollout.scores.mean())
         return {
             "objective/kl": kl, "objective/kl_coef": used, "objective/scores": score,
             "objective/non_score_reward": -used * kl, "objective/rlhf_reward": score - used * kl,

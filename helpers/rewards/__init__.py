@@ -31,8 +31,8 @@ from helpers.rewards.style import (
 from helpers.rewards.text import Completion, Reward, completion_text
 
 __all__ = [
-    "Completion", "REWARDS", "Reward", "RewardError", "add_up", "answer_accuracy", "boxed", "close_answer",
-    "completion_text", "correct_answer", "countdown", "exact_answer", "formatting",
+    "Completion", "REWARDS", "Reward", "RewardError", "add_up", "answer_accuracy", "boxed",
+    "close_answer", "completion_text", "correct_answer", "countdown", "exact_answer", "formatting",
     "length_penalty", "output_consistency", "random_reward", "reasoning", "reward_functions",
     "step_words", "weighted_sum",
 ]  # fmt: skip
