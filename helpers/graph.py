@@ -1,7 +1,8 @@
 """The course as a graph: which notebook makes which stage, and which stages it needs first.
 
 A notebook's metadata says so: `course: {needs: [sft], makes: [grpo], uses: [grpo],
-minutes: {tiny: 2.5}}`; optional lists `presets` and `tasks` limit where it belongs to the run.
+minutes: {tiny: 2.5}}`; optional lists `presets` and `tasks` limit where it belongs to the run. A
+need with a dot, `evaluation.rungs`, stands for the stages that this setting lists.
 """
 
 import hashlib
@@ -71,12 +72,17 @@ def _read(path: Path, course: Course) -> Notebook | None:
         name=path.stem,
         path=path,
         title=headings[0].splitlines()[0][2:] if headings else path.stem,
-        needs=tuple(meta.get("needs", [])),
+        needs=tuple(stage for need in meta.get("needs", []) for stage in _stages(need, course)),
         makes=tuple(meta.get("makes", [])),
         uses=tuple(meta.get("uses", [])),
         minutes=float(meta.get("minutes", {}).get(course.preset, 0)),
         code=code.hexdigest()[:16],
     )
+
+
+def _stages(need: str, course: Course) -> list[str]:
+    section, _, key = need.partition(".")
+    return list(getattr(getattr(course, section), key)) if key else [need]
 
 
 def parents(notebook: Notebook, among: Iterable[Notebook]) -> list[Notebook]:

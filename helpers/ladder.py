@@ -56,6 +56,8 @@ CLAIMS = (
     Claim("sft", "base_few_shot", "lenient"),
     Claim("dpo", "sft", "strict", at_least=True),
     Claim("dpo", "sft", "lenient", at_least=True),
+    Claim("ppo", "sft", "strict"),
+    Claim("ppo", "sft", "lenient"),
     Claim("grpo", "sft", "strict", points=0.10),
     Claim("grpo", "sft", "lenient"),
 )

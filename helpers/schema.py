@@ -191,7 +191,15 @@ class Grpo(Section):
 class Evaluation(Section):
     n: Count  # samples a problem
     few_shot: Annotated[int, Field(ge=0)]  # worked examples in the base model's few-shot row
+    rungs: list[Literal["sft", "dpo", "ppo", "grpo"]]  # measured beside the base; sft, grpo always
     split: Literal["train", "validation", "test", "sealed", "aime24", "math500"]
+
+    @field_validator("rungs")
+    @classmethod
+    def _ends(cls, rungs: list[str]) -> list[str]:
+        if not {"sft", "grpo"} <= set(rungs) or len(set(rungs)) < len(rungs):
+            raise ValueError("needs sft and grpo, which notebook 08 compares, and each rung once")
+        return rungs
 
 
 class Pretraining(Section):

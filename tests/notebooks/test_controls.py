@@ -15,16 +15,16 @@ from tests import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 PROBLEMS = 192
-FEWER = {"data": {"test": PROBLEMS}, "evaluation": {"n": 4}}
-NO_DPO = {"pairs": {"problems": 64}, "reward_model": {"max_steps": 2},
-          "dpo": {"max_steps": 1}}  # rungs that a control is not about
+FEWER = {"data": {"test": PROBLEMS}, "evaluation": {"n": 4, "rungs": ["sft", "grpo"]}}
 NO_RL = {"grpo": {"max_steps": 1, "save_steps": 1}}
 CONTROLS = {
-    "learning rate 0": FEWER | NO_DPO | {"sft": {"learning_rate": 0.0, "max_steps": 10},
-                                         "grpo": {"learning_rate": 0.0, "max_steps": 4}},
+    "learning rate 0": FEWER | {"sft": {"learning_rate": 0.0, "max_steps": 10},
+                                "grpo": {"learning_rate": 0.0, "max_steps": 4}},
     "random reward": FEWER | {"rewards": {"exact_answer": 0.0, "random_reward": 1.0},
+                              "evaluation": {"n": 4, "rungs": ["sft", "ppo", "grpo"]},
+                              "ppo": {"reward_model_weight": 0.0, "max_steps": 15},
                               "grpo": {"max_steps": 30}},
-    "shuffled answers": FEWER | NO_DPO | {"sft": {"shuffle_answers": True}} | NO_RL,
+    "shuffled answers": FEWER | {"sft": {"shuffle_answers": True}} | NO_RL,
 }
 
 
@@ -56,7 +56,7 @@ def held(control: dict, better: str, than: str, measure: str) -> bool:
 def test_the_real_run_passes_on_as_few_problems(run_folder):
     samples = {claim_end: {row["id"]: row for row in runs.read(
         run_folder / "evaluation" / f"samples_{claim_end}.jsonl")}
-        for claim_end in ("base", "base_few_shot", "sft", "dpo", "grpo")}
+        for claim_end in ("base", "base_few_shot", "sft", "dpo", "ppo", "grpo")}
     ids = list(samples["sft"])[:PROBLEMS]
     for claim in ladder.CLAIMS:
         rows = [[samples[name][i] for i in ids] for name in (claim.better, claim.than)]
@@ -70,8 +70,9 @@ def test_with_learning_rate_0_no_rung_rises(controls, measure):
 
 
 @pytest.mark.parametrize("measure", ["strict", "lenient"])
-def test_with_random_rewards_grpo_does_not_rise(controls, measure):
-    assert not held(controls["random reward"], "grpo", "sft", measure)
+@pytest.mark.parametrize("rung", ["ppo", "grpo"])
+def test_with_random_rewards_no_rung_rises(controls, rung, measure):
+    assert not held(controls["random reward"], rung, "sft", measure)
 
 
 def test_with_shuffled_answers_sft_gains_no_maths(controls):

@@ -17,11 +17,11 @@ from tests import runs
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 STAGES = {"start_here", "explore_the_data", "verify_and_reward", "sft", "pairs", "reward", "dpo",
-          "grpo", "evaluation", "tiny_base"}
+          "ppo", "grpo", "evaluation", "tiny_base"}
 
 
 def test_there_are_notebooks():
-    assert len(NOTEBOOKS) >= 9
+    assert len(NOTEBOOKS) >= 10
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -66,7 +66,7 @@ def test_the_ladder_holds(board):
 def test_the_scoreboard_has_its_shape(course, board):
     assert {"run_id", "rows", "tests", "minutes", "peak_memory_gb"} <= set(board)
     assert [row["stage"] for row in board["rows"]] == ["base", "base_few_shot", "sft", "dpo",
-                                                      "grpo"]
+                                                      "ppo", "grpo"]
     measured = {"task", "stage", "pass@1", "pass@1_ci95", "lenient_pass@1", "greedy", "pass@5",
                 "pass@8", "maj@8", "n", "samples"}
     assert all(measured <= set(row) for row in board["rows"])
@@ -76,7 +76,7 @@ def test_the_scoreboard_has_its_shape(course, board):
     print(f"\n{scoreboard.table(board)}")
 
 
-@pytest.mark.parametrize("stage", ["base", "base_few_shot", "sft", "dpo", "grpo"])
+@pytest.mark.parametrize("stage", ["base", "base_few_shot", "sft", "dpo", "ppo", "grpo"])
 def test_the_scoreboard_follows_from_the_samples(run_folder, board, stage):
     """Graded again from the texts, and averaged here by hand."""
     rows = runs.read(run_folder / "evaluation" / f"samples_{stage}.jsonl")

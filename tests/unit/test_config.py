@@ -80,6 +80,8 @@ def test_no_overrides_in_every_spelling():
         ({"overrides": {"sets": {"paths": {"mth500": ""}}}}, ["'mth500'", "mean 'math500'?"]),
         ({"overrides": {"sets": {"held_out": ["aime25"]}}}, ["sets.held_out.0", "mean 'aime24'?"]),
         ({"overrides": {"evaluation": {"split": "tset"}}}, ["evaluation.split", "mean 'test'?"]),
+        ({"overrides": {"evaluation": {"rungs": ["sft"]}}}, ["evaluation.rungs", "sft and grpo"]),
+        ({"overrides": {"evaluation": {"rungs": ["pop"]}}}, ["evaluation.rungs.0", "'ppo'"]),
         ({"overrides": {"seed": 3}}, ["overrides.seed", "parameter"]),
         ({"overrides": "hello"}, ["'hello'", "no mapping"]),
         ({"overrides": "[1]"}, ["no mapping"]),

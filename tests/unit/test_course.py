@@ -95,6 +95,19 @@ def three(place):
     return place
 
 
+def test_a_need_with_a_dot_stands_for_the_stages_that_a_setting_lists(place):
+    for number, name in enumerate(["sft", "dpo", "ppo", "grpo"]):
+        place.write(f"0{number}_{name}", makes=[name])
+    place.write("08_all", needs=["evaluation.rungs"], makes=["evaluation"])
+
+    def needed(*rungs):
+        course = Course.load(overrides={"evaluation": {"rungs": list(rungs)}} if rungs else {})
+        return [n for n in graph.load_graph(course, place.notebooks) if n.name == "08_all"][0].needs
+
+    assert needed() == ("sft", "dpo", "ppo", "grpo")
+    assert needed("sft", "grpo") == ("sft", "grpo")
+
+
 def test_order_skip_and_only_what_changed(three):
     code, out, err = three.call("run", "--jobs", "1")
     assert code == 0, err
