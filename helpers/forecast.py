@@ -113,6 +113,20 @@ def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
         training_seconds(model, steps * rows_a_step * tokens, trained,
                          steps * sft.gradient_accumulation_steps, machine))}
 
+    rows |= _preferences(course, model, weights + adapter, kind, machine)
+    ppo, count = course.ppo, course.ppo.prompts_per_step
+    # Learning reads a completion with two roles, each forward and backward; collecting reads it
+    # with four, forward only, a third of the work.
+    readings = 2 * ppo.num_ppo_epochs + 4 / 3
+    rows["ppo"] = (
+        weights + 3 * adapter, 2 * optimizer_bytes(model.trained),
+        max(activation_bytes(model, ppo.micro_batch_size, tokens, kind, machine.gpu),
+            cache_bytes(model, count, tokens, kind)),
+        ppo.max_steps * (
+            generation_seconds(model, count, count, answer, kind, machine)
+            + readings * training_seconds(model, count * tokens, model.trained,
+                                          count // ppo.micro_batch_size, machine)))
+
     group = grpo.prompts_per_step * grpo.num_generations
     at_once = grpo_rows(course)
     rows["grpo"] = (
@@ -134,6 +148,30 @@ def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
          "activations GB": three / 1e9, "total GB": (one + two + three) / 1e9,
          "minutes": seconds / 60}
         for stage, (one, two, three, seconds) in rows.items()])
+
+
+def _preferences(course: Course, model: Size, weights: float, kind: int, machine: Machine) -> dict:
+    """Rows of `reward`, which makes the pairs too, and `dpo`: as if every problem gave all pairs
+    that it may give."""
+    wanted, batch = course.pairs, course.generation.batch_size
+    tokens = course.lengths.prompt + course.lengths.completion
+    asked = min(wanted.problems or math.inf, problems(course, "train"))
+    answers = asked * wanted.num_generations
+    rows = {}
+    for stage, settings, readings, writing in [
+            ("reward", course.reward_model, 1, answers), ("dpo", course.dpo, 4 / 3, 0)]:
+        at_once = settings.batch_size * settings.gradient_accumulation_steps
+        steps = settings.max_steps or math.ceil(settings.epochs * asked * wanted.per_problem
+                                                / at_once)
+        cached = cache_bytes(model, batch, tokens, kind) if writing else 0
+        kept = activation_bytes(model, 2 * settings.batch_size, tokens, kind, machine.gpu)
+        seconds = readings * training_seconds(
+            model, 2 * steps * at_once * tokens, model.trained,
+            steps * settings.gradient_accumulation_steps, machine)
+        seconds += generation_seconds(model, writing, batch, course.lengths.completion, kind,
+                                      machine) if writing else 0
+        rows[stage] = (weights, optimizer_bytes(model.trained), max(kept, cached), seconds)
+    return rows
 
 
 def grpo_rows(course: Course) -> int:

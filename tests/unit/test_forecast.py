@@ -100,12 +100,31 @@ def test_totals_are_sums_and_a_smaller_batch_saves_activations_only():
     half = Course.load(overrides={"sft": {"batch_size": course.sft.batch_size // 2}})
     one, other = (forecast.forecast(c, SLOW).set_index("stage") for c in (course, half))
     parts = ["weights GB", "gradients + optimizer GB", "activations GB"]
-    assert list(one.index) == ["sft", "grpo", "evaluation"]
+    assert list(one.index) == ["sft", "reward", "dpo", "ppo", "grpo", "evaluation"]
     assert one[parts].sum(axis=1).to_numpy() == pytest.approx(one["total GB"].to_numpy())
     assert other.loc["sft", "activations GB"] == pytest.approx(one.loc["sft", "activations GB"] / 2)
     for part in parts[:2]:
         assert other.loc["sft", part] == one.loc["sft", part]
     assert (one["minutes"] > 0).all()
+
+
+def test_ppo_holds_three_adapters_on_one_base_and_trains_two():
+    rows = forecast.forecast(Course.load(), SLOW).set_index("stage")
+    adapter = 4 * model_size.size(Course.load()).trained / 1e9
+    assert rows.loc["ppo", "weights GB"] == pytest.approx(
+        rows.loc["grpo", "weights GB"] + 2 * adapter)
+    assert rows.loc["ppo", "gradients + optimizer GB"] == pytest.approx(
+        2 * rows.loc["grpo", "gradients + optimizer GB"])
+
+
+def test_pairs_cost_answers_to_write_and_readings_to_learn():
+    def minutes(stage, **changes):
+        course = Course.load(overrides=changes)
+        return forecast.forecast(course, SLOW).set_index("stage").loc[stage, "minutes"]
+
+    assert minutes("reward", pairs={"num_generations": 16}) > minutes("reward")
+    assert minutes("dpo", pairs={"num_generations": 16}) == minutes("dpo")
+    assert minutes("dpo", dpo={"epochs": 2}) == pytest.approx(2 * minutes("dpo"), rel=0.01)
 
 
 def test_full_training_takes_sixteen_bytes_a_parameter():
@@ -120,7 +139,7 @@ def test_a_faster_machine_needs_fewer_minutes_and_16_bits_halve_the_weights():
     fast = machine.Machine("fast", 40.0, 300.0, 3000.0, gpu=True)
     slow_rows, fast_rows = forecast.forecast(course, CARD), forecast.forecast(course, fast)
     assert (fast_rows["minutes"] < slow_rows["minutes"]).all()
-    weights = forecast.forecast(course, CARD)["weights GB"].iloc[2]
+    weights = forecast.forecast(course, CARD).set_index("stage").loc["evaluation", "weights GB"]
     assert weights == pytest.approx(2 * 1_543_714_304 / 1e9)
 
 
