@@ -1,0 +1,122 @@
+"""PPO gone wrong on purpose: one short run a mistake, recorded as curves for notebook 06.
+
+    python -m helpers.ppo_clinic [--seed 0] [--steps 40]
+
+Every run starts from the run's `sft` stage, is paid by rules alone, and differs from `healthy` in
+what PATIENTS says. The rule of the task is always watched, also where it pays nothing: that is how
+a reward which is being cheated is told from one which is earned.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from helpers import losses, models
+from helpers.artifacts import Stage, find, hardware, versions
+from helpers.config import ROOT, Course
+from helpers.data import load_problems
+from helpers.files import listing, read_json, remove, write_json
+from helpers.ppo import AdapterBank, PPOConfig, PPOTrainer
+from helpers.prompts import chat_text, lengths, messages
+from helpers.rewards import reward_functions
+from helpers.verify import extract
+
+FOLDER = ROOT / "data" / "recorded" / "ppo"
+CURVES = {"objective/scores": "paid", "objective/kl": "kl", "completions/mean_length": "length",
+          "policy/entropy_avg": "entropy", "policy/clipfrac_avg": "clipped"}
+PATIENTS = {  # what pays, settings that differ, and in words; "padding" also has a trainer
+    "healthy": ("answer", {}, "paid for right answers"),
+    "padding": ("answer", {}, "advantages whitened over padding too"),
+    "format": ("has_format", {}, "paid for any number after the mark"),
+    "signs": ("equals_signs", {"kl_coef": 0.0}, "paid by the equals sign, KL off"),
+    "signs_kl": ("equals_signs", {"kl_coef": 0.1}, "paid by the equals sign, KL 0.1"),
+}
+
+
+def equals_signs(completions: list[str], **columns) -> list[float]:
+    """A tenth of a point for every "=": meant to reward steps that are shown."""
+    return [0.1 * text.count("=") for text in completions]
+
+
+class PaddedWhitening(PPOTrainer):
+    """The mistake that raises no error: padding counts when advantages are whitened."""
+
+    def roll_out(self, step: int):
+        rollout = super().roll_out(step)
+        raw = rollout.returns - rollout.values  # 0 on padding
+        rollout.advantages = losses.masked_whiten(raw, torch.ones_like(raw)) * rollout.mask
+        return rollout
+
+
+def treat(name: str, course: Course, sft: Path, steps: int, **changes) -> dict:
+    """One patient's run on the merged model at `sft`: what it is, its curves, what it says.
+
+    `changes` win over the course's settings of PPO (prompts_per_step=16, …).
+    """
+    pays, settings, words = PATIENTS[name]
+    tokenizer, base = models.load_tokenizer(course, sft), models.load_model(sft, course)
+    torch.manual_seed(course.seed)
+    bank = AdapterBank(base, models.lora_config(course, r=course.ppo.r,
+                                                lora_alpha=course.ppo.alpha))
+
+    def has_format(completions, **columns):
+        found = [extract(text, course.answer_format, "strict") for text in completions]
+        return [float(answer is not None) for answer in found]
+
+    functions, weights = reward_functions(course)
+    if pays != "answer":
+        functions = [*functions, {"has_format": has_format, "equals_signs": equals_signs}[pays]]
+        weights = [0.0] * len(weights) + [1.0]
+    problems = load_problems(course, "train")
+    rows = [{"prompt": chat_text(tokenizer, messages(one, course)), "answer": one.answer}
+            for one, (prompt, _) in zip(problems, lengths(problems, course, tokenizer), strict=True)
+            if prompt <= course.lengths.prompt]
+    with tempfile.TemporaryDirectory() as folder:
+        args = PPOConfig.from_course(course, **{
+            "value_warmup_steps": 0, "warmup_steps": 0, "output_dir": folder, "max_steps": steps,
+            "save_strategy": "no", "logging_steps": 1, "disable_tqdm": True,
+            **models.trainer_flags(course), **settings, **changes})
+        kind = PaddedWhitening if name == "padding" else PPOTrainer
+        trainer = kind(bank, args, rows, tokenizer, functions, weights)
+        log = trainer.train().log_history
+        said = trainer.collector.sample(trainer.train_rows[:8], course.seed).texts
+    right = f"rewards/{next(iter(course.rewards))}/mean"
+    curves = {new: [row[key] for row in log] for key, new in (CURVES | {right: "right"}).items()}
+    return {"name": name, "words": words, "pays": pays, "settings": settings | changes,
+            "steps": [row["step"] for row in log], "curves": curves, "said": said}
+
+
+def record(course: Course, sft: Stage, steps: int, folder: Path = FOLDER, **changes) -> None:
+    """All patients as `<name>.json`, and last of all `manifest.json` with what they came from."""
+    started = time.time()
+    remove(folder)
+    folder.mkdir(parents=True)
+    for name in PATIENTS:
+        run = treat(name, course, sft.path / "model", steps, **changes)
+        write_json(folder / f"{name}.json", run)
+        print(f"{name}: {(time.time() - started) / 60:.1f} minutes", flush=True)
+    write_json(folder / "manifest.json", {
+        "command": "python -m helpers.ppo_clinic", "sft": sft.run_id, "steps": steps,
+        "fingerprint": course.fingerprint(["ppo"]), "seed": course.seed, "preset": course.preset,
+        "minutes": round((time.time() - started) / 60, 1), "versions": versions(),
+        "hardware": hardware(), "files": listing(folder)})
+
+
+def load(folder: Path = FOLDER) -> dict[str, dict]:
+    """The recorded runs by name; {} where no whole set is recorded."""
+    whole = (folder / "manifest.json").exists()
+    return {name: read_json(folder / f"{name}.json") for name in PATIENTS if whole}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m helpers.ppo_clinic")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--overrides", type=json.loads, default={}, help="settings as JSON")
+    given = parser.parse_args()
+    tiny = Course.load("tiny", "gsm8k", given.seed, given.overrides)
+    record(tiny, find(tiny, "sft"), given.steps)
