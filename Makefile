@@ -7,7 +7,7 @@ TASK ?= gsm8k
 SEED ?= 0
 COURSE := $(RUN) -m helpers.course
 
-.PHONY: course status ladder notebooks readme test fuzz mutants bench lint setup clean
+.PHONY: course status ladder clinic notebooks readme test fuzz mutants bench lint setup clean
 
 course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
 	$(COURSE) run --preset $(PRESET) --task $(TASK) --seed $(SEED)
@@ -17,6 +17,9 @@ status: $(READY)  ## what is made, stale, missing or failed
 
 ladder: $(READY)  ## the course with several seeds, one of them drawn today; checks the claims
 	$(RUN) -m helpers.ladder run --preset $(PRESET) --seeds 0 1 2 date
+
+clinic: $(READY)  ## record PPO gone wrong on purpose, for notebook 06; needs the sft of a run
+	$(RUN) -m helpers.ppo_clinic --seed $(SEED)
 
 notebooks: course  ## put the run's outputs and figures into the notebooks of the project
 	$(RUN) -m helpers.publish --preset $(PRESET) --task $(TASK) --seed $(SEED)

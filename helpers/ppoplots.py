@@ -129,6 +129,31 @@ def diagnostics(curve: pd.DataFrame) -> Figure:
     return fig
 
 
+def by_tenth(values: torch.Tensor, mask: torch.Tensor) -> np.ndarray:
+    """Mean of `values` (B, T) in each tenth of an answer's real tokens, (10,); NaN without any."""
+    place = (mask.cumsum(1) - 1) / mask.sum(1, keepdim=True) * 10
+    real = mask.bool()
+    tenth, known = place[real].long().clamp(max=9).numpy(), values[real].double().numpy()
+    count = np.bincount(tenth, minlength=10)
+    total = np.bincount(tenth, known, minlength=10)
+    return np.divide(total, count, out=np.full(10, np.nan), where=count > 0)
+
+
+def forecasts(lines: Mapping[str, ArrayLike]) -> Figure:
+    """The critic's mean forecast through an answer; `lines`: {name: (10,) as `by_tenth` gives}."""
+    fig, ax = plots.new_figure(height=2.9)
+    told = []
+    looks = zip(lines.items(), plots.COLOURS, plots.DASHES, "osD", strict=False)
+    for (name, values), colour, dashes, marker in looks:
+        ax.plot(np.arange(5, 100, 10), values, color=colour, linestyle=dashes, marker=marker,
+                markersize=5, label=f"{name} in the end")
+        told.append(f"{name} from {values[0]:.2f} to {values[-1]:.2f}")
+    ax.set(xlabel="place in the answer, %", ylabel="forecast, reward points")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    fig.set_label(f"Mean forecast from the first to the last tenth of answers: {', '.join(told)}.")
+    return fig
+
+
 def reward_parts(curve: pd.DataFrame, parts: Mapping[str, tuple[str, str]]) -> Figure:
     """A panel a part of the score; `parts`: {column: (title, unit)}."""
     fig, axes = plots.new_figure(len(parts), 3.7 * len(parts), 2.8)

@@ -15,7 +15,8 @@ URL = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["R
 REPOSITORY = URL.removeprefix("https://github.com/")
 EXPECTED = [
     "00_start_here", "01_explore_the_data", "02_verify_and_reward", "03_supervised_finetuning",
-    "07_grpo", "08_evaluation", "A1_pretraining_the_tiny_base",
+    "04_reward_model", "05_dpo", "06_ppo", "07_grpo", "08_evaluation",
+    "A1_pretraining_the_tiny_base",
 ]
 notebooks = pytest.mark.parametrize("path", PATHS, ids=NAMES)
 
