@@ -38,8 +38,8 @@ def credit(tokens: Sequence[str], rewards: Sequence[float], values: Sequence[flo
 
     fig, (top, bottom) = plots.new_figure(1, 7.0, 4.4, rows=2)
     places = np.arange(len(tokens))
-    top.bar(places, rewards, 0.5, color=plots.SKY, label="reward")
     top.plot(places, values, "o-", color=plots.BLUE, drawstyle="steps-mid", label="forecast V")
+    top.plot(places, rewards, "D", color=plots.ORANGE, markersize=6, label="reward")
     found = advantages(lam)
     bottom.bar(places, found, 0.5, color=np.where(found < 0, plots.VERMILLION, plots.GREEN),
                label=f"lambda {lam:.2f}")
@@ -80,9 +80,11 @@ def clipped_objective(epsilon: float = 0.2) -> Figure:
 def memory(parts: Mapping[str, Mapping[str, float]]) -> Figure:
     """Stacked megabytes; `parts`: {way: {"base": …, "policy": …, …}}."""
     fig, ax = plots.new_figure(height=2.0)
-    names = list(dict.fromkeys(name for way in parts.values() for name in way))
+    names = dict.fromkeys(name for way in parts.values() for name in way)
+    names = sorted(names, key=lambda name: name != "base")  # at the left, in grey
     left = np.zeros(len(parts))
-    for name, colour in zip(names, (plots.GREY, *plots.COLOURS), strict=False):
+    colours = (plots.GREY, *plots.COLOURS) if names[0] == "base" else plots.COLOURS
+    for name, colour in zip(names, colours, strict=False):
         width = np.array([way.get(name, 0.0) for way in parts.values()])
         ax.barh(list(parts), width, 0.6, left=left, color=colour, label=name, edgecolor="white")
         left += width

@@ -25,8 +25,8 @@ def heights(ax):
 def test_credit_is_the_advantage_of_each_token(lam, expected):
     fig = ppoplots.credit(TOKENS, REWARDS, VALUES, 1.0, lam)
     top, bottom = fig.axes
-    assert heights(bottom) == pytest.approx(expected) and heights(top) == REWARDS
-    assert list(top.lines[0].get_ydata()) == VALUES
+    assert heights(bottom) == pytest.approx(expected)
+    assert [list(line.get_ydata()) for line in top.lines[:2]] == [VALUES, REWARDS]
     assert f"lambda {lam:.2f}: a {expected[0]:+.2f}, b" in said(fig)
 
 
@@ -49,6 +49,7 @@ def test_the_clip_is_flat_on_the_right_sides_only():
 def test_memory_adds_up():
     fig = ppoplots.memory({"four": {"policy": 2.0, "value": 2.0}, "one": {"base": 2.0, "value": 1}})
     assert said(fig) == "Weights in memory: four 4.0 MB, one 3.0 MB."
+    assert fig.axes[0].get_legend().get_texts()[0].get_text() == "base"
     ends = {(bar.get_y(), bar.get_x() + bar.get_width()) for bar in fig.axes[0].patches}
     assert {round(end, 6) for _, end in ends} >= {2.0, 3.0, 4.0}
 
