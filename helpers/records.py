@@ -105,33 +105,37 @@ def _start(record: Record, words: int = 9) -> str:
 def browse(records: Sequence[Record] | Mapping[str, Sequence[Record]], static: int = 8) -> None:
     """Show a slider over all these records, and below it the first `static` ones to unfold.
 
-    Of several sets, {name: records}, a menu chooses the one to browse. Where no widget can live (a
-    page on the web, a printout) the lower part is all there is.
+    Of several sets, {name: records}, a menu chooses the one to browse; each keeps its place. Where
+    no widget can live (a page on the web, a printout) the lower part is all there is.
     """
     import ipywidgets
 
     sets = records if isinstance(records, Mapping) else {"": records}
     names = list(sets)
     menu = ipywidgets.Dropdown(options=names, value=names[0], description="data set")
-    slider = ipywidgets.IntSlider(1, 1, len(sets[names[0]]), description="record",
-                                  layout=ipywidgets.Layout(width="95%"))
-    page = ipywidgets.HTML(record_html(sets[names[0]][0]))
+    # One a set: in the browser a slider whose end is changed keeps its old one for the End key.
+    sliders = {name: ipywidgets.IntSlider(1, 1, len(some), description="record",
+                                          layout=ipywidgets.Layout(width="95%"))
+               for name, some in sets.items()}
+    page = ipywidgets.HTML()
+    box = ipywidgets.VBox([])
 
-    def turn(change: dict) -> None:
-        page.value = record_html(sets[menu.value][slider.value - 1])
+    def turn(change: dict | None = None) -> None:
+        page.value = record_html(sets[menu.value][sliders[menu.value].value - 1])
 
-    def choose(change: dict) -> None:
-        slider.value, slider.max = 1, len(sets[change["new"]])
-        turn(change)
+    def choose(change: dict | None = None) -> None:
+        box.children = [*([menu] if len(sets) > 1 else []), sliders[menu.value], page]
+        turn()
 
-    slider.observe(turn, "value")
+    choose()
     menu.observe(choose, "value")
-    box = ipywidgets.VBox([menu, slider, page] if len(sets) > 1 else [slider, page])
+    for slider in sliders.values():
+        slider.observe(turn, "value")
     view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
-    counted = ", ".join(f"{len(some)} records{f' of {name}' if name else ''}"
-                        for name, some in sets.items())
+    shown = (f"a menu of {len(sets)} data sets and a slider over their records" if len(sets) > 1
+             else f"a slider over {len(sets[names[0]])} records")
     display({"application/vnd.jupyter.widget-view+json": view,
-             "text/plain": f"(a slider over {counted}, live in Jupyter or Colab)"}, raw=True)
+             "text/plain": f"({shown}: live in Jupyter or Colab)"}, raw=True)
     for name, some in sets.items():
         parts = records_html(some[:static], unfolded=0 if name else 1)
         if name:

@@ -248,6 +248,45 @@ def test_the_best_of_n_follows_from_the_scores(run_folder):
     assert shown == pytest.approx(sum(firsts) / len(rows), abs=0.01)  # ties share their credit
 
 
+def test_the_reward_model_judges_and_not_by_length(run_folder):
+    metrics = runs.read(run_folder / "reward" / "metrics.json")
+    assert metrics["shorter_wins"] == pytest.approx(0.5, abs=0.02)
+    assert metrics["pair_accuracy"]["accuracy"] >= 0.75
+    assert metrics["length_matched"]["accuracy"] >= 0.70
+    assert abs(metrics["score_and_length"]) < metrics["score_and_truth"]
+    assert metrics["best_of_minus"]["mean"]["ci95"][0] > 0
+
+
+def test_the_accuracy_of_the_reward_model_is_that_of_its_scores(run_folder):
+    """Counted here from the saved scores, pair by pair."""
+    rows = {row["id"]: row for row in runs.read(run_folder / "reward" / "samples.jsonl")}
+    won = []
+    for pair in runs.read(run_folder / "pairs" / "held_out.jsonl"):
+        row = rows[pair["id"]]
+        good, bad = (row["scores"][row["completions"].index(pair[side])]
+                     for side in ("chosen", "rejected"))
+        won.append(good > bad)
+    shown = runs.read(run_folder / "reward" / "metrics.json")["pair_accuracy"]
+    assert shown["pairs"] == len(won)
+    assert shown["accuracy"] == pytest.approx(sum(won) / len(won), abs=0.01)
+
+
+def test_a_poor_judge_is_optimised_too_far(run_folder):
+    """The head's score keeps rising with n while its choice gets worse."""
+    scores, right = runs.read(run_folder / "reward" / "metrics.json")["over_optimisation"]["head"]
+    assert scores == sorted(scores) and max(right) - right[-1] > 0.1
+
+
+def test_ppo_started_on_policy_and_left_its_base_alone(run_folder, course):
+    metrics = runs.read(run_folder / "ppo" / "metrics.json")
+    assert metrics["first_ratio_off"] <= 1e-6
+    curve = runs.curve(course["artifacts"], "ppo")
+    assert curve["objective/kl"].iloc[-1] > curve["objective/kl"].iloc[0]
+    assert curve["policy/clipfrac_avg"].max() < 0.2
+    rule = curve["rewards/exact_answer/mean"]
+    assert rule.iloc[-8:].mean() > rule.iloc[:8].mean()
+
+
 def test_dpo_starts_at_a_coin_and_puts_pairs_in_order(run_folder):
     metrics = runs.read(run_folder / "dpo" / "metrics.json")
     assert metrics["first_loss"] == pytest.approx(0.6931, abs=1e-3)

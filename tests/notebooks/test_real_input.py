@@ -20,7 +20,7 @@ def few(real_data, **model):
         "sft": {"max_steps": 3, "batch_size": 4, "gradient_accumulation_steps": 1,
                 "save_steps": 2, "logging_steps": 1},
         "grpo": {"max_steps": 2, "prompts_per_step": 2, "num_generations": 4, "save_steps": 1},
-        "evaluation": {"few_shot": 1},
+        "evaluation": {"few_shot": 1, "rungs": ["sft", "grpo"]},
         "model": model,
     }
 
@@ -53,6 +53,37 @@ def test_real_rows_go_through_every_notebook(REAL_DATA, tmp_path, preset):  # no
     assert (folder / "grpo" / "model" / "model.safetensors").exists()
     board = runs.read(tmp_path / preset / "scoreboard.json")
     assert [row["stage"] for row in board["rows"]] == ["base", "base_few_shot", "sft", "grpo"]
+
+
+COLAB = {  # a model that is sometimes right after a few steps, on rows of the hub's columns
+    "model": {"name": "data/tiny/base", "precision": "float32"},
+    "dataset": {"path": "data/tiny/gsm8k"},
+    "lengths": {"prompt": 128, "completion": 104},
+    "data": {"train": 1200, "validation": 48, "test": 8},
+    "sft": {"max_steps": 40, "batch_size": 16, "gradient_accumulation_steps": 2,
+            "learning_rate": 0.0003},
+    "pairs": {"problems": 64},
+    "reward_model": {"max_steps": 2, "batch_size": 4, "gradient_accumulation_steps": 2},
+    "dpo": {"max_steps": 2},
+    "ppo": {"max_steps": 2, "prompts_per_step": 16, "minibatch_size": 8, "micro_batch_size": 4,
+            "value_warmup_steps": 1, "save_steps": 1},
+    "grpo": {"max_steps": 1, "prompts_per_step": 4},
+    "evaluation": {"few_shot": 1},
+}
+
+
+def test_preset_colab_climbs_every_rung(tmp_path):
+    """Reward model, DPO and PPO need a model that is right at times: the tiny base on its own rows,
+    with the settings of Colab but for sizes and steps."""
+    runs.run_course(tmp_path, COLAB, preset="colab", only="08")
+    board = runs.read(tmp_path / "colab" / "scoreboard.json")
+    stages = ["base", "base_few_shot", "sft", "dpo", "ppo", "grpo"]
+    assert [row["stage"] for row in board["rows"]] == stages
+    folder = tmp_path / "colab" / "gsm8k-s0"
+    settings = runs.read(folder / "ppo" / "manifest.json")["settings"]
+    assert settings["preset"] == "colab" and settings["ppo"]["max_steps"] == 2
+    steps = runs.curve(tmp_path, "ppo", "colab/gsm8k-s0")["step"].tolist()
+    assert steps == [1, 2]
 
 
 def test_the_course_ships_no_real_row(REAL_DATA):  # noqa: N803

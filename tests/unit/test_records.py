@@ -114,19 +114,22 @@ def test_a_menu_chooses_among_several_sets(monkeypatch):
     monkeypatch.setattr(ipywidgets, "VBox", lambda parts: boxes.append(real(parts)) or boxes[0])
     monkeypatch.setattr(records, "display", lambda what, **options: shown.append(what))
     records.browse({"problems": [PROBLEM] * 9, "chats": [CHAT], f"pairs{EVIL}": [PAIR, PAIR]}, 2)
-    menu, slider, page = boxes[0].children
-    assert menu.options == ("problems", "chats", f"pairs{EVIL}") and slider.max == 9
-    slider.value = 7
+    menu, first, page = boxes[0].children
+    assert menu.options == ("problems", "chats", f"pairs{EVIL}") and first.max == 9
+    first.value = 7
     menu.value = f"pairs{EVIL}"
+    menu, slider, page = boxes[0].children
     assert (slider.value, slider.max) == (1, 2) and "✓ chosen" in page.value
     menu.value = "chats"
-    assert (slider.value, slider.max) == (1, 1) and "Two." in page.value
+    assert boxes[0].children[1].max == 1 and "Two." in page.value
     assert "<script" not in page.value
     menu.value = "problems"
-    slider.value = 9
+    assert boxes[0].children[1] is first and first.value == 7, "the set's place is kept"
+    first.value = 9
     assert "How many?" in page.value
     widget, *static = shown
-    assert "9 records of problems, 1 records of chats" in widget["text/plain"]
+    assert widget["text/plain"] == ("(a menu of 3 data sets and a slider over their records: live "
+                                    "in Jupyter or Colab)")
     assert [part.data.count("<details") for part in static] == [3, 2, 3]  # one more around them
     assert not any("<script" in part.data for part in static)
 
