@@ -173,6 +173,10 @@ def _load(name: str, course: Course, quantization: str, full: bool,
         # gradient, and no gradient flows through the packed layer when training goes on.
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             layer.support_avx512bf16_for_cpu = False
+            if model.device.type == "cpu" and layer.in_features % 64:
+                raise ModelError(f"{name}: a layer has {layer.in_features} inputs. On CPUs 4-bit "
+                                 f"weights come back wrong unless that is a multiple of 64. Use "
+                                 f"model.quantization='none'.")
     _end_at_turn(model, name, course)
     return model.eval()
 

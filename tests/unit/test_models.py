@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 from peft import get_peft_model
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 from trl import GRPOConfig, SFTConfig
 
 from helpers import models
@@ -80,8 +80,18 @@ def test_merge_and_save_gives_a_plain_model_with_the_same_answers(adapted, tmp_p
     assert all(torch.equal(value, before[name]) for name, value in weights(adapted).items())
 
 
+def test_a_width_that_4_bits_get_wrong_on_a_cpu_is_refused(tmp_path):
+    """bitsandbytes 0.50.2 reads rows of 96 weights back as other numbers, without a word."""
+    config = Qwen2Config(hidden_size=96, intermediate_size=192, num_hidden_layers=1,
+                         num_attention_heads=2, num_key_value_heads=1, vocab_size=2048)
+    Qwen2ForCausalLM(config).save_pretrained(tmp_path)
+    models.load_tokenizer(Course.load()).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="96 inputs.*multiple of 64.*quantization='none'"):
+        models.load_model(tmp_path, Course.load(), "4bit")
+
+
 def test_four_bit_base_trains_lora_and_refuses_to_merge():
-    course = course_with()
+    course = Course.load()
     base = models.load_base(course, quantization="4bit")
     model = get_peft_model(base, models.lora_config(course, r=4))
     model(input_ids=IDS, labels=IDS).loss.backward()

@@ -7,8 +7,8 @@ import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from helpers import losses
-from helpers.config import ROOT
+from helpers import losses, models
+from helpers.config import ROOT, Course
 from helpers.ppo import AdapterBank, AdapterError, PPOConfig, PPOError, PPOTrainer, Rollout
 from helpers.rewards import RewardError
 
@@ -233,6 +233,21 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(trained, tokenizer, tmp_
     assert again.bank.digest("policy") == trained["after"]["policy"]
     assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == [
         "checkpoint-2", "checkpoint-3"]
+
+
+def test_a_4_bit_base_is_trained_on_and_left_alone(tokenizer, tmp_path):
+    """Its adapters cannot be merged exactly: the policy samples unmerged."""
+    base = models.load_model(BASE, Course.load(), "4bit")
+    trainer = make(tokenizer, tmp_path, base=base, max_steps=1)
+    rollout = trainer.roll_out(0)
+    with trainer.bank.role("policy"):
+        for batch in trainer.collector.batches(rollout):
+            now = trainer.collector.opinion("policy", batch)[0]
+            assert ((now - batch.of(rollout.logp)) * batch.mask).abs().max() <= 1e-6
+    before = {role: trainer.bank.digest(role) for role in ("base", *trainer.bank.roles)}
+    trainer.train()
+    changed = {role for role in before if trainer.bank.digest(role) != before[role]}
+    assert changed == {"policy", "value"}
 
 
 def test_in_the_warm_up_only_the_critic_learns(tokenizer, tmp_path):
