@@ -146,6 +146,27 @@ def test_the_value_starts_as_the_reward_model(tokenizer, tmp_path, reward_folder
         torch.testing.assert_close(value, rollout.parts["reward_model"][batch.rows])
 
 
+def test_a_judge_without_a_head_scores_by_the_mean_log_probability(tokenizer, tmp_path):
+    torch.manual_seed(7)
+    model = get_peft_model(base_model(), lora())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.05)
+    model.save_pretrained(tmp_path / "judge")
+    trainer = make(tokenizer, tmp_path / "run", tmp_path / "judge", temperature=2.0)
+    rollout = trainer.roll_out(0)
+    alone = PeftModel.from_pretrained(base_model(), tmp_path / "judge").eval()
+    for row, score in enumerate(rollout.parts["reward_model"]):
+        expected = one_by_one(alone, rollout, row).mean().detach()
+        torch.testing.assert_close(score, expected, atol=2e-5, rtol=0)
+    assert rollout.parts["reward_model"].std() > 0.01
+    weights = [{name.replace(role, ""): weight for name, weight in trainer.bank.named_parameters()
+                if f".{role}." in name and "lora" in name} for role in ("reward", "value")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert not trainer.bank.heads["value"].weight.any()
+
+
 def gradients(trainer, rollout):
     """The gradient of every trained weight after one minibatch of all rows."""
     trainer.bank.zero_grad()
