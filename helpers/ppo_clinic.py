@@ -101,7 +101,7 @@ def record(course: Course, sft: Stage, steps: int, folder: Path = FOLDER, **chan
         print(f"{name}: {(time.time() - started) / 60:.1f} minutes", flush=True)
     write_json(folder / "manifest.json", {
         "command": "python -m helpers.ppo_clinic", "sft": sft.run_id, "steps": steps,
-        "fingerprint": course.fingerprint(["ppo"]), "seed": course.seed, "preset": course.preset,
+        "seed": course.seed, "preset": course.preset, "ppo": course.ppo.model_dump(),
         "minutes": round((time.time() - started) / 60, 1), "versions": versions(),
         "hardware": hardware(), "files": listing(folder)})
 

@@ -8,6 +8,7 @@ import torch
 from helpers import losses, ppo_clinic
 from helpers.artifacts import Stage
 from helpers.config import ROOT, Course
+from helpers.files import damage, read_json
 from helpers.ppo import PPOTrainer
 
 BASE = ROOT / "data" / "tiny" / "base"
@@ -71,3 +72,14 @@ def test_what_is_recorded_can_be_loaded_and_half_a_record_is_none(course, tmp_pa
     assert set(manifest["files"]) == {f"{name}.json" for name in ppo_clinic.PATIENTS}
     (folder / "manifest.json").unlink()
     assert ppo_clinic.load(folder) == {}
+
+
+def test_the_recorded_runs_are_whole():
+    runs = ppo_clinic.load()
+    if not runs:
+        pytest.skip("nothing recorded: python -m helpers.ppo_clinic")
+    manifest = read_json(ppo_clinic.FOLDER / "manifest.json")
+    assert damage(ppo_clinic.FOLDER, manifest["files"]) is None
+    for name, one in runs.items():
+        assert one["name"] == name and one["words"] == ppo_clinic.PATIENTS[name][2]
+        assert {len(values) for values in one["curves"].values()} == {manifest["steps"]}
