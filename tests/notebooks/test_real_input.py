@@ -68,7 +68,7 @@ COLAB = {  # a model that is sometimes right after a few steps, on rows of the h
     "ppo": {"max_steps": 2, "prompts_per_step": 16, "minibatch_size": 8, "micro_batch_size": 4,
             "value_warmup_steps": 1, "save_steps": 1},
     "grpo": {"max_steps": 1, "prompts_per_step": 4},
-    "evaluation": {"few_shot": 1},
+    "evaluation": {"n": 4, "few_shot": 1},
 }
 
 
