@@ -1,13 +1,16 @@
 """LoRA adapters as folders: read one, see that it belongs to this base, put it on a model."""
 
 import hashlib
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from helpers.files import remove
 
 HEAD = "score.weight"  # of a reward model with a head of its own
 
@@ -77,6 +80,21 @@ def _content(folder: Path) -> str:
         with file.open("rb") as stream:
             total.update(hashlib.file_digest(stream, "sha256").digest())
     return total.hexdigest()
+
+
+def causal(config: LoraConfig) -> LoraConfig:
+    """The same adapter for a causal language model, without a head of its own, to be trained."""
+    return replace(config, task_type="CAUSAL_LM", modules_to_save=None, inference_mode=False)
+
+
+def save_adapter(model: PeftModel, name: str, folder: str | Path) -> None:
+    """One adapter of a model as a peft folder of its own, whole or not at all."""
+    folder, partial = Path(folder), Path(f"{folder}.partial")
+    remove(partial)
+    model.save_pretrained(partial, selected_adapters=[name])
+    remove(folder)
+    os.replace(partial / name, folder)
+    remove(partial)
 
 
 def digest(weights: list[Tensor]) -> str:

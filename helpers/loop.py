@@ -20,6 +20,13 @@ from transformers.trainer_callback import CallbackHandler, ProgressCallback
 from helpers import checkpoints
 
 
+def dice(seed: int, *place: int) -> torch.Generator:
+    """A generator of its own for one place of a run: a resumed run throws the same."""
+    for part in place:
+        seed = seed * 1_000_003 + part
+    return torch.Generator().manual_seed(seed % 2**63)
+
+
 class TrainingLoop:
     """Runs `training_step` to `args.max_steps`; a subclass says what a step does.
 

@@ -147,3 +147,12 @@ def within_lengths(
     if report := getattr(records, "report", None):
         kept.report = report.shortened(len(kept), too_long)
     return kept, too_long
+
+
+def encode_prompts(tokenizer, prompts: Sequence[str], limit: int) -> list[list[int]]:
+    """Token ids of prompt texts; ValueError names the first that is longer than `limit`."""
+    ids = tokenizer(list(prompts), add_special_tokens=False)["input_ids"] if prompts else []
+    if long := [place for place, row in enumerate(ids) if len(row) > limit]:
+        raise ValueError(f"prompt {long[0]} has {len(ids[long[0]])} tokens, more than the limit of "
+                         f"{limit}. Leave such rows out: a cut question is another question.")
+    return ids

@@ -23,20 +23,12 @@ from helpers import losses, models
 from helpers.adapters import HEAD, AdapterError, read_adapter
 from helpers.config import Course
 from helpers.prompts import END_OF_TURN, START_OF_TURN, chat_text
+from helpers.rows import logprobs
 from helpers.sampling import batches
 
 
 class RewardModelError(RuntimeError):
     """A text that cannot be scored or a score that is no number: which, and what to do."""
-
-
-def hidden_states(model: torch.nn.Module, ids: Tensor, places: Tensor) -> Tensor:
-    """Last hidden states (B, P, H) of a causal language model at `places` (B, P) of ids (B, L).
-
-    Rows are padded on the right: no real token ever looks at padding, so no mask is needed.
-    """
-    states = getattr(model, model.base_model_prefix)(input_ids=ids, use_cache=False)[0]
-    return states.gather(1, places.unsqueeze(-1).expand(-1, -1, states.size(-1)))
 
 
 class LikelihoodJudge(PeftModelForCausalLM):
@@ -69,9 +61,8 @@ class LikelihoodJudge(PeftModelForCausalLM):
         places = torch.arange(int(starts.min()), input_ids.size(1), device=input_ids.device)
         places = places.expand(len(input_ids), -1)
         mask = attention_mask[:, places[0]] * (places >= starts[:, None])
-        base = self.get_base_model()
-        logits = base.get_output_embeddings()(hidden_states(base, input_ids, places - 1))
-        logp = losses.token_logprobs(logits.float(), input_ids.gather(1, places))
+        logp, _ = logprobs(self.get_base_model(), input_ids, places - 1,
+                           input_ids.gather(1, places))
         return SequenceClassifierOutput(
             logits=self.beta * losses.masked_mean(logp, mask, dim=1)[:, None])
 

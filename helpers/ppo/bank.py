@@ -10,20 +10,16 @@ checkpointing computes its forward pass again, with whatever adapter is active *
 sets every flag itself, and each branch must run its backward pass before the next switch.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
-import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 
-from helpers import adapters, losses, models
-from helpers.adapters import Adapter, AdapterError, read_adapter
-from helpers.files import remove
-from helpers.reward_model import hidden_states
+from helpers import adapters, models
+from helpers.adapters import Adapter, AdapterError, causal, read_adapter
+from helpers.rows import hidden_states, logprobs
 
 ROLES = ("policy", "value", "reference", "reward")
 TRAINED = ("policy", "value")
@@ -45,7 +41,7 @@ class AdapterBank(nn.Module):
         start = None if isinstance(policy, LoraConfig) else read_adapter(policy, base)
         judge = read_adapter(reward, base) if reward else None
         self.model: PeftModel = get_peft_model(
-            base, _causal(start.config if start else policy), adapter_name="policy")
+            base, causal(start.config if start else policy), adapter_name="policy")
         self.has_reference_adapter, self.has_reward = start is not None, judge is not None
         self.heads = nn.ModuleDict({"value": _head(base)})
         if start:
@@ -55,7 +51,7 @@ class AdapterBank(nn.Module):
             self._add("reward", judge)
             self._add("value", judge)
         else:
-            self.model.add_adapter("value", _causal(start.config if start else policy))
+            self.model.add_adapter("value", causal(start.config if start else policy))
         if gradient_checkpointing:
             base.gradient_checkpointing_enable({"use_reentrant": False})
             base.config.use_cache = False
@@ -64,7 +60,7 @@ class AdapterBank(nn.Module):
 
     def _add(self, role: str, adapter: Adapter) -> None:
         """A role with a copy of an adapter, and of its head, if it has one."""
-        self.model.add_adapter(role, _causal(adapter.config))
+        self.model.add_adapter(role, causal(adapter.config))
         adapter.onto(self.model, role)
         if adapter.score is not None:
             self.heads[role] = _head(self.model.get_base_model())
@@ -108,16 +104,8 @@ class AdapterBank(nn.Module):
 
     def logprobs(self, ids: Tensor, places: Tensor, targets: Tensor, temperature: float = 1.0
                  ) -> tuple[Tensor, Tensor]:
-        """Log-probability of each target under the active role, and entropy (no gradient), (B, T).
-
-        targets (B, T) are the tokens that follow `places` (B, T) of ids (B, L).
-        """
-        base = self.model.get_base_model()
-        logits = base.get_output_embeddings()(hidden_states(base, ids, places)).float()
-        logits = logits / temperature
-        with torch.no_grad():
-            entropy = losses.entropy(logits)
-        return losses.token_logprobs(logits, targets), entropy
+        """Log-probability of each target under the active role, and entropy: helpers.rows."""
+        return logprobs(self.model.get_base_model(), ids, places, targets, temperature)
 
     def numbers(self, role: str, ids: Tensor, places: Tensor) -> Tensor:
         """What the role's head says at `places`, (B, P): forecasts of value, scores of reward."""
@@ -133,15 +121,6 @@ class AdapterBank(nn.Module):
             else:
                 with models.merged_copy(self.model):
                     yield self.model
-
-    def save(self, role: str, folder: str | Path) -> None:
-        """A role's adapter as a peft folder of its own."""
-        folder, partial = Path(folder), Path(f"{folder}.partial")
-        remove(partial)
-        self.model.save_pretrained(partial, selected_adapters=[role])
-        remove(folder)
-        os.replace(partial / role, folder)
-        remove(partial)
 
     def digest(self, role: str) -> str:
         """sha256 of a role's weights ("base": of the shared ones)."""
@@ -159,8 +138,3 @@ def _head(base: nn.Module) -> nn.Linear:
     head = nn.Linear(base.config.hidden_size, 1, bias=False, device=base.device)
     nn.init.zeros_(head.weight)
     return head
-
-
-def _causal(config: LoraConfig) -> LoraConfig:
-    """The same adapter for a causal language model, without a head of its own, to be trained."""
-    return replace(config, task_type="CAUSAL_LM", modules_to_save=None, inference_mode=False)

@@ -11,18 +11,12 @@ from helpers import losses, sampling
 from helpers.ppo.bank import AdapterBank
 from helpers.ppo.config import PPOConfig
 from helpers.ppo.rollout import MicroBatch, Rollout
+from helpers.prompts import encode_prompts
 from helpers.rewards import add_up
 
 
 class PPOError(RuntimeError):
     """Training cannot go on: one line with what happened, where, and what to do."""
-
-
-def dice(seed: int, *place: int) -> torch.Generator:
-    """A generator of its own for one place of the run: a resumed run throws the same."""
-    for part in place:
-        seed = seed * 1_000_003 + part
-    return torch.Generator().manual_seed(seed % 2**63)
 
 
 class Collector:
@@ -39,14 +33,9 @@ class Collector:
 
     def encode(self, rows: Sequence[dict]) -> list[dict]:
         """The rows with "ids", their prompts' tokens; a prompt over the limit is an error."""
-        rows = [{**row, "ids": self.tokenizer(row["prompt"], add_special_tokens=False)["input_ids"]}
-                for row in rows]
-        limit = self.args.max_prompt_length
-        if long := [(i, len(row["ids"])) for i, row in enumerate(rows) if len(row["ids"]) > limit]:
-            raise PPOError(f"prompt {long[0][0]} has {long[0][1]} tokens, more than "
-                           f"max_prompt_length, {limit}. Leave such rows out: a cut question is "
-                           f"another question.")
-        return rows
+        ids = encode_prompts(self.tokenizer, [row["prompt"] for row in rows],
+                             self.args.max_prompt_length)
+        return [{**row, "ids": one} for row, one in zip(rows, ids, strict=True)]
 
     def sample(self, rows: Sequence[dict], seed: int) -> Rollout:
         """One completion for each row, scored."""

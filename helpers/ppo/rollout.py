@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from helpers.rows import Rows
+
 
 @dataclass
 class Rollout:
@@ -57,36 +59,20 @@ class Rollout:
         return self._pieces
 
 
-class MicroBatch:
-    """Some rows of a rollout as tensors, cut to the longest of them.
-
-    ids (b, L): prompt and completion without a gap, padded right. places (b, t): where the hidden
-    state stands that predicts each completion token; targets (b, t): those tokens; mask (b, t).
-    """
+class MicroBatch(Rows):
+    """Some rows of a rollout as tensors, cut to the longest of them; `mask` is the rollout's."""
 
     def __init__(self, rollout: Rollout, rows: list[int], device: torch.device):
+        super().__init__([rollout.prompts[row] for row in rows],
+                         [rollout.completions[row] for row in rows], device)
         self.rows = torch.tensor(rows)
-        texts = [rollout.prompts[row] + rollout.completions[row] for row in rows]
-        self.ids = _padded(texts)
-        self.targets = _padded([rollout.completions[row] for row in rows])
-        self.width = self.targets.size(1)
-        self.mask = rollout.mask[self.rows, :self.width]
-        first = torch.tensor([[len(rollout.prompts[row]) - 1] for row in rows])
-        self.places = (first + torch.arange(self.width)).clamp(max=self.ids.size(1) - 1)
-        self.last = torch.tensor([[len(text) - 1] for text in texts])  # (b, 1)
-        for name in ("ids", "targets", "mask", "places", "last"):
-            setattr(self, name, getattr(self, name).to(device))
+        self.mask = self.of(rollout.mask)
 
     def of(self, values: Tensor) -> Tensor:
         """These rows of a (B, T) tensor, cut to this batch's width."""
-        return values[self.rows, :self.width].to(self.mask.device)
+        return values[self.rows, :self.width].to(self.ids.device)
 
     def into(self, values: Tensor, part: Tensor) -> None:
         """Write this batch's (b, t) into its rows of a (B, T) tensor; padding stays as it is."""
         width = part.size(1)
         values[self.rows, :width] = (part.float() * self.mask[:, :width]).cpu()
-
-
-def _padded(rows: list[list[int]]) -> Tensor:
-    width = max(map(len, rows))
-    return torch.tensor([row + [0] * (width - len(row)) for row in rows])

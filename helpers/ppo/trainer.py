@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from helpers import losses
-from helpers.loop import TrainingLoop
+from helpers.adapters import save_adapter
+from helpers.loop import TrainingLoop, dice
 from helpers.ppo.bank import TRAINED, AdapterBank
-from helpers.ppo.collect import Collector, PPOError, dice
+from helpers.ppo.collect import Collector, PPOError
 from helpers.ppo.config import PPOConfig
 from helpers.ppo.rollout import MicroBatch, Rollout
 
@@ -157,4 +158,4 @@ class PPOTrainer(TrainingLoop):
 
     def save_model(self, folder: str | Path) -> None:
         """The policy's adapter as a peft folder, which loads onto the base."""
-        self.bank.save("policy", folder)
+        save_adapter(self.bank.model, "policy", folder)

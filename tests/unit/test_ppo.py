@@ -306,7 +306,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tokenizer, tmp_path):
 
 
 def test_a_prompt_over_the_limit_is_refused(tokenizer, tmp_path):
-    with pytest.raises(PPOError, match=r"prompt 1 has \d+ tokens, more than max_prompt_length, 6"):
+    with pytest.raises(ValueError, match=r"prompt 1 has \d+ tokens, more than the limit of 6"):
         make(tokenizer, tmp_path, dataset=[{"prompt": "2"}, {"prompt": QUESTIONS[0]}],
              max_prompt_length=6)
 

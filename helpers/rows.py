@@ -1,0 +1,57 @@
+"""Prompts with their completions as tensors, and what a causal language model says of them.
+
+Rows are padded on the right: no real token ever looks at padding, so no attention mask is needed.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from helpers import losses
+
+
+class Rows:
+    """b completions of up to t tokens, each behind its prompt.
+
+    ids (b, L): prompt and completion without a gap. places (b, t): where the hidden state stands
+    that predicts each completion token; targets (b, t): those tokens; mask (b, t): 1 on real ones;
+    last (b, 1): the place of the last token.
+    """
+
+    def __init__(self, prompts: Sequence[list[int]], completions: Sequence[list[int]],
+                 device: torch.device | str = "cpu"):
+        texts = [prompt + completion
+                 for prompt, completion in zip(prompts, completions, strict=True)]
+        lengths = torch.tensor([[len(completion)] for completion in completions])
+        self.ids, self.targets = padded(texts).to(device), padded(completions).to(device)
+        self.width = self.targets.size(1)
+        steps = torch.arange(self.width)
+        self.mask = (steps < lengths).float().to(device)
+        first = torch.tensor([[len(prompt) - 1] for prompt in prompts])
+        self.places = (first + steps).clamp(max=self.ids.size(1) - 1).to(device)
+        self.last = (first + lengths).to(device)
+
+
+def padded(rows: Sequence[list[int]]) -> Tensor:
+    """(rows, longest), filled up with 0 on the right."""
+    width = max(map(len, rows))
+    return torch.tensor([row + [0] * (width - len(row)) for row in rows])
+
+
+def hidden_states(model: nn.Module, ids: Tensor, places: Tensor) -> Tensor:
+    """Last hidden states (B, P, H) of a language model at `places` (B, P) of ids (B, L)."""
+    states = getattr(model, model.base_model_prefix)(input_ids=ids, use_cache=False)[0]
+    return states.gather(1, places.unsqueeze(-1).expand(-1, -1, states.size(-1)))
+
+
+def logprobs(model: nn.Module, ids: Tensor, places: Tensor, targets: Tensor,
+             temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Log-probability of each target, and entropy (no gradient), (B, P) each.
+
+    targets (B, P) are the tokens that follow `places` (B, P) of ids (B, L).
+    """
+    logits = model.get_output_embeddings()(hidden_states(model, ids, places)).float() / temperature
+    with torch.no_grad():
+        entropy = losses.entropy(logits)
+    return losses.token_logprobs(logits, targets), entropy
