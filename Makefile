@@ -6,6 +6,7 @@ PRESET ?= tiny
 TASK ?= gsm8k
 SEED ?= 0
 COURSE := $(RUN) -m helpers.course
+TRL := .venv-trl/ready
 
 .PHONY: course status ladder clinic notebooks readme test fuzz mutants bench lint setup clean
 
@@ -38,8 +39,9 @@ fuzz: $(READY)  ## 100,000 new inputs for everything that reads a completion
 mutants: $(READY)  ## small mistakes put into the verifier and the rewards: which do the tests miss?
 	nice $(RUN) -m tests.mutants
 
-bench: $(READY)  ## answers graded a second, against math-verify alone
+bench: $(READY) $(TRL)  ## grading against math-verify alone; PPO against TRL 1.9.0's
 	$(RUN) -m tests.benchmarks.grading
+	$(RUN) -m tests.benchmarks.ppo
 
 lint: $(READY)  ## style of modules, tests and notebooks
 	$(RUN) -m ruff check .
@@ -53,4 +55,10 @@ $(READY): requirements.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(TRL): tests/benchmarks/requirements.txt $(READY)
+	rm -rf $(@D)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --target $(@D) -r $<
 	touch $@
