@@ -1,11 +1,11 @@
 """Our PPO against the last one that TRL had, in one run: memory and speed (`make bench`).
 
-    python -m tests.benchmarks.ppo [--steps 3] [--rounds 2] [--threads 1 2] [--batch 128]
+    python -m tests.benchmarks.ppo [--steps 3] [--threads 1 2] [--batch 128]
 
 TRL 1.9.0's experimental PPOTrainer lies in `.venv-trl` (`make bench` puts it there) and runs on the
 course's own packages. It is measured twice: with four full models, as in its examples, and with a
-LoRA policy whose reference is the model without the adapter (`peft_config`). Each measurement is a
-process of its own; the sides take turns, and ratios are taken within a turn.
+LoRA policy whose reference is the model without the adapter (`peft_config`). Each side is a process
+of its own; they take turns step by step, and ratios of speed are taken within a turn.
 
 The same for all: tiny base in float32, the same prompts in every step, one reward model with random
 weights (ours as an adapter, TRL's merged), the course's PPO settings: completions a step, passes,
@@ -18,9 +18,10 @@ minibatch by length into micro-batches of the settings' size, without padding at
 goes through whole, as wide as its longest prompt and longest answer. Ours asks the policy again
 after sampling, TRL keeps what sampling said. Of our two end tokens TRL knows the first only.
 
-Weights: bytes of distinct parameters and buffers; while sampling: with all copies that are alive
-then. Speed: completions sampled and learned from a second of clock, and a second of this process's
-CPU, which other programs on the machine disturb less.
+Weights: bytes of distinct parameters and buffers; "sampling": with all copies of weights that are
+alive then. Speed: completions sampled and learned from a second of clock, and a second of the
+process's CPU, which other programs on the machine disturb less. Peak: of the whole process, which
+at this size is libraries and activations.
 """
 
 import argparse
@@ -29,6 +30,8 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.artifacts import hardware
@@ -44,22 +47,56 @@ SAME = ("batch", "minibatch", "epochs", "completion", "steps", "seed", "completi
         "dtypes", "threads")
 
 
-def run(side: str, threads: int, **work) -> dict:
-    """One measurement in a process of its own, on the packages of its side."""
-    paths = [str(TRL)] * (side != "ours") + [str(ROOT)]
-    env = {**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": str(threads),
-           "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1",
-           "PYTHONPATH": os.pathsep.join(paths)}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.ppo_worker", json.dumps({"side": side, **work})],
-        cwd=ROOT, env=env, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{NAMES[side]} failed:\n{done.stderr[-3000:]}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    if side != "ours" and found["versions"]["trl"] != VERSION:
-        raise SystemExit(f"TRL {found['versions']['trl']} was measured instead of {VERSION}: run "
-                         f"`make bench`, which installs it into {TRL.name}")
-    return found | {"load": [round(load, 2) for load in os.getloadavg()]}
+class Side:
+    """A worker's process, on the packages of its side; it makes a step when it is told to."""
+
+    def __init__(self, side: str, threads: int, work: dict):
+        paths = [str(TRL)] * (side != "ours") + [str(ROOT)]
+        env = {**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": str(threads),
+               "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1",
+               "PYTHONPATH": os.pathsep.join(paths)}
+        self.name, self.errors = NAMES[side], tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.ppo_worker",
+             json.dumps({"side": side, **work})],
+            cwd=ROOT, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self.errors)
+        self.line()
+
+    def line(self) -> str:
+        """The next line of the worker; SystemExit with its errors if there is none."""
+        if text := self.process.stdout.readline():
+            return text
+        self.process.wait()
+        self.errors.seek(0)
+        raise SystemExit(f"{self.name} failed:\n{self.errors.read()[-3000:]}")
+
+    def step(self) -> str:
+        """Let it make a step; "ready" or, when asked after the last one, what it has found."""
+        print(file=self.process.stdin, flush=True)
+        return self.line()
+
+
+def measure(sides: Sequence[str], threads: int, work: dict) -> dict[str, dict]:
+    """{side: what its worker found}; the sides take turns, step by step."""
+    workers = {side: Side(side, threads, work) for side in sides}
+    try:
+        for step in range(work["steps"] + 1):  # the first is the warm-up
+            for worker in workers.values():
+                worker.step()
+            print(f"{threads} threads: step {step}, load {os.getloadavg()[0]:.1f}",
+                  file=sys.stderr, flush=True)
+        found = {side: json.loads(worker.step()) for side, worker in workers.items()}
+    finally:
+        for worker in workers.values():
+            worker.process.kill()
+            worker.process.wait()
+    for side in sides[1:]:
+        if found[side]["versions"]["trl"] != VERSION:
+            raise SystemExit(f"TRL {found[side]['versions']['trl']} was measured instead of "
+                             f"{VERSION}: run `make bench`, which installs it into {TRL.name}")
+    check(list(found.values()))
+    return found
 
 
 def check(runs: list[dict]) -> None:
@@ -70,45 +107,36 @@ def check(runs: list[dict]) -> None:
                 f"{one[key]} ({one['side']})" for one in runs))
 
 
-def speed(one: dict, clock: str = "seconds") -> float:
-    """Completions a second of the measured steps."""
-    return one["batch"] * one["steps"] / one[clock]
-
-
-def ratio(ours: list[dict], theirs: list[dict], value) -> float:
-    """Ours / theirs: the median of the turns' ratios."""
-    return statistics.median(value(a) / value(b) for a, b in zip(ours, theirs, strict=True))
-
-
-def compare(runs: dict[str, list[dict]]) -> dict[str, dict]:
-    """{side: its figures and ours / its} for the runs of one number of threads."""
-    table = {}
-    for side, turns in runs.items():
-        check([turns[0], runs["ours"][0]])
-        weights = {key: turns[0][f"{key}_bytes"] for key in ("weight", "sampling", "optimizer")}
-        figures = {key: statistics.median(value(one) for one in turns) for key, value in {
-            "samples_per_second": speed,
-            "samples_per_cpu_second": lambda one: speed(one, "cpu_seconds"),
-            "tokens_per_completion": lambda one: one["tokens"] / one["completions"],
-            "peak_bytes": lambda one: one["peak_bytes"],
-            "grown_bytes": lambda one: one["grown_bytes"]}.items()}
-        table[side] = {**weights, **figures, "ours_to_this": {
-            key: ratio(runs["ours"], turns, value) for key, value in {
-                "weights": lambda one: one["weight_bytes"],
-                "weights_while_sampling": lambda one: one["sampling_bytes"],
-                "weights_and_optimizer": lambda one: one["weight_bytes"] + one["optimizer_bytes"],
-                "peak": lambda one: one["peak_bytes"],
-                "samples_per_second": speed,
-                "samples_per_cpu_second": lambda one: speed(one, "cpu_seconds")}.items()}}
+def compare(found: dict[str, dict]) -> dict[str, dict]:
+    """{side: its figures, and ours divided by them}. Speeds: the median step's; their ratio: the
+    median over the steps of that turn's ratio."""
+    table, mine = {}, found["ours"]
+    for side, one in found.items():
+        speeds = {f"samples_per_{unit}": [one["batch"] / s for s in one[clock]]
+                  for unit, clock in [("second", "seconds"), ("cpu_second", "cpu_seconds")]}
+        row = {key: one[f"{key}_bytes"] for key in
+               ("weight", "sampling", "optimizer", "peak", "grown")}
+        row |= {key: statistics.median(each) for key, each in speeds.items()}
+        row["tokens_per_sample"] = one["tokens"] / one["completions"]
+        row["ours_to_this"] = {
+            "weight": mine["weight_bytes"] / one["weight_bytes"],
+            "sampling": mine["sampling_bytes"] / one["sampling_bytes"],
+            "with_optimizer": (mine["weight_bytes"] + mine["optimizer_bytes"])
+            / (one["weight_bytes"] + one["optimizer_bytes"]),
+            "peak": mine["peak_bytes"] / one["peak_bytes"]} | {
+            key: statistics.median(theirs / ours for ours, theirs in
+                                   zip(mine[clock], one[clock], strict=True))
+            for key, clock in [("samples_per_second", "seconds"),
+                               ("samples_per_cpu_second", "cpu_seconds")]}
+        table[side] = row
     return table
 
 
-def shares(turns: list[dict]) -> dict[str, float]:
-    """Share of a step's time by kind of work, largest first."""
-    total = sum(one["seconds"] for one in turns)
-    kinds = {kind: sum(one["kinds"].get(kind, 0.0) for one in turns) / total
-             for kind in turns[0]["kinds"]}
-    return dict(sorted(kinds.items(), key=lambda item: -item[1]))
+def shares(one: dict) -> dict[str, float]:
+    """Share of the steps' time by kind of work, largest first."""
+    total = sum(one["seconds"])
+    return {kind: seconds / total
+            for kind, seconds in sorted(one["kinds"].items(), key=lambda item: -item[1])}
 
 
 def bound(profile: dict[str, float]) -> str:
@@ -127,17 +155,17 @@ def report(threads: int, table: dict[str, dict], profiles: dict[str, dict]) -> s
     lines = [f"{f'{threads} thread' + 's' * (threads > 1):29}{'weights':>9}{'sampling':>9}"
              f"{'Adam':>7}{'peak':>7}{'sample/s':>10}{'per CPU s':>10}{'tokens':>8}"]
     for side, row in table.items():
-        sizes = [row[key] / 1e6 for key in ("weight", "sampling", "optimizer", "peak_bytes")]
+        sizes = [row[key] / 1e6 for key in ("weight", "sampling", "optimizer", "peak")]
         lines.append(f"{NAMES[side]:29}{sizes[0]:9.1f}{sizes[1]:9.1f}{sizes[2]:7.1f}{sizes[3]:7.0f}"
                      f"{row['samples_per_second']:10.2f}{row['samples_per_cpu_second']:10.2f}"
-                     f"{row['tokens_per_completion']:8.1f}")
+                     f"{row['tokens_per_sample']:8.1f}")
     for side, row in table.items():
         if side != "ours":
             to = row["ours_to_this"]
             lines.append(
-                f"ours / {NAMES[side]}: weights {to['weights']:.2f} (while sampling "
-                f"{to['weights_while_sampling']:.2f}, with Adam {to['weights_and_optimizer']:.2f}),"
-                f" completions a second {to['samples_per_second']:.2f}, a second of CPU "
+                f"ours / {NAMES[side]}: weights {to['weight']:.2f} (while sampling "
+                f"{to['sampling']:.2f}, with Adam {to['with_optimizer']:.2f}), samples a second "
+                f"{to['samples_per_second']:.2f}, a second of CPU "
                 f"{to['samples_per_cpu_second']:.2f}")
     for side, profile in profiles.items():
         parts = ", ".join(f"{kind} {share:.0%}" for kind, share in profile.items())
@@ -149,7 +177,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=3, help="measured, after one of warm-up")
-    parser.add_argument("--rounds", type=int, default=2, help="turns of every side")
     parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, cores()}),
                         help="1, and every core, as the course gives them to a notebook")
     parser.add_argument("--batch", type=int, help="completions a step; the course's if not given")
@@ -162,19 +189,14 @@ def main() -> None:
     work = {"steps": args.steps} | ({"batch": args.batch} if args.batch else {})
     whole = {"hardware": hardware(), "threads": {}}
     for threads in args.threads:
-        runs: dict[str, list[dict]] = {side: [] for side in ("ours", *args.sides)}
-        for turn in range(args.rounds):
-            for side, turns in runs.items():
-                turns.append(run(side, threads, **work))
-                print(f"turn {turn + 1}, {NAMES[side]}: {speed(turns[-1]):.2f} completions/s, load "
-                      f"{turns[-1]['load'][0]}", file=sys.stderr, flush=True)
-        table = compare(runs)
-        profiles = {side: shares(turns) for side, turns in runs.items()}
+        found = measure(["ours", *args.sides], threads, work)
+        table, profiles = compare(found), {side: shares(one) for side, one in found.items()}
         print(report(threads, table, profiles), end="\n\n", flush=True)
-        whole["threads"][threads] = {"table": table, "profiles": profiles, "runs": runs}
+        whole["threads"][threads] = {"load": os.getloadavg(), "table": table, "profiles": profiles,
+                                     "found": found}
         args.json.parent.mkdir(parents=True, exist_ok=True)
         write_json(args.json, whole)
-    print(f"bytes in MB; all figures: {args.json}")
+    print(f"sizes in MB; all figures: {args.json}")
 
 
 if __name__ == "__main__":

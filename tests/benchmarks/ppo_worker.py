@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.ppo_worker '{"side": "ours"}'
 
-Prints one line of JSON, last. `tests.benchmarks.ppo` starts these and compares them; what the two
-sides share and where they differ is told there.
+Before each step it prints "ready" and waits for a line; the last line it prints is JSON with what
+was found. `tests.benchmarks.ppo` starts these and compares them; what the two sides share and where
+they differ is told there.
 """
 
 import contextlib
@@ -13,11 +14,8 @@ import os
 import resource
 import sys
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import peft
@@ -25,13 +23,14 @@ import psutil
 import torch
 import transformers
 from peft import get_peft_model
-from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, GenerationMixin, TrainerCallback
+from torch import nn
+from transformers import AutoModelForSequenceClassification
 
 from helpers import models, sampling
 from helpers.config import ROOT, Course
 from helpers.data import load_problems
 from helpers.prompts import chat_text, messages
+from tests.benchmarks.gauges import Clock, Texts, alive_like, size, weights_of
 
 # So low that all go on writing alike texts: what a step costs does not depend on it.
 LEARNING_RATE = 1e-6
@@ -112,98 +111,6 @@ def reward_adapter(course: Course, folder: str) -> Path:
     return Path(folder) / "reward"
 
 
-class Clock(TrainerCallback):
-    """Seconds of every step, and inside of the steps after the warm-up by kind of work.
-
-    A call inside a timed call counts for the inner one only.
-    """
-
-    def __init__(self):
-        self.marks: list[tuple[float, float]] = []  # (wall clock, this process's CPU)
-        self.kinds, self.inner = Counter(), []
-
-    def on_train_begin(self, args, state, control, **_):
-        self.marks.append((time.perf_counter(), time.process_time()))
-
-    def on_step_end(self, args, state, control, **_):
-        self.on_train_begin(args, state, control)
-        if len(self.marks) == 2:
-            self.kinds.clear()
-
-    def time(self, owner, name: str, kind: Callable[..., str]) -> None:
-        """Count what `owner.name` takes as kind(*its arguments)."""
-        call = getattr(owner, name)
-
-        def timed(*args, **options):
-            label, begun = kind(*args), time.perf_counter()
-            self.inner.append(0.0)
-            try:
-                return call(*args, **options)
-            finally:
-                spent = time.perf_counter() - begun
-                self.kinds[label] += spent - self.inner.pop()
-                if self.inner:
-                    self.inner[-1] += spent
-        setattr(owner, name, timed)
-
-    def report(self) -> dict:
-        """Seconds of the measured steps, on the clock and of CPU, and by kind of work."""
-        wall, cpu = (last - first for first, last in zip(*self.marks[1::len(self.marks) - 2],
-                                                         strict=True))
-        each = [b[0] - a[0] for a, b in zip(self.marks[1:], self.marks[2:], strict=False)]
-        kinds = self.kinds | {"rest": wall - sum(self.kinds.values())}
-        return {"seconds": wall, "cpu_seconds": cpu, "step_seconds": each, "kinds": dict(kinds)}
-
-
-class Texts:
-    """What goes through `generate`: rows, tokens written, and which prompts, as one number."""
-
-    def __init__(self, ends: list[int]):
-        self.ends, self.rows, self.tokens = torch.tensor(ends), 0, 0
-        self.prompts: set[tuple[int, ...]] = set()
-        self.at_first: Callable[[], None] | None = None
-
-    def watch(self) -> None:
-        generate = GenerationMixin.generate
-
-        def watched(model, *args, **options):
-            if self.at_first:
-                self.at_first()
-                self.at_first = None
-            output = generate(model, *args, **options)
-            ids, mask = options["input_ids"], options["attention_mask"].bool()
-            self.prompts |= {tuple(row[real].tolist()) for row, real in zip(ids, mask,
-                                                                            strict=True)}
-            written = getattr(output, "sequences", output)[:, ids.size(1):]
-            ended = torch.isin(written, self.ends).int().cumsum(1)
-            self.rows += len(written)
-            self.tokens += int((ended - torch.isin(written, self.ends).int() == 0).sum())
-            return output
-        GenerationMixin.generate = watched
-
-    def report(self) -> dict:
-        digest = sha256(repr(sorted(self.prompts)).encode()).hexdigest()[:16]
-        return {"completions": self.rows, "tokens": self.tokens, "prompts": digest}
-
-
-def size(tensors: Iterable[Tensor]) -> int:
-    """Bytes of the distinct storages behind tensors: tied weights count once."""
-    return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes()
-                for t in tensors}.values())
-
-
-def weights_of(parts: Iterable[nn.Module | None]) -> list[Tensor]:
-    """All parameters and buffers."""
-    return [t for part in parts if part is not None for t in (*part.parameters(), *part.buffers())]
-
-
-def alive_like(weights: list[Tensor]) -> int:
-    """Bytes of all tensors in the process that have a weight's shape: weights and their copies."""
-    shapes = {(weight.shape, weight.dtype) for weight in weights}
-    return size(t for t in gc.get_objects()
-                if issubclass(type(t), Tensor) and (t.shape, t.dtype) in shapes)
-
-
 def ours(work: Work, course: Course, tokenizer, folder: str, clock: Clock):
     """(trainer, modules that hold its weights), timed."""
     from helpers.ppo import AdapterBank, PPOTrainer
@@ -262,10 +169,10 @@ def trl(work: Work, course: Course, tokenizer, folder: str, clock: Clock):
     return trainer, [trainer.model, trainer.ref_model, trainer.reward_model]
 
 
-def measure(work: Work, course: Course) -> dict:
+def measure(work: Work, course: Course, wait: Callable[[], None] = lambda: None) -> dict:
     """Run the work and report what it took; bytes, seconds."""
     before = psutil.Process().memory_info().rss
-    tokenizer, clock = models.load_tokenizer(course), Clock()
+    tokenizer, clock = models.load_tokenizer(course), Clock(wait)
     texts, found = Texts(sampling.end_ids(tokenizer)), {}
     with tempfile.TemporaryDirectory() as folder:
         make = ours if work.side == "ours" else trl
@@ -289,9 +196,15 @@ def measure(work: Work, course: Course) -> dict:
 
 
 def main() -> None:
-    work = Work.of(course := Course.load(), **json.loads(sys.argv[1]))
+    work, pipe = Work.of(course := Course.load(), **json.loads(sys.argv[1])), sys.stdout
+
+    def wait() -> None:
+        print("ready", file=pipe, flush=True)
+        if not sys.stdin.readline():
+            sys.exit("whoever measures is gone")
+
     with contextlib.redirect_stdout(sys.stderr):  # trainers print what they log
-        found = measure(work, course)
+        found = measure(work, course, wait)
         import trl as library
 
     used = {"trl": library, "transformers": transformers, "peft": peft, "torch": torch}

@@ -9,7 +9,7 @@ from transformers import GenerationMixin
 from helpers import models, sampling
 from helpers.config import ROOT, Course
 from helpers.ppo import AdapterBank
-from tests.benchmarks import ppo, ppo_worker
+from tests.benchmarks import gauges, ppo, ppo_worker
 from tests.benchmarks.ppo_worker import Work
 
 
@@ -28,12 +28,13 @@ def unpatched(monkeypatch):
             monkeypatch.setattr(owner, name, getattr(owner, name))
 
 
-def run_of(side="ours", seconds=2.0, **changes):
+def run_of(side="ours", seconds=(2.0, 2.0), **changes):
     return {"side": side, "batch": 8, "minibatch": 4, "epochs": 2, "completion": 9, "steps": 3,
             "seed": 0, "completions": 32, "tokens": 64, "prompts": "a", "dtypes": ["float32"],
-            "threads": 1, "seconds": seconds, "cpu_seconds": seconds / 2, "weight_bytes": 100,
+            "threads": 1, "seconds": list(seconds), "cpu_seconds": [s / 2 for s in seconds],
+            "weight_bytes": 100,
             "sampling_bytes": 150, "optimizer_bytes": 50, "peak_bytes": 1000, "grown_bytes": 500,
-            "kinds": {"looks": seconds / 4, "rest": seconds * 3 / 4}} | changes
+            "kinds": {"looks": sum(seconds) / 4, "rest": sum(seconds) * 3 / 4}} | changes
 
 
 def test_both_sides_get_the_same_settings(course, tmp_path):
@@ -70,7 +71,7 @@ def test_a_measurement_of_ours_counts_what_was_done(course, unpatched):
     assert found["completions"] == work.batch * (work.steps + 1)
     assert 0 < found["tokens"] <= work.completion * found["completions"]
     tokenizer = models.load_tokenizer(course)
-    same = ppo_worker.Texts([])
+    same = gauges.Texts([])
     same.prompts = {tuple(tokenizer(text)["input_ids"])
                     for text in ppo_worker.prompts(work, course, tokenizer)}
     assert found["prompts"] == same.report()["prompts"]
@@ -88,54 +89,74 @@ def test_a_measurement_of_ours_counts_what_was_done(course, unpatched):
     # The policy is merged for sampling, and the weights it changes are kept beside.
     assert found["sampling_bytes"] == pytest.approx(
         found["weight_bytes"] + 4 * sum(m.weight.numel() for m in layers), rel=1e-2)
-    assert sum(found["kinds"].values()) == pytest.approx(found["seconds"])
-    assert sum(found["step_seconds"]) == pytest.approx(found["seconds"])
+    assert len(found["seconds"]) == len(found["cpu_seconds"]) == work.steps
+    assert sum(found["kinds"].values()) == pytest.approx(sum(found["seconds"]))
     assert {"sampling", "looks", "policy forward", "policy backward", "value forward",
             "value backward", "optimiser", "rest"} == set(found["kinds"])
     assert all(seconds > 0 for seconds in found["kinds"].values())
 
 
 def test_the_clock_counts_inner_calls_once():
-    clock = ppo_worker.Clock()
+    clock = gauges.Clock()
     now = iter([0.0, 1.0, 4.0, 6.0])
     holder = type("Holder", (), {})()
     holder.inner, holder.outer = (lambda: None), (lambda: holder.inner())
     clock.time(holder, "inner", lambda: "inner")
     clock.time(holder, "outer", lambda: "outer")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ppo_worker.time, "perf_counter", lambda: next(now))
+        patch.setattr(gauges.time, "perf_counter", lambda: next(now))
         holder.outer()
     assert clock.kinds == {"inner": 3.0, "outer": 3.0}
 
 
 def test_tied_weights_count_once():
     one = nn.Linear(3, 2, bias=False)
-    assert ppo_worker.size([one.weight, one.weight.data, torch.zeros(5)]) == 4 * (6 + 5)
+    assert gauges.size([one.weight, one.weight.data, torch.zeros(5)]) == 4 * (6 + 5)
+
+
+def test_the_warm_up_and_waiting_do_not_count():
+    now = [0.0]
+
+    def wait():
+        now[0] += 100.0
+
+    clock = gauges.Clock(wait)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("perf_counter", "process_time"):
+            patch.setattr(gauges.time, name, lambda: now[0])
+        clock.on_train_begin(None, None, None)
+        for seconds in (50.0, 1.0, 2.0):
+            clock.kinds["looks"] += seconds / 2
+            now[0] += seconds
+            clock.on_step_end(None, None, None)
+    assert clock.report() == {"seconds": [1.0, 2.0], "cpu_seconds": [1.0, 2.0],
+                              "kinds": {"looks": 1.5, "rest": 1.5}}
 
 
 def test_ratios_are_taken_turn_by_turn():
-    runs = {"ours": [run_of(seconds=1.0), run_of(seconds=10.0)],
-            "trl": [run_of("trl", 2.0, weight_bytes=400), run_of("trl", 30.0, weight_bytes=400)]}
-    row = ppo.compare(runs)["trl"]
-    assert row["ours_to_this"]["weights"] == 0.25
-    assert row["ours_to_this"]["samples_per_second"] == pytest.approx(2.5)  # of 2 and 3
-    assert row["samples_per_second"] == pytest.approx((24 / 2 + 24 / 30) / 2)
+    found = {"ours": run_of(seconds=(1.0, 10.0, 1.0)),
+             "trl": run_of("trl", (2.0, 30.0, 4.0), weight_bytes=400)}
+    row = ppo.compare(found)["trl"]
+    assert row["ours_to_this"]["weight"] == 0.25
+    assert row["ours_to_this"]["with_optimizer"] == pytest.approx(150 / 450)
+    assert row["ours_to_this"]["samples_per_second"] == pytest.approx(3.0)  # of 2, 3 and 4
+    assert row["samples_per_second"] == pytest.approx(8 / 4.0)
 
 
 @pytest.mark.parametrize("key, value", [("prompts", "b"), ("completions", 31), ("threads", 2),
                                         ("dtypes", ["bfloat16"]), ("epochs", 1)])
 def test_other_work_is_no_comparison(key, value):
     with pytest.raises(SystemExit, match=key):
-        ppo.compare({"ours": [run_of()], "trl": [run_of("trl", **{key: value})]})
+        ppo.check([run_of(), run_of("trl", **{key: value})])
 
 
 def test_the_report_names_what_bounds_ours():
     profile = {"policy forward": 0.3, "value backward": 0.2, "sampling": 0.3, "looks": 0.2}
     assert "learning" in ppo.bound(profile) and "50%" in ppo.bound(profile)
     assert "2.0 times" in ppo.bound(profile)
-    runs = {"ours": [run_of()], "trl": [run_of("trl", 4.0)]}
-    text = ppo.report(1, ppo.compare(runs), {s: ppo.shares(t) for s, t in runs.items()})
-    assert "completions a second 2.00" in text and "1 thread " in text
+    found = {"ours": run_of(), "trl": run_of("trl", (4.0, 4.0))}
+    text = ppo.report(1, ppo.compare(found), {s: ppo.shares(one) for s, one in found.items()})
+    assert "samples a second 2.00" in text and "1 thread " in text
 
 
 def test_what_is_measured_is_what_is_pinned():
