@@ -180,8 +180,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, cores()}),
                         help="1, and every core, as the course gives them to a notebook")
     parser.add_argument("--batch", type=int, help="completions a step; the course's if not given")
-    parser.add_argument("--sides", nargs="+", choices=[*NAMES][1:],
-                        default=[*NAMES][1:])
+    parser.add_argument("--sides", nargs="+", choices=[*NAMES][1:], default=[*NAMES][1:])
     parser.add_argument("--json", type=Path, default=artifacts_root() / "benchmarks" / "ppo.json")
     args = parser.parse_args()
     if not TRL.is_dir():
