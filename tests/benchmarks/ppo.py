@@ -84,7 +84,7 @@ def measure(sides: Sequence[str], threads: int, work: dict) -> dict[str, dict]:
         for step in range(work["steps"] + 1):  # the first is the warm-up
             for worker in workers.values():
                 worker.step()
-            print(f"{threads} threads: step {step}, load {os.getloadavg()[0]:.1f}",
+            print(f"OMP_NUM_THREADS={threads}, step {step}, load {os.getloadavg()[0]:.1f}",
                   file=sys.stderr, flush=True)
         found = {side: json.loads(worker.step()) for side, worker in workers.items()}
     finally:
