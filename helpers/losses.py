@@ -26,7 +26,7 @@ def token_logprobs(logits: Tensor, ids: Tensor) -> Tensor:
     `logits[:, t]` must be the prediction *of* `ids[:, t]`: a causal model's output at position t
     predicts token t + 1, so pass `model(ids).logits[:, :-1]` with `ids[:, 1:]`.
     """
-    return -F.cross_entropy(logits.transpose(1, 2), ids, reduction="none")
+    return -F.cross_entropy(logits.flatten(0, 1), ids.flatten(), reduction="none").view_as(ids)
 
 
 def entropy(logits: Tensor) -> Tensor:

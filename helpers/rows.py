@@ -46,12 +46,11 @@ def hidden_states(model: nn.Module, ids: Tensor, places: Tensor) -> Tensor:
 
 
 def logprobs(model: nn.Module, ids: Tensor, places: Tensor, targets: Tensor,
-             temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Log-probability of each target, and entropy (no gradient), (B, P) each.
+             temperature: float = 1.0) -> tuple[Tensor, Tensor | None]:
+    """Log-probability of each target, and entropy where no gradient is wanted, (B, P) each.
 
     targets (B, P) are the tokens that follow `places` (B, P) of ids (B, L).
     """
     logits = model.get_output_embeddings()(hidden_states(model, ids, places)).float() / temperature
-    with torch.no_grad():
-        entropy = losses.entropy(logits)
+    entropy = None if torch.is_grad_enabled() else losses.entropy(logits)
     return losses.token_logprobs(logits, targets), entropy

@@ -103,7 +103,7 @@ class AdapterBank(nn.Module):
                 if weight.requires_grad}
 
     def logprobs(self, ids: Tensor, places: Tensor, targets: Tensor, temperature: float = 1.0
-                 ) -> tuple[Tensor, Tensor]:
+                 ) -> tuple[Tensor, Tensor | None]:
         """Log-probability of each target under the active role, and entropy: helpers.rows."""
         return logprobs(self.model.get_base_model(), ids, places, targets, temperature)
 
