@@ -55,8 +55,7 @@ class PaddedWhitening(PPOTrainer):
 def treat(name: str, course: Course, sft: Path, steps: int, **changes) -> dict:
     """One patient's run on the merged model at `sft`: what it is, its curves, what it says.
 
-    `changes` win over the course's settings of PPO (prompts_per_step=16, …).
-    """
+    `changes` win over the course's settings of PPO (prompts_per_step=16, …)."""
     pays, settings, words = PATIENTS[name]
     tokenizer, base = models.load_tokenizer(course, sft), models.load_model(sft, course)
     torch.manual_seed(course.seed)
@@ -64,8 +63,7 @@ def treat(name: str, course: Course, sft: Path, steps: int, **changes) -> dict:
                                                 lora_alpha=course.ppo.alpha))
 
     def has_format(completions, **columns):
-        found = [extract(text, course.answer_format, "strict") for text in completions]
-        return [float(answer is not None) for answer in found]
+        return [float(extract(text, course.answer_format) is not None) for text in completions]
 
     functions, weights = reward_functions(course)
     if pays != "answer":
@@ -94,7 +92,6 @@ def record(course: Course, sft: Stage, steps: int, folder: Path = FOLDER, **chan
     """All patients as `<name>.json`, and last of all `manifest.json` with what they came from."""
     started = time.time()
     remove(folder)
-    folder.mkdir(parents=True)
     for name in PATIENTS:
         run = treat(name, course, sft.path / "model", steps, **changes)
         write_json(folder / f"{name}.json", run)
