@@ -92,11 +92,16 @@ class RewardModel:
         tails = [tail + [end] * bool(whole) for tail, whole in zip(tails, ended, strict=True)]
         if empty := [place for place, tail in enumerate(tails) if not tail]:
             raise RewardModelError(f"text {empty[0]} is empty: there is no token to score")
-        scores = torch.full((len(heads),), torch.nan)
-        for rows in batches([len(a) + len(b) for a, b in zip(heads, tails, strict=True)],
-                            self.batch_size):
-            scores[rows] = self._batch([heads[row] for row in rows],
-                                       [tails[row] for row in rows]).float().cpu()
+        # A policy repeats itself: what is the same text needs one look only.
+        rows = {(*head, None, *tail): place
+                for place, (head, tail) in enumerate(zip(heads, tails, strict=True))}
+        first = [rows[(*head, None, *tail)] for head, tail in zip(heads, tails, strict=True)]
+        scores, once = torch.full((len(heads),), torch.nan), sorted(set(first))
+        for batch in batches([len(heads[p]) + len(tails[p]) for p in once], self.batch_size):
+            places = [once[index] for index in batch]
+            scores[places] = self._batch([heads[place] for place in places],
+                                         [tails[place] for place in places]).float().cpu()
+        scores = scores[first]
         if bad := torch.nonzero(~scores.isfinite()).flatten().tolist():
             raise RewardModelError(f"the score of text {bad[0]} is {scores[bad[0]]}: the reward "
                                    "model is damaged, train it again")

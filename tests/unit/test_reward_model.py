@@ -158,6 +158,19 @@ def test_a_text_without_an_answer_is_refused(both):
         model(**ids)
 
 
+def test_the_same_text_is_read_once_and_scored_everywhere(trained, monkeypatch):
+    model, tokenizer, _ = trained
+    reward, read = RewardModel(model, tokenizer), []
+    inner = reward._batch
+    monkeypatch.setattr(reward, "_batch", lambda heads, tails: read.extend(heads) or inner(
+        heads, tails))
+    again = reward.score([*TEXTS, *reversed(TEXTS)])
+    assert len(read) == len(set(TEXTS)) < len(again)
+    assert again[:len(TEXTS)] == again[:len(TEXTS) - 1:-1]
+    assert again[:len(TEXTS)] == pytest.approx(
+        [alone(model, tokenizer, *text) for text in TEXTS], abs=1e-4)
+
+
 def test_margins_are_chosen_minus_rejected(trained):
     model, tokenizer, _ = trained
     reward = RewardModel(model, tokenizer)
