@@ -28,7 +28,7 @@ def arguments(overrides: dict | None = None, preset: str = "tiny", only: str | N
     return line + (["--jobs", str(jobs)] if jobs else [])
 
 
-def run_course(artifacts: Path, overrides: dict | None = None, timeout: float = 30 * MINUTES,
+def run_course(artifacts: Path, overrides: dict | None = None, timeout: float = 60 * MINUTES,
                **options) -> str:
     """Run the course to its end and return what it printed; a failure shows its three lines."""
     done = subprocess.run(arguments(overrides, **options), env=environment(artifacts), cwd=ROOT,

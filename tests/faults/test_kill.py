@@ -18,7 +18,7 @@ from helpers.checkpoints import MARKER
 from helpers.config import ROOT
 from tests import runs
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800)]
 OVERRIDES = {"grpo": {"save_steps": 5}, "data": {"test": 192}, "evaluation": {"n": 4}}
 WAIT_SECONDS = 600
 

@@ -8,7 +8,7 @@ import pytest
 from helpers.config import ROOT
 from tests import runs
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800)]
 
 
 def few(real_data, **model):
