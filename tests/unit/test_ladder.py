@@ -18,22 +18,24 @@ def a_test(better, than, measure, difference, low, high):
 def board():
     row = {"task": "gsm8k", "seed": 0, "pass@1": 0.5, "lenient_pass@1": 0.5, "greedy": 0.5,
            "pass@8": 0.8, "maj@8": None}
-    pairs = [("sft", "base"), ("sft", "base_few_shot"), ("grpo", "sft")]
+    rungs = [("sft", "base"), ("sft", "base_few_shot"), ("dpo", "sft"), ("ppo", "sft"),
+             ("grpo", "sft")]
     return {
-        "rows": [row | {"stage": stage} for stage in ("base", "base_few_shot", "sft", "grpo")],
+        "rows": [row | {"stage": stage}
+                 for stage in ("base", "base_few_shot", "sft", "dpo", "ppo", "grpo")],
         "tests": [a_test(*pair, measure, 0.2, 0.15, 0.25)
-                  for pair in pairs for measure in ("strict", "lenient")],
+                  for pair in rungs for measure in ("strict", "lenient")],
     }
 
 
 def test_a_good_ladder_holds(board):
     rows = ladder.check(board)
-    assert len(rows) == len(ladder.CLAIMS) == 6
+    assert len(rows) == len(ladder.CLAIMS) == 10
     assert all(row["holds"] for row in rows)
     assert "FAILED" not in ladder.report(rows)
 
 
-@pytest.mark.parametrize("which", range(6))
+@pytest.mark.parametrize("which", [0, 1, 2, 3, 6, 7, 8, 9])
 def test_an_interval_that_reaches_zero_fails_its_claim_alone(board, which):
     test = board["tests"][which]
     test.update(difference=0.2, ci95=[-0.01, 0.4])
@@ -43,9 +45,19 @@ def test_an_interval_that_reaches_zero_fails_its_claim_alone(board, which):
 
 
 def test_a_sure_but_small_gain_of_grpo_fails(board):
-    board["tests"][4].update(difference=0.09, ci95=[0.05, 0.13])
+    board["tests"][8].update(difference=0.09, ci95=[0.05, 0.13])
     failed = [row["claim"] for row in ladder.check(board) if not row["holds"]]
     assert failed == ["grpo > sft (strict) by 10 points or more"]
+
+
+@pytest.mark.parametrize("which", [4, 5])
+def test_dpo_may_equal_sft_but_not_fall_behind(board, which):
+    test = board["tests"][which]
+    test.update(difference=0.0, ci95=[-0.019, 0.019])
+    assert all(row["holds"] for row in ladder.check(board))
+    test.update(difference=0.0, ci95=[-0.021, 0.021])
+    failed = [row["claim"] for row in ladder.check(board) if not row["holds"]]
+    assert failed == [f"dpo >= sft ({test['measure']})"]
 
 
 def test_what_was_not_measured_does_not_hold(board):
