@@ -1,8 +1,8 @@
 """Four roles on one base: policy, value, reference and reward, told apart by their adapters.
 
 PPO needs four models. All of them are the same frozen base here, each with a LoRA adapter of its
-own (Hu et al. 2021, arXiv:2106.09685); value and reward also have a linear head that turns a hidden
-state into one number. One base in memory instead of four, at the price of switching.
+own (Hu et al. 2021, arXiv:2106.09685); value, and some reward models, also have a linear head that
+turns a hidden state into one number. One base in memory instead of four, at the price of switching.
 
 Two things go wrong in silence when adapters are switched, and both give a policy that never learns:
 switching makes one adapter trainable and freezes all others, and a backward pass with gradient
@@ -31,8 +31,8 @@ class AdapterBank(nn.Module):
     base: the frozen model everything sits on. policy: a LoraConfig for a fresh adapter, or the
     folder of one to go on from; then the reference is a frozen copy of it, else the bare base.
     reward: the folder of a reward model's adapter, trained on this base; None leaves that role out.
-    The value adapter starts as a copy of the reward's (of a fresh policy without one), head
-    included: it then knows right from wrong before its first step.
+    The value adapter starts as a copy of the reward's (fresh without one), and so does its head;
+    where the reward model has no head, that of the value is new and says 0.
     """
 
     def __init__(self, base: nn.Module, policy: LoraConfig | str | Path,
