@@ -1,19 +1,19 @@
-"""One way to sample: Hugging Face's generate with a shared prefill, or vLLM where it is installed.
+"""One way to sample: Hugging Face's generate, or vLLM where it is installed.
 
-Samples of one problem share its prompt. The prompt is read once, its key-value cache is repeated
-n times, and only then does sampling start: at n = 8 seven eighths of the prompt work is saved.
+Prompts go in as texts and come back as completions, batch by batch; what happens from token to
+token is in `decoding`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import torch
-from transformers import DynamicCache, GenerationConfig, StoppingCriteria
+from transformers import GenerationConfig
 
 from helpers import models
 from helpers.config import Course
+from helpers.decoding import StopText, decode
 
 END_TOKENS = ("<|im_end|>", "<|endoftext|>")
 
@@ -34,51 +34,6 @@ def end_ids(tokenizer) -> list[int]:
     vocabulary = tokenizer.get_vocab()
     ids = {tokenizer.eos_token_id, *(vocabulary.get(token) for token in END_TOKENS)}
     return sorted(i for i in ids if i is not None)
-
-
-@lru_cache(maxsize=4)
-def _token_texts(tokenizer) -> list[str]:
-    return tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
-
-
-class StopText(StoppingCriteria):
-    """Ends a row once its generated text (from position `width` on) has the stop text, also where
-    that lies across tokens: a small vocabulary may know one line break, but not two."""
-
-    def __init__(self, tokenizer, text: str, width: int = 0):
-        self.texts, self.text, self.width = _token_texts(tokenizer), text, width
-
-    def seen(self, ids: Sequence[int]) -> bool:
-        """Whether the last of these tokens completes the text; a token has a character or more."""
-        # A model may have more output rows than its tokenizer has tokens; those have no text.
-        known = (self.texts[i] for i in ids[-len(self.text):] if i < len(self.texts))
-        return self.text in "".join(known)
-
-    def __call__(self, input_ids: torch.Tensor, scores, **kwargs) -> torch.Tensor:
-        start = max(self.width, input_ids.shape[1] - len(self.text))
-        done = [self.seen(row) for row in input_ids[:, start:].tolist()]
-        return torch.tensor(done, device=input_ids.device)
-
-
-@torch.no_grad()
-def prefill(
-    model, input_ids: torch.Tensor, attention_mask: torch.Tensor, n: int
-) -> DynamicCache | None:
-    """The key-value cache of all prompt tokens but the last, every row repeated n times.
-
-    input_ids, attention_mask: (P, T), padded on the left. The last token is left to `generate`,
-    which needs its logits. None where there is nothing before it. Positions count real tokens
-    only, as `generate` counts them.
-    """
-    if input_ids.shape[1] < 2:
-        return None
-    mask = attention_mask[:, :-1]
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
-    model(input_ids=input_ids[:, :-1], attention_mask=mask, position_ids=positions,
-          past_key_values=cache, use_cache=True, logits_to_keep=1)
-    cache.batch_repeat_interleave(n)
-    return cache
 
 
 def batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
@@ -121,8 +76,8 @@ def generate(
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
             for batch in batches([len(ids) for ids in encoded], max(1, batch_size // n)):
-                rows = _complete(model, tokenizer, [encoded[index] for index in batch], n, config,
-                                 stop_text)
+                rows = decode(model, tokenizer, [encoded[index] for index in batch], n, config,
+                              stop_text)
                 for position, index in enumerate(batch):
                     results[index] = [
                         _completion(tokenizer, row, config.eos_token_id, stop_text)
@@ -148,25 +103,6 @@ def _generation_config(
         eos_token_id=end_ids(tokenizer),
         pad_token_id=tokenizer.convert_tokens_to_ids(models.PADDING),
     )
-
-
-def _complete(
-    model, tokenizer, encoded: list[list[int]], n: int, config: GenerationConfig,
-    stop_text: str | None = None,
-) -> list[list[int]]:
-    """Generated ids, padding included, n rows for each of the P prompts in turn."""
-    width = max(map(len, encoded))
-    pad = config.pad_token_id
-    ids = torch.tensor([[pad] * (width - len(row)) + row for row in encoded], device=model.device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in encoded],
-                        device=model.device)
-    cache = prefill(model, ids, mask, n)
-    output = model.generate(
-        input_ids=ids.repeat_interleave(n, dim=0), attention_mask=mask.repeat_interleave(n, dim=0),
-        past_key_values=cache, generation_config=config,
-        stopping_criteria=[StopText(tokenizer, stop_text, width)] if stop_text else None,
-    )
-    return output[:, width:].tolist()
 
 
 def _completion(tokenizer, ids: list[int], ends: list[int], stop_text: str | None) -> Completion:

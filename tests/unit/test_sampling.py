@@ -7,7 +7,7 @@ import pytest
 import torch
 from peft import get_peft_model
 
-from helpers import models, sampling
+from helpers import decoding, models, sampling
 from helpers.config import Course
 from helpers.sampling import Completion, generate
 from tests.hub.tiny_repo import tiny_folder
@@ -79,7 +79,7 @@ def test_greedy_equals_plain_generate(model, tokenizer):
     batch = tokenizer(PROMPTS, return_tensors="pt", padding=True)
     config = sampling._generation_config(tokenizer, 1.0, 1.0, 12, True)
     plain = model.generate(**batch, generation_config=config)[:, batch["input_ids"].shape[1]:]
-    rows = sampling._complete(model, tokenizer, tokenizer(PROMPTS)["input_ids"], 1, config)
+    rows = decoding.decode(model, tokenizer, tokenizer(PROMPTS)["input_ids"], 1, config)
     assert rows == plain.tolist()
 
 
@@ -87,7 +87,7 @@ def test_logits_after_the_shared_prefill_equal_the_whole_pass(model, tokenizer):
     n = 3
     batch = tokenizer(PROMPTS, return_tensors="pt", padding=True)
     ids, mask = batch["input_ids"], batch["attention_mask"]
-    cache = sampling.prefill(model, ids, mask, n)
+    cache = decoding.prefill(model, ids, mask, n)
     assert cache.get_seq_length() == ids.shape[1] - 1
     config = sampling._generation_config(tokenizer, 1.0, 1.0, 4, True)
     config.return_dict_in_generate = config.output_logits = True
@@ -143,7 +143,7 @@ def test_samples_follow_the_models_own_distribution(model, tokenizer):
     ids, expected = ids[repeats:repeats + 1], expected[repeats]  # so that a penalty would be seen
     config = sampling._generation_config(tokenizer, temperature, 1.0, 1, False)
     torch.manual_seed(0)
-    rows = sampling._complete(model, tokenizer, ids.tolist(), count, config)
+    rows = decoding.decode(model, tokenizer, ids.tolist(), count, config)
     model.generation_config.update(top_k=50, repetition_penalty=1.0)
     seen = torch.bincount(torch.tensor(rows)[:, 0], minlength=len(expected)) / count
     assert (expected > 0.005).sum() > 5  # the test would notice a cut distribution
@@ -189,7 +189,7 @@ def test_stop_text_ends_and_cuts(scripted, model, tokenizer):
 
 def test_stop_text_within_one_token_and_across_tokens(tokenizer):
     assert len(tokenizer("19\n\n")["input_ids"]) == 4  # two line breaks are two tokens here,
-    joined = next(i for i, text in enumerate(sampling._token_texts(tokenizer)) if "\n\n" in text)
+    joined = next(i for i, text in enumerate(decoding.token_texts(tokenizer)) if "\n\n" in text)
     for ids in (tokenizer("19\n\n")["input_ids"], [*tokenizer("19")["input_ids"], joined]):
         one = sampling._completion(tokenizer, [*ids, 0, 0, 0], sampling.end_ids(tokenizer), "\n\n")
         assert one.tokens == len(ids) and one.text in ("19", "19.") and not one.truncated
