@@ -26,7 +26,6 @@ ROWS = {  # of the hub's splits, from the data sets' cards
 UTILISATION = 0.3  # share of the peak speed that training reaches with plain transformers
 LAYER_SECONDS = 1e-3  # one layer on one new token costs at least this: starting its operations
 FILL = 0.6  # how full batches are: tokens that are not padding, against the limits
-EVALUATED = 4  # base, base with examples, sft, grpo
 
 
 def optimizer_bytes(trained: int) -> int:
@@ -142,7 +141,8 @@ def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
     answers = problems(course, "test") * (course.evaluation.n + 1)  # the samples and a greedy one
     rows["evaluation"] = (
         weight_bytes(model, kind), 0, cache_bytes(model, batch, tokens, kind),
-        EVALUATED * generation_seconds(model, answers, batch, answer, kind, machine))
+        (2 + len(course.evaluation.rungs))  # the base without and with examples
+        * generation_seconds(model, answers, batch, answer, kind, machine))
     return pd.DataFrame([
         {"stage": stage, "weights GB": one / 1e9, "gradients + optimizer GB": two / 1e9,
          "activations GB": three / 1e9, "total GB": (one + two + three) / 1e9,

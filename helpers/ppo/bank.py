@@ -17,7 +17,7 @@ from pathlib import Path
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 
-from helpers import adapters, models
+from helpers import adapters
 from helpers.adapters import Adapter, AdapterError, causal, read_adapter
 from helpers.rows import hidden_states, logprobs
 
@@ -111,16 +111,6 @@ class AdapterBank(nn.Module):
         """What the role's head says at `places`, (B, P): forecasts of value, scores of reward."""
         states = hidden_states(self.model.get_base_model(), ids, places)
         return self.heads[role](states.float()).squeeze(-1)
-
-    @contextmanager
-    def merged(self) -> Iterator[nn.Module]:
-        """The policy for sampling: merged, its weights restored afterwards; a 4-bit base as is."""
-        with self.role("policy"):
-            if getattr(self.model.get_base_model(), "is_loaded_in_4bit", False):
-                yield self.model
-            else:
-                with models.merged_copy(self.model):
-                    yield self.model
 
     def digest(self, role: str) -> str:
         """sha256 of a role's weights ("base": of the shared ones)."""

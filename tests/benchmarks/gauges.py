@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 
-import torch
 from torch import Tensor, nn
-from transformers import GenerationMixin, TrainerCallback
+from transformers import TrainerCallback
 
 
 class Clock(TrainerCallback):
@@ -58,34 +57,46 @@ class Clock(TrainerCallback):
 
 
 class Texts:
-    """What goes through `generate`: rows, tokens written, and which prompts, as one number."""
+    """What goes through sampling: rows, tokens written, and which prompts, as one number."""
 
     def __init__(self, ends: list[int]):
-        self.ends, self.rows, self.tokens = torch.tensor(ends), 0, 0
+        self.ends, self.rows, self.tokens = set(ends), 0, 0
         self.prompts: set[tuple[int, ...]] = set()
         self.at_first: Callable[[], None] | None = None
 
-    def watch(self) -> None:
-        generate = GenerationMixin.generate
+    def watch(self, owner, name: str, read: Callable) -> None:
+        """read(output, *arguments of `owner.name`) gives its prompts and what was written."""
+        sample = getattr(owner, name)
 
-        def watched(model, *args, **options):
+        def watched(*args, **options):
             if self.at_first:
                 self.at_first()
                 self.at_first = None
-            output = generate(model, *args, **options)
-            ids, mask = options["input_ids"], options["attention_mask"].bool()
-            self.prompts |= {tuple(row[real].tolist()) for row, real in zip(ids, mask,
-                                                                            strict=True)}
-            written = getattr(output, "sequences", output)[:, ids.size(1):]
-            ended = torch.isin(written, self.ends).int().cumsum(1)
+            output = sample(*args, **options)
+            prompts, written = read(output, *args, **options)
+            self.prompts |= set(map(tuple, prompts))
             self.rows += len(written)
-            self.tokens += int((ended - torch.isin(written, self.ends).int() == 0).sum())
+            self.tokens += sum(next((i for i, token in enumerate(row, 1) if token in self.ends),
+                                    len(row)) for row in written)
             return output
-        GenerationMixin.generate = watched
+        setattr(owner, name, watched)
 
     def report(self) -> dict:
         digest = sha256(repr(sorted(self.prompts)).encode()).hexdigest()[:16]
         return {"completions": self.rows, "tokens": self.tokens, "prompts": digest}
+
+
+def of_decode(output, model, tokenizer, encoded, *_) -> tuple[list[list[int]], list[list[int]]]:
+    """(prompts, written) of `helpers.decoding.decode`."""
+    return encoded, output
+
+
+def of_generate(output, model, *_, input_ids, attention_mask,
+                **__) -> tuple[list[list[int]], list[list[int]]]:
+    """(prompts, written) of Hugging Face's `generate`."""
+    prompts = [row[real].tolist() for row, real in zip(input_ids, attention_mask.bool(),
+                                                       strict=True)]
+    return prompts, getattr(output, "sequences", output)[:, input_ids.size(1):].tolist()
 
 
 def size(tensors: Iterable[Tensor]) -> int:

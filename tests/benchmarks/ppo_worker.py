@@ -24,12 +24,13 @@ import torch
 import transformers
 from peft import get_peft_model
 from torch import nn
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, GenerationMixin
 
 from helpers import models, sampling
 from helpers.config import ROOT, Course
 from helpers.data import load_problems
 from helpers.prompts import chat_text, messages
+from tests.benchmarks import gauges
 from tests.benchmarks.gauges import Clock, Texts, alive_like, size, weights_of
 
 # So low that all go on writing alike texts: what a step costs does not depend on it.
@@ -180,7 +181,10 @@ def measure(work: Work, course: Course, wait: Callable[[], None] = lambda: None)
         gc.collect()
         weights = weights_of(parts)
         texts.at_first = lambda: found.update(sampling_bytes=alive_like(weights))
-        texts.watch()
+        if work.side == "ours":
+            texts.watch(sampling, "decode", gauges.of_decode)
+        else:
+            texts.watch(GenerationMixin, "generate", gauges.of_generate)
         trainer.train()
     state = trainer.optimizer.state_dict()["state"].values()
     trained = [w for group in trainer.optimizer.param_groups for w in group["params"]]

@@ -4,7 +4,6 @@ import pytest
 import torch
 from packaging.requirements import Requirement
 from torch import nn
-from transformers import GenerationMixin
 
 from helpers import models, sampling
 from helpers.config import ROOT, Course
@@ -21,7 +20,7 @@ def course():
 @pytest.fixture
 def unpatched(monkeypatch):
     """What a measurement wraps is put back."""
-    for owner, names in [(GenerationMixin, ["generate"]), (sampling, ["generate"]),
+    for owner, names in [(sampling, ["generate", "decode"]),
                          (AdapterBank, ["logprobs", "numbers"]),
                          (torch.nn.utils, ["clip_grad_norm_"])]:
         for name in names:
@@ -86,14 +85,27 @@ def test_a_measurement_of_ours_counts_what_was_done(course, unpatched):
     assert found["weight_bytes"] == 4 * held + buffers
     assert found["trained_bytes"] == 4 * (2 * lora + 128)
     assert found["optimizer_bytes"] == 2 * found["trained_bytes"]
-    # The policy is merged for sampling, and the weights it changes are kept beside.
-    assert found["sampling_bytes"] == pytest.approx(
-        found["weight_bytes"] + 4 * sum(m.weight.numel() for m in layers), rel=1e-2)
+    # The policy samples unmerged: no second copy of a weight, ever.
+    assert found["sampling_bytes"] == pytest.approx(found["weight_bytes"], rel=1e-2)
     assert len(found["seconds"]) == len(found["cpu_seconds"]) == work.steps
     assert sum(found["kinds"].values()) == pytest.approx(sum(found["seconds"]))
     assert {"sampling", "looks", "policy forward", "policy backward", "value forward",
             "value backward", "optimiser", "rest"} == set(found["kinds"])
     assert all(seconds > 0 for seconds in found["kinds"].values())
+
+
+def test_texts_are_counted_up_to_their_end_on_both_sides():
+    texts = gauges.Texts([9])
+    ours = type("Ours", (), {"decode": lambda *_: [[1, 9, 0], [2, 3, 4]]})
+    theirs = type("Theirs", (), {"generate": lambda *_, **__: torch.tensor(
+        [[0, 5, 1, 9, 9], [5, 6, 2, 3, 4]])})
+    texts.watch(ours, "decode", gauges.of_decode)
+    ours.decode(None, None, [[5], [5, 6]], 1, None)
+    texts.watch(theirs, "generate", gauges.of_generate)
+    theirs.generate(None, input_ids=torch.tensor([[0, 5], [5, 6]]),
+                    attention_mask=torch.tensor([[0, 1], [1, 1]]))
+    assert texts.report()["completions"] == 4 and texts.tokens == 2 * (2 + 3)
+    assert texts.prompts == {(5,), (5, 6)}
 
 
 def test_the_clock_counts_inner_calls_once():
