@@ -30,8 +30,8 @@ readme: $(READY)  ## README's scoreboard: a run of its own, on the sealed proble
 	  --overrides '{evaluation: {split: sealed}}'
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.scoreboard --preset tiny --readme
 
-test: $(READY)  ## all tests
-	$(RUN) -m pytest
+test: $(READY)  ## all tests, two at a time; those that share the run of the whole course in one process
+	$(RUN) -m pytest -n 2 --dist loadgroup --durations 20
 
 fuzz: $(READY)  ## 100,000 new inputs for everything that reads a completion
 	FUZZ_EXAMPLES=100000 $(RUN) -m pytest -s tests/unit/test_verify_fuzz.py

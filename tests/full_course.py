@@ -1,4 +1,5 @@
-"""The whole course is run once for all tests that look at it, from empty artifacts."""
+"""The whole course is run once for all tests that look at it, from empty artifacts: they carry the
+mark xdist_group("course"), which keeps them in one process."""
 
 import subprocess
 

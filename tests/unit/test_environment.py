@@ -19,7 +19,7 @@ INSTALLED_AS = {"yaml": "pyyaml", "IPython": "ipython", "math_verify": "math-ver
 # or by another library (pandas: Styler, parquet; tqdm: widgets).
 NOT_IMPORTED = {
     "accelerate", "bitsandbytes", "ipykernel", "ipywidgets", "jinja2", "jupyterlab", "math-verify",
-    "pyarrow", "pytest-timeout", "ruff", "safetensors", "tensorboard",
+    "pyarrow", "pytest-timeout", "pytest-xdist", "ruff", "safetensors", "tensorboard",
 }  # fmt: skip
 MAGIC = re.compile(r"^(\s*)(%%?|!)\w.*")  # a notebook's line for IPython or the shell
 OPTIONAL = {"vllm", "google"}  # used where it is installed: a GPU machine, Colab
