@@ -87,6 +87,13 @@ def causal(config: LoraConfig) -> LoraConfig:
     return replace(config, task_type="CAUSAL_LM", modules_to_save=None, inference_mode=False)
 
 
+def new_head(base: nn.Module) -> nn.Linear:
+    """A linear head that says 0 of everything, until it is loaded or trained."""
+    head = nn.Linear(base.config.hidden_size, 1, bias=False, device=base.device)
+    nn.init.zeros_(head.weight)
+    return head
+
+
 def save_adapter(model: PeftModel, name: str, folder: str | Path) -> None:
     """One adapter of a model as a peft folder of its own, whole or not at all."""
     folder, partial = Path(folder), Path(f"{folder}.partial")

@@ -66,6 +66,7 @@ class TrainingLoop:
         self.control = self.callbacks.on_train_begin(*told)
         while self.state.global_step < self.args.max_steps:
             metrics = self.training_step(self.state.global_step)
+            metrics["learning_rate"] = self.scheduler.get_last_lr()[0]
             self.scheduler.step()
             self.state.global_step += 1
             self.callbacks.on_step_end(*told)
@@ -86,6 +87,32 @@ class TrainingLoop:
                               device=self.accelerator.device)
         means = self.accelerator.reduce(values, "mean").tolist()
         return dict(zip(metrics, means, strict=True))
+
+    def shuffled(self, rows: int, count: int, step: int) -> list[int]:
+        """The `count` places that this process takes in a step, of endless shuffled passes over
+        `rows` rows."""
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        found, orders = [], {}
+        for place in range((step * world + rank) * count, (step * world + rank + 1) * count):
+            lap, place = divmod(place, rows)
+            if lap not in orders:
+                orders[lap] = torch.randperm(rows, generator=dice(self.args.seed, lap, 0)).tolist()
+            found.append(orders[lap][place])
+        return found
+
+    def update(self, weights: dict[str, list[nn.Parameter]]) -> dict[str, float]:
+        """One step of the optimiser: gradients averaged over all processes, clipped for each name
+        alone; returns their norms before."""
+        self.accelerator.unscale_gradients()
+        norms = {}
+        for name, group in weights.items():
+            if self.accelerator.num_processes > 1:
+                for weight in group:
+                    weight.grad = self.accelerator.reduce(weight.grad, "mean")
+            norms[name] = torch.nn.utils.clip_grad_norm_(group, self.args.max_grad_norm).item()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return norms
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:

@@ -33,6 +33,33 @@ class Rows:
         self.last = (first + lengths).to(device)
 
 
+class Piece(Rows):
+    """Some `rows` (b,) of a larger batch; knows its place in that batch's (B, T) tensors."""
+
+    def __init__(self, prompts: Sequence[list[int]], completions: Sequence[list[int]],
+                 rows: list[int], device: torch.device | str):
+        super().__init__([prompts[row] for row in rows], [completions[row] for row in rows], device)
+        self.rows = torch.tensor(rows)
+
+    def of(self, values: Tensor) -> Tensor:
+        """These rows of a (B, T) tensor, cut to this piece's width."""
+        return values[self.rows, :self.width].to(self.ids.device)
+
+    def into(self, values: Tensor, part: Tensor) -> None:
+        """Write this piece's (b, t) into its rows of a (B, T) tensor; padding stays as it is."""
+        width = part.size(1)
+        values[self.rows, :width] = (part.float() * self.mask[:, :width]).cpu()
+
+
+def pieces(prompts: Sequence[list[int]], completions: Sequence[list[int]], size: int,
+           device: torch.device | str) -> list[Piece]:
+    """All rows in pieces of at most `size`, rows of like length together: less padding."""
+    length = [len(p) + len(c) for p, c in zip(prompts, completions, strict=True)]
+    order = sorted(range(len(length)), key=lambda row: (length[row], row))
+    return [Piece(prompts, completions, order[start:start + size], device)
+            for start in range(0, len(order), size)]
+
+
 def padded(rows: Sequence[list[int]]) -> Tensor:
     """(rows, longest), filled up with 0 on the right."""
     width = max(map(len, rows))

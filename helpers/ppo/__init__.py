@@ -3,8 +3,8 @@
 from helpers.ppo.bank import AdapterBank, AdapterError
 from helpers.ppo.collect import Collector, PPOError
 from helpers.ppo.config import PPOConfig
-from helpers.ppo.rollout import MicroBatch, Rollout
+from helpers.ppo.rollout import Rollout
 from helpers.ppo.trainer import PPOTrainer
 
-__all__ = ["AdapterBank", "AdapterError", "Collector", "MicroBatch", "PPOConfig", "PPOError",
+__all__ = ["AdapterBank", "AdapterError", "Collector", "PPOConfig", "PPOError",
            "PPOTrainer", "Rollout"]

@@ -11,14 +11,14 @@ sets every flag itself, and each branch must run its backward pass before the ne
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 
 from helpers import adapters
-from helpers.adapters import Adapter, AdapterError, causal, read_adapter
+from helpers.adapters import Adapter, AdapterError, causal, new_head, read_adapter
 from helpers.rows import hidden_states, logprobs
 
 ROLES = ("policy", "value", "reference", "reward")
@@ -42,8 +42,9 @@ class AdapterBank(nn.Module):
         judge = read_adapter(reward, base) if reward else None
         self.model: PeftModel = get_peft_model(
             base, causal(start.config if start else policy), adapter_name="policy")
-        self.has_reference_adapter, self.has_reward = start is not None, judge is not None
-        self.heads = nn.ModuleDict({"value": _head(base)})
+        self.has_reference_adapter = start is not None
+        self.roles = ROLES if judge else ROLES[:3]
+        self.heads = nn.ModuleDict({"value": new_head(base)})
         if start:
             start.onto(self.model, "policy")
             self._add("reference", start)
@@ -63,25 +64,18 @@ class AdapterBank(nn.Module):
         self.model.add_adapter(role, causal(adapter.config))
         adapter.onto(self.model, role)
         if adapter.score is not None:
-            self.heads[role] = _head(self.model.get_base_model())
+            self.heads[role] = new_head(self.model.get_base_model())
             self.heads[role].weight.data.copy_(adapter.score)
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        return ROLES if self.has_reward else ROLES[:3]
 
     @contextmanager
     def role(self, name: str) -> Iterator["AdapterBank"]:
         """Everything inside runs with this role's adapter; the policy's is active again after."""
         if name not in self.roles:
             raise AdapterError(f"role {name!r} does not exist; there are {', '.join(self.roles)}")
+        bare = name == "reference" and not self.has_reference_adapter
         try:
-            if name == "reference" and not self.has_reference_adapter:
-                with self.model.disable_adapter():
-                    self._flags()
-                    yield self
-            else:
-                self.model.set_adapter(name)
+            self.model.set_adapter("policy" if bare else name)
+            with self.model.disable_adapter() if bare else nullcontext():
                 self._flags()
                 yield self
         finally:
@@ -99,8 +93,7 @@ class AdapterBank(nn.Module):
 
     def trained(self) -> dict[str, Tensor]:
         """The weights that training changes, by name: what a checkpoint has to keep."""
-        return {name: weight.data for name, weight in self.named_parameters()
-                if weight.requires_grad}
+        return {name: one.data for name, one in self.named_parameters() if one.requires_grad}
 
     def logprobs(self, ids: Tensor, places: Tensor, targets: Tensor, temperature: float = 1.0
                  ) -> tuple[Tensor, Tensor | None]:
@@ -121,10 +114,3 @@ def _owner(name: str) -> str:
     """Which role a parameter belongs to, by its name."""
     parts = name.split(".")
     return next((part for part in parts if part in ROLES), "base")
-
-
-def _head(base: nn.Module) -> nn.Linear:
-    """A linear head that says 0 of everything, until it is loaded or trained."""
-    head = nn.Linear(base.config.hidden_size, 1, bias=False, device=base.device)
-    nn.init.zeros_(head.weight)
-    return head

@@ -10,9 +10,10 @@ from transformers import TrainerState
 from helpers import losses, sampling
 from helpers.ppo.bank import AdapterBank
 from helpers.ppo.config import PPOConfig
-from helpers.ppo.rollout import MicroBatch, Rollout
+from helpers.ppo.rollout import Rollout
 from helpers.prompts import encode_prompts
 from helpers.rewards import add_up
+from helpers.rows import Piece
 
 
 class PPOError(RuntimeError):
@@ -63,7 +64,7 @@ class Collector:
         rollout.mask[[total is None for total in totals]] = 0
         rollout.scores = torch.tensor([total or 0.0 for total in totals])
         rollout.scores -= self.args.missing_eos_penalty * rollout.truncated.float()
-        if self.bank.has_reward and self.args.reward_model_weight:
+        if "reward" in self.bank.roles and self.args.reward_model_weight:
             rollout.parts["reward_model"] = learned = self.look("reward", rollout)[0][:, 0]
             if "scale" not in self.memory:
                 all_scores = self.accelerator.gather(learned.to(self.device))
@@ -85,10 +86,10 @@ class Collector:
         rollout.advantages = losses.masked_whiten(advantages, rollout.mask)
         return rollout
 
-    def batches(self, rollout: Rollout) -> list[MicroBatch]:
+    def batches(self, rollout: Rollout) -> list[Piece]:
         return rollout.micro_batches(self.args.micro_batch_size, self.device)
 
-    def opinion(self, role: str, batch: MicroBatch) -> tuple[Tensor, ...]:
+    def opinion(self, role: str, batch: Piece) -> tuple[Tensor, ...]:
         """Of the active role, (b, t) each: log-probabilities and entropy, or forecasts of the
         value; (b, 1): the reward model's score, by its head or by its mean log-probability."""
         if role in self.bank.heads:

@@ -52,8 +52,7 @@ class PPOConfig(TrainingArguments):
     @classmethod
     def from_course(cls, course: Course, **changes: Any) -> "PPOConfig":
         """The section `ppo` of the course's settings; `changes` (output_dir=…) win."""
-        ppo = course.ppo.model_dump(exclude={"r", "alpha", "lr_scheduler"})
-        settings = ppo | {
+        settings = course.ppo.model_dump(exclude={"r", "alpha", "lr_scheduler"}) | {
             "lr_scheduler_type": course.ppo.lr_scheduler, "adam_epsilon": 1e-5,
             "max_prompt_length": course.lengths.prompt,
             "max_completion_length": course.lengths.completion,

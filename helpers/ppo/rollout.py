@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from helpers.rows import Rows
+from helpers.rows import Piece, pieces
 
 
 @dataclass
@@ -30,12 +30,9 @@ class Rollout:
     parts: dict[str, Tensor] = field(default_factory=dict)
     advantages: Tensor | None = None
     returns: Tensor | None = None
-    _pieces: list["MicroBatch"] = field(default_factory=list, repr=False)
+    _pieces: list[Piece] = field(default_factory=list, repr=False)
 
     def __post_init__(self):
-        rows = len(self.prompts)
-        if not rows == len(self.completions) == len(self.texts) == len(self.truncated):
-            raise ValueError("prompts, completions, texts and truncated differ in number")
         for name, lists in [("prompt", self.prompts), ("completion", self.completions)]:
             if empty := [row for row, ids in enumerate(lists) if not ids]:
                 raise ValueError(f"{name} {empty[0]} is empty; it needs at least one token")
@@ -45,34 +42,12 @@ class Rollout:
     def __len__(self) -> int:
         return len(self.prompts)
 
-    def micro_batches(self, size: int, device: torch.device) -> list["MicroBatch"]:
-        """All rows in pieces of at most `size`, rows of like length together: less padding.
-
-        Cut once and kept: rounding depends on what shares a batch, and log-probabilities that are
-        compared must come from the same ones. Then every ratio is 1 before the first step.
-        """
+    def micro_batches(self, size: int, device: torch.device) -> list[Piece]:
+        """All rows in pieces of at most `size`, with this rollout's mask. Cut once and kept:
+        rounding depends on what shares a batch, and log-probabilities that are compared must come
+        from the same ones. Then every ratio is 1 before the first step."""
         if not self._pieces:
-            length = [len(p) + len(c) for p, c in zip(self.prompts, self.completions, strict=True)]
-            order = sorted(range(len(self)), key=lambda row: (length[row], row))
-            self._pieces = [MicroBatch(self, order[start:start + size], device)
-                            for start in range(0, len(order), size)]
+            self._pieces = pieces(self.prompts, self.completions, size, device)
+            for piece in self._pieces:
+                piece.mask = piece.of(self.mask)
         return self._pieces
-
-
-class MicroBatch(Rows):
-    """Some rows of a rollout as tensors, cut to the longest of them; `mask` is the rollout's."""
-
-    def __init__(self, rollout: Rollout, rows: list[int], device: torch.device):
-        super().__init__([rollout.prompts[row] for row in rows],
-                         [rollout.completions[row] for row in rows], device)
-        self.rows = torch.tensor(rows)
-        self.mask = self.of(rollout.mask)
-
-    def of(self, values: Tensor) -> Tensor:
-        """These rows of a (B, T) tensor, cut to this batch's width."""
-        return values[self.rows, :self.width].to(self.ids.device)
-
-    def into(self, values: Tensor, part: Tensor) -> None:
-        """Write this batch's (b, t) into its rows of a (B, T) tensor; padding stays as it is."""
-        width = part.size(1)
-        values[self.rows, :width] = (part.float() * self.mask[:, :width]).cpu()

@@ -18,7 +18,8 @@ from helpers.loop import TrainingLoop, dice
 from helpers.ppo.bank import TRAINED, AdapterBank
 from helpers.ppo.collect import Collector, PPOError
 from helpers.ppo.config import PPOConfig
-from helpers.ppo.rollout import MicroBatch, Rollout
+from helpers.ppo.rollout import Rollout
+from helpers.rows import Piece
 
 
 class PPOTrainer(TrainingLoop):
@@ -59,14 +60,10 @@ class PPOTrainer(TrainingLoop):
 
     def roll_out(self, step: int) -> Rollout:
         """This process's completions of a step, on the next prompts of endless shuffled passes."""
-        world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        rows, count = [], self.args.prompts_per_step
-        for place in range((step * world + rank) * count, (step * world + rank + 1) * count):
-            lap, place = divmod(place, len(self.train_rows))
-            order = torch.randperm(len(self.train_rows), generator=dice(self.args.seed, lap, 0))
-            rows.append(self.train_rows[int(order[place])])
-        seed = dice(self.args.seed, step, rank).initial_seed()
-        return self.collector.experience(rows, seed, self.memory["kl_coef"])
+        places = self.shuffled(len(self.train_rows), self.args.prompts_per_step, step)
+        seed = dice(self.args.seed, step, self.accelerator.process_index).initial_seed()
+        return self.collector.experience([self.train_rows[place] for place in places], seed,
+                                         self.memory["kl_coef"])
 
     def learn(self, rollout: Rollout) -> dict[str, float]:
         """All passes over one rollout, an optimiser step a minibatch; means of what was seen."""
@@ -82,7 +79,7 @@ class PPOTrainer(TrainingLoop):
                     seen.setdefault(key, []).append(value)
         return {key: sum(values) / len(values) for key, values in seen.items()}
 
-    def _minibatch(self, rollout: Rollout, batches: list[MicroBatch], where: str
+    def _minibatch(self, rollout: Rollout, batches: list[Piece], where: str
                    ) -> dict[str, float]:
         """One optimiser step, its metrics."""
         learning = TRAINED[self.state.global_step < self.args.value_warmup_steps:]
@@ -102,19 +99,10 @@ class PPOTrainer(TrainingLoop):
                     self.accelerator.backward(loss * share)
                     for key, value in watched.items():
                         total[key] = total.get(key, 0.0) + value.item() * share
-        self.accelerator.unscale_gradients()
-        for role in learning:
-            weights = self.bank.parameters_of(role)
-            if self.accelerator.num_processes > 1:
-                for weight in weights:
-                    weight.grad = self.accelerator.reduce(weight.grad, "mean")
-            norm = torch.nn.utils.clip_grad_norm_(weights, self.args.max_grad_norm)
-            total[f"grad_norm/{role}"] = norm.item()
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return total
+        norms = self.update({role: self.bank.parameters_of(role) for role in learning})
+        return total | {f"grad_norm/{role}": norm for role, norm in norms.items()}
 
-    def loss(self, role: str, rollout: Rollout, batch: MicroBatch
+    def loss(self, role: str, rollout: Rollout, batch: Piece
              ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of the active role, a mean over the batch's tokens, and its metrics."""
         now, mask = self.collector.opinion(role, batch)[0], batch.mask
@@ -134,9 +122,8 @@ class PPOTrainer(TrainingLoop):
 
     def _metrics(self, rollout: Rollout) -> dict[str, float]:
         """What the rollout was like."""
-        mask = rollout.mask
+        mask, used, score = rollout.mask, self.memory["kl_coef"], float(rollout.scores.mean())
         kl = float(((rollout.logp - rollout.ref_logp) * mask).sum(1).mean())
-        used, score = self.memory["kl_coef"], float(rollout.scores.mean())
         return {
             "objective/kl": kl, "objective/kl_coef": used, "objective/scores": score,
             "objective/non_score_reward": -used * kl, "objective/rlhf_reward": score - used * kl,
@@ -147,7 +134,6 @@ class PPOTrainer(TrainingLoop):
             "completions/mean_length": float(mask.sum(1).mean()),
             "completions/clipped_ratio": float(rollout.truncated.float().mean()),
             **{f"rewards/{key}/mean": float(part.mean()) for key, part in rollout.parts.items()},
-            "learning_rate": self.scheduler.get_last_lr()[0],
         }
 
     def evaluate(self, seed: int = 0) -> dict[str, float]:
