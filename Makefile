@@ -25,10 +25,11 @@ clinic: $(READY)  ## record PPO gone wrong on purpose, for notebook 06; needs th
 notebooks: course  ## put the run's outputs and figures into the notebooks of the project
 	$(RUN) -m helpers.publish --preset $(PRESET) --task $(TASK) --seed $(SEED)
 
-readme: $(READY)  ## README's scoreboard: a run of its own, on the sealed problems
+readme: $(READY)  ## README's scoreboard and figure: a run of its own, on the sealed problems
 	COURSE_ARTIFACTS=artifacts/readme $(COURSE) run --preset tiny --only 08 \
 	  --overrides '{evaluation: {split: sealed}}'
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.scoreboard --preset tiny --readme
+	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.publish --preset tiny --figures
 
 test: $(READY)  ## all tests, two at a time; those that share the run of the whole course in one process
 	$(RUN) -m pytest -n 2 --dist loadgroup --durations 20

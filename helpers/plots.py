@@ -7,7 +7,6 @@ nothing is shown twice and no state is shared.
 
 import base64
 import io
-import os
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +18,6 @@ from cycler import cycler
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from helpers.config import ROOT
 from helpers.files import atomic_write
 from helpers.tables import compare_completions, token_mask_html
 
@@ -96,8 +94,7 @@ def save_figure(fig: Figure, name: str, alt: str | None = None, stage=None) -> N
     """Show the figure, and save it as SVG and PNG in the run's `figures` folder.
 
     Without `stage` it is only shown. `alt` says in words what the figure shows (default: the one
-    its maker gave it); none at all is a ValueError. With the environment variable COURSE_FIGURES
-    (a folder, relative to the project) the SVG goes there as well.
+    its maker gave it); none at all is a ValueError.
     """
     alt = alt or fig.get_label()
     if not alt:
@@ -106,8 +103,6 @@ def save_figure(fig: Figure, name: str, alt: str | None = None, stage=None) -> N
     if stage is not None:  # beside the stages: a finished stage is not touched again
         folder = stage.course.dir() / "figures"
         targets += [folder / f"{name}.svg", folder / f"{name}.png"]
-    if published := os.environ.get("COURSE_FIGURES"):
-        targets.append(ROOT / published / f"{name}.svg")
     for path in targets:
         kind = path.suffix[1:]
         notes = {"Date": None, "Creator": None, "Description": alt} if kind == "svg" else None

@@ -1,6 +1,7 @@
-"""Puts the outputs of a finished run into the notebooks of the project (`make notebooks`).
+"""Puts the outputs of a finished run into the notebooks of the project (`make notebooks`), or the
+figures that the README shows into `figures/` (`make readme`).
 
-    python -m helpers.publish [--preset tiny] [--task gsm8k] [--seed 0]
+    python -m helpers.publish [--preset tiny] [--task gsm8k] [--seed 0] [--figures]
 
 Only outputs are taken over, cleaned so that two runs differ in nothing but their results: no
 execution counts, no progress on stderr, no widget state (without it GitHub refuses a notebook), no
@@ -88,14 +89,34 @@ def publish(course: Course) -> list[Path]:
     return written
 
 
+def publish_figures(course: Course, root: Path = ROOT) -> list[Path]:
+    """Copy the run's figures that README.md links as figures/NAME.svg; others there are removed.
+
+    ArtifactError names a figure that the run does not have; then nothing is changed.
+    """
+    folder, made = root / "figures", course.dir() / "figures"
+    text = (root / "README.md").read_text(encoding="utf-8")
+    names = sorted(set(re.findall(r"\(figures/([\w.-]+\.svg)\)", text)))
+    if missing := [name for name in names if not (made / name).is_file()]:
+        raise ArtifactError(f"README.md shows figures/{missing[0]}, which {made} lacks: run the "
+                            "course, or correct the link")
+    for name in names:
+        atomic_write_text(folder / name, (made / name).read_text(encoding="utf-8"))
+    for other in set(folder.glob("*.svg")) - {folder / name for name in names}:
+        other.unlink()
+    return [folder / name for name in names]
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers.publish", description=__doc__)
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--task", default="gsm8k")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--figures", action="store_true", help="the README's, not the notebooks")
     options = parser.parse_args(arguments)
     try:
-        for path in publish(Course.load(options.preset, options.task, options.seed)):
+        course = Course.load(options.preset, options.task, options.seed)
+        for path in publish_figures(course) if options.figures else publish(course):
             print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e3:.0f} kB")
     except (ArtifactError, ConfigError) as error:
         print(f"error: {error}", file=sys.stderr)

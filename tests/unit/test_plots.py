@@ -75,7 +75,7 @@ def test_text_on_the_path_stays_inside_its_box():
         assert box.x0 + 2 < extent.x0 and extent.x1 < box.x1 - 2, label.get_text()
 
 
-def test_figures_are_saved_with_alt_text_and_byte_for_byte_again(monkeypatch, tmp_path):
+def test_figures_are_saved_with_alt_text_and_byte_for_byte_again(tmp_path):
     stage = Stage.begin(Course.load(), "sft")
     before = sorted(path.name for path in stage.path.iterdir())
     plots.save_figure(plots.course_path(["loss"]), "path", stage=stage)
@@ -89,9 +89,6 @@ def test_figures_are_saved_with_alt_text_and_byte_for_byte_again(monkeypatch, tm
         html.escape(plots.course_path(["loss"]).get_label(), quote=False), "Words.")
     with pytest.raises(ValueError, match="no alt text"):
         plots.save_figure(plots.new_figure()[0], "bare")
-    monkeypatch.setenv("COURSE_FIGURES", str(tmp_path))
-    plots.save_figure(plots.course_path(), "for_readme")
-    assert [path.name for path in tmp_path.iterdir()] == ["for_readme.svg"]
 
 
 class Text(HTMLParser):

@@ -1,11 +1,13 @@
 """Publishing takes outputs over, and nothing that differs between two equal runs."""
 
+import re
+
 import nbformat
 import pytest
 
 from helpers.artifacts import ArtifactError
-from helpers.config import ROOT
-from helpers.publish import WIDGETS, clean_outputs, with_outputs
+from helpers.config import ROOT, Course
+from helpers.publish import WIDGETS, clean_outputs, publish_figures, with_outputs
 
 
 def a_notebook(*cells):
@@ -61,3 +63,26 @@ def test_outputs_land_under_their_cells_and_injected_cells_vanish():
 def test_a_run_of_other_code_is_refused():
     with pytest.raises(ArtifactError, match="t-0 has changed"):
         with_outputs(a_notebook(("x = 2", [])), a_notebook(("x = 1", [])))
+
+
+def test_the_figures_of_the_readme_are_the_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_ARTIFACTS", str(tmp_path / "artifacts"))
+    course, folder = Course.load(), tmp_path / "figures"
+    made = course.dir() / "figures"
+    made.mkdir(parents=True)
+    folder.mkdir()
+    (folder / "gone.svg").write_text("an old one")
+    (made / "b.svg").write_text("other")
+    readme = tmp_path / "README.md"
+    readme.write_text("![a](figures/a.svg) and figures/b.svg, which is not shown")
+    with pytest.raises(ArtifactError, match="a.svg"):
+        publish_figures(course, tmp_path)
+    assert [path.name for path in folder.iterdir()] == ["gone.svg"]
+    (made / "a.svg").write_text("<svg/>")
+    assert publish_figures(course, tmp_path) == [folder / "a.svg"]
+    assert [path.read_text() for path in folder.iterdir()] == ["<svg/>"]
+
+
+def test_what_the_readme_shows_is_there():
+    shown = re.findall(r"\]\((figures/[^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert shown and all((ROOT / name).is_file() for name in shown)
