@@ -1,8 +1,8 @@
 """Token by token, by Hugging Face's generate, without the work that changes nothing.
 
 - The prompt is read once for its n samples: its key-value cache is repeated, not computed again.
-- Keys and values are written into buffers with room. The usual cache is copied for every token,
-  which on a processor takes longer than the model itself.
+- Keys and values are written into buffers with room; the usual cache is copied whole for every
+  token.
 - `generate` is called for a few tokens at a time, and rows that have ended leave the batch between
   two calls. Else every row would wait for the longest.
 """
