@@ -68,7 +68,7 @@ def test_overrides_go_along_but_for_those_of_the_one_task():
     assert used.source() == Course.load("colab", "deepscaler").source()
 
 
-@pytest.mark.parametrize("name", set(set_rows.PLANTED) - {"warmstart"})
+@pytest.mark.parametrize("name", sorted({*set_rows.PLANTED} - {"warmstart"}))
 def test_planted_defects_are_counted_whatever_the_data_settings(planted, tokenizer, name):
     """(The planted WarmStart has the puzzles of the planted Countdown.)"""
     view = planted[name]
