@@ -31,8 +31,8 @@ readme: $(READY)  ## README's scoreboard and figure: a run of its own, on the se
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.scoreboard --preset tiny --readme
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.publish --preset tiny --figures
 
-test: $(READY)  ## all tests, two at a time; those that share the run of the whole course in one process
-	$(RUN) -m pytest -n 2 --dist loadgroup --durations 20
+test: $(READY)  ## all tests, two files at a time, the long ones first
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 fuzz: $(READY)  ## 100,000 new inputs for everything that reads a completion
 	FUZZ_EXAMPLES=100000 $(RUN) -m pytest -s tests/unit/test_verify_fuzz.py

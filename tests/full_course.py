@@ -1,7 +1,10 @@
-"""The whole course is run once for all tests that look at it, from empty artifacts: they carry the
-mark xdist_group("course"), which keeps them in one process."""
+"""The whole course is run once for all tests that look at it, from empty artifacts."""
 
+import fcntl
+import json
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -18,11 +21,23 @@ def tree() -> str:
 
 @pytest.fixture(scope="session")
 def course(tmp_path_factory):
-    """{"artifacts": the folder, "printed": the output, "before"/"after": git's view} of one run."""
-    artifacts = tmp_path_factory.mktemp("course")
-    before = tree()
-    printed = runs.run_course(artifacts)
-    return {"artifacts": artifacts, "printed": printed, "before": before, "after": tree()}
+    """{"artifacts": the folder, "printed": the output, "before"/"after": git's view} of one run.
+
+    With several workers (pytest -n) the first that comes here runs it and the others wait.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "whole-course"
+    folder.mkdir(exist_ok=True)
+    done = folder / "done.json"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            artifacts, before = folder / "artifacts", tree()
+            printed = runs.run_course(artifacts)
+            done.write_text(json.dumps({"artifacts": str(artifacts), "printed": printed,
+                                        "before": before, "after": tree()}))
+    found = runs.read(done)
+    return found | {"artifacts": Path(found["artifacts"])}
 
 
 @pytest.fixture(scope="session")

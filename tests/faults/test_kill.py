@@ -18,7 +18,7 @@ from helpers.checkpoints import MARKER
 from helpers.config import ROOT
 from tests import runs
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800), pytest.mark.xdist_group("course")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800)]
 RUNGS = ["sft", "grpo"]  # the others are as they were: the kills meet GRPO
 OVERRIDES = {"grpo": {"save_steps": 5}, "data": {"test": 192},
              "evaluation": {"n": 4, "rungs": RUNGS}}

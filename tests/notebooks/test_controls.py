@@ -13,7 +13,7 @@ from helpers import ladder
 from helpers.evaluate import compare
 from tests import runs
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800), pytest.mark.xdist_group("course")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800)]
 PROBLEMS = 192
 FEWER = {"data": {"test": PROBLEMS}, "evaluation": {"n": 4, "rungs": ["sft", "grpo"]}}
 NO_RL = {"grpo": {"max_steps": 1, "save_steps": 1}}

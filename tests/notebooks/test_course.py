@@ -14,7 +14,7 @@ from helpers.verify import grade
 from helpers.verify.symbolic import DEADLINE, GRACE
 from tests import runs
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800), pytest.mark.xdist_group("course")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800)]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 STAGES = {"start_here", "explore_the_data", "verify_and_reward", "sft", "pairs", "reward", "dpo",
           "ppo", "grpo", "evaluation", "tiny_base"}
