@@ -12,6 +12,16 @@ pytest_plugins = ["tests.guards", "tests.full_course", "pytester"]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+# With two workers the order decides how long they wait: the first file runs the whole course, the
+# second needs nothing of it, the third begins when it is there. All others fill what time is left.
+FIRST = ["test_kill.py", "test_real_input.py", "test_controls.py"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST
+               else len(FIRST))
+
+
 @pytest.fixture(scope="session")
 def REAL_DATA() -> Path:  # noqa: N802 - a constant of the machine, named like one
     """Folder of real records (not part of the project); the test is skipped without it."""
