@@ -31,7 +31,7 @@ readme: $(READY)  ## README's scoreboard and figure: a run of its own, on the se
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.scoreboard --preset tiny --readme
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.publish --preset tiny --figures
 
-test: $(READY)  ## all tests, two files at a time, the long ones first
+test: $(READY)  ## all tests, two files at a time
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 fuzz: $(READY)  ## 100,000 new inputs for everything that reads a completion
