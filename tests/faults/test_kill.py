@@ -20,8 +20,7 @@ from tests import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800)]
 RUNGS = ["sft", "grpo"]  # the others are as they were: the kills meet GRPO
-OVERRIDES = {"grpo": {"save_steps": 5}, "data": {"test": 192},
-             "evaluation": {"n": 4, "rungs": RUNGS}}
+OVERRIDES = {"grpo": {"save_steps": 5}, "evaluation": {"n": 4, "rungs": RUNGS}}
 WAIT_SECONDS = 600
 
 
