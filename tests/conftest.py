@@ -12,9 +12,11 @@ pytest_plugins = ["tests.guards", "tests.full_course", "pytester"]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-# With two workers the order decides how long they wait: the first file runs the whole course, the
-# second needs nothing of it, the third begins when it is there. All others fill what time is left.
-FIRST = ["test_kill.py", "test_real_input.py", "test_controls.py"]
+# With two workers the order decides how long they wait. Each takes the next file when it has less
+# than three tests left, so the first worker gets the first and the third file, and the second one
+# the second and, when that is nearly done, the fourth. The first file runs the whole course, the
+# second needs nothing of it, the fourth begins about when it is there; all others fill what is left.
+FIRST = ["test_kill.py", "test_real_input.py", "test_hub.py", "test_controls.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
