@@ -215,7 +215,7 @@ def _lora_layers(peft_model) -> list[tuple[str, torch.nn.Module]]:
 
 @contextmanager
 def merged_copy(peft_model) -> Iterator[torch.nn.Module]:
-    """The same model with its active adapter merged, for faster sampling; restored afterwards.
+    """The same model with its active adapter merged, for saving; restored afterwards.
 
     The weights are saved and put back, byte for byte. Subtracting the adapter again, as unmerging
     does, would change about one float32 weight in ten.
