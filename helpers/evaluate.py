@@ -34,7 +34,8 @@ from helpers.verify import extract, grade
 
 __all__ = [
     "at_least", "better", "bootstrap_interval", "compare", "load_samples", "majority_vote",
-    "mcnemar", "measure", "no_better", "paired_bootstrap", "pass_at_k", "score", "wilson_interval",
+    "mcnemar", "measure", "measure_once", "no_better", "paired_bootstrap", "pass_at_k", "score",
+    "wilson_interval",
 ]
 
 MEASURES = ("strict", "lenient")
@@ -79,6 +80,17 @@ def measure(
         _row(problem, completions, first[0], course.answer_format)
         for problem, completions, first in zip(problems, samples, greedy, strict=True)
     ]
+
+
+def measure_once(path: Path, model, tokenizer, problems: Sequence[Problem], course: Course
+                 ) -> list[dict]:
+    """The rows saved at `path` if they are of these problems with as many samples; else `measure`.
+    Notebooks that start from one model need not all measure it."""
+    rows = load_samples(path) if path.is_file() else []
+    wanted = [(problem.id, course.evaluation.n) for problem in problems]
+    if [(row["id"], len(row["completions"])) for row in rows] == wanted:
+        return rows
+    return measure(model, tokenizer, problems, course)
 
 
 def _row(problem: Problem, completions: Sequence, greedy, answer_format: str) -> dict:

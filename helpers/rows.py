@@ -73,11 +73,12 @@ def hidden_states(model: nn.Module, ids: Tensor, places: Tensor) -> Tensor:
 
 
 def logprobs(model: nn.Module, ids: Tensor, places: Tensor, targets: Tensor,
-             temperature: float = 1.0) -> tuple[Tensor, Tensor | None]:
-    """Log-probability of each target, and entropy where no gradient is wanted, (B, P) each.
+             temperature: float = 1.0, with_entropy: bool = False) -> list[Tensor]:
+    """[log-probability of each target (B, P)], and with it, if wanted, the entropy (B, P) of what
+    it was drawn from: a second pass over all logits.
 
     targets (B, P) are the tokens that follow `places` (B, P) of ids (B, L).
     """
     logits = model.get_output_embeddings()(hidden_states(model, ids, places)).float() / temperature
-    entropy = None if torch.is_grad_enabled() else losses.entropy(logits)
-    return losses.token_logprobs(logits, targets), entropy
+    said = [losses.token_logprobs(logits, targets)]
+    return [*said, losses.entropy(logits)] if with_entropy else said

@@ -95,10 +95,9 @@ class AdapterBank(nn.Module):
         """The weights that training changes, by name: what a checkpoint has to keep."""
         return {name: one.data for name, one in self.named_parameters() if one.requires_grad}
 
-    def logprobs(self, ids: Tensor, places: Tensor, targets: Tensor, temperature: float = 1.0
-                 ) -> tuple[Tensor, Tensor | None]:
-        """Log-probability of each target under the active role, and entropy: helpers.rows."""
-        return logprobs(self.model.get_base_model(), ids, places, targets, temperature)
+    def logprobs(self, ids: Tensor, places: Tensor, targets: Tensor, *how) -> list[Tensor]:
+        """Of each target under the active role; see helpers.rows.logprobs for `how`."""
+        return logprobs(self.model.get_base_model(), ids, places, targets, *how)
 
     def numbers(self, role: str, ids: Tensor, places: Tensor) -> Tensor:
         """What the role's head says at `places`, (B, P): forecasts of value, scores of reward."""

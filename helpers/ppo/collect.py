@@ -76,7 +76,7 @@ class Collector:
         """A rollout with everything that learning from it takes."""
         rollout = self.sample(rows, seed)
         rollout.logp, rollout.entropy = self.look("policy", rollout)
-        rollout.ref_logp, _ = self.look("reference", rollout)
+        (rollout.ref_logp,) = self.look("reference", rollout)
         (rollout.values,) = self.look("value", rollout)
         kl = losses.kl_k1 if self.args.kl_estimator == "k1" else losses.kl_k3
         rewards = losses.token_rewards(rollout.scores, rollout.logp, rollout.ref_logp,
@@ -89,15 +89,16 @@ class Collector:
     def batches(self, rollout: Rollout) -> list[Piece]:
         return rollout.micro_batches(self.args.micro_batch_size, self.device)
 
-    def opinion(self, role: str, batch: Piece) -> tuple[Tensor, ...]:
-        """Of the active role, (b, t) each: log-probabilities and entropy, or forecasts of the
-        value; (b, 1): the reward model's score, by its head or by its mean log-probability."""
+    def opinion(self, role: str, batch: Piece) -> list[Tensor]:
+        """Of the active role, (b, t) each: log-probabilities (the policy's with entropy, but not in
+        learning), or values; (b, 1): the reward's score, of its head or as mean log-probability."""
         if role in self.bank.heads:
             places = batch.last if role == "reward" else batch.places
-            return (self.bank.numbers(role, batch.ids, places),)
+            return [self.bank.numbers(role, batch.ids, places)]
         heat = 1.0 if role == "reward" else self.args.temperature
-        said = self.bank.logprobs(batch.ids, batch.places, batch.targets, heat)
-        return (losses.masked_mean(said[0], batch.mask, 1)[:, None],) if role == "reward" else said
+        said = self.bank.logprobs(batch.ids, batch.places, batch.targets, heat,
+                                  role == "policy" and not torch.is_grad_enabled())
+        return [losses.masked_mean(said[0], batch.mask, 1)[:, None]] if role == "reward" else said
 
     @torch.no_grad()
     def look(self, role: str, rollout: Rollout) -> list[Tensor]:

@@ -351,6 +351,23 @@ def test_measure_a_real_model_twice_gives_the_same_rows():
     assert score(rows)["n"] == 3
 
 
+@pytest.mark.parametrize(("change", "again"), [
+    (lambda rows: rows, False),
+    (lambda rows: rows[:2], True),
+    (lambda rows: rows[::-1], True),
+    (lambda rows: [{**row, "completions": row["completions"][:2]} for row in rows], True),
+    (lambda rows: [], True)])
+def test_measure_once_takes_saved_rows_only_if_they_are_of_this_measurement(
+        change, again, tmp_path, monkeypatch):
+    course, path = tiny_course(), tmp_path / "rows.jsonl"
+    saved = [{"id": one.id, "completions": ["?"] * course.evaluation.n} for one in PROBLEMS]
+    monkeypatch.setattr(evaluate, "measure", lambda *_: "measured")
+    if rows := change(saved):
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = evaluate.measure_once(path, None, None, PROBLEMS, course)
+    assert found == ("measured" if again else saved)
+
+
 # Command line
 
 
