@@ -20,7 +20,9 @@ def length_differences(groups: Mapping[str, Sequence[int]]) -> Figure:
     fig, axes = plots.new_figure(len(groups), 7.4, 2.6)
     told = []
     widest = max((abs(d) for values in groups.values() for d in values), default=1)
-    edges = np.arange(-widest - 0.5, widest + 1.5, max(1, widest // 12))
+    width = max(1, widest // 12) | 1  # odd: a bin is centred on 0, and none has one side more
+    bins = -(-widest // width)
+    edges = (np.arange(-bins, bins + 2) - 0.5) * width
     for ax, (name, values), colour in zip(np.atleast_1d(axes), groups.items(), plots.COLOURS,
                                           strict=False):
         ax.hist(values, edges, color=colour)

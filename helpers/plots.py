@@ -22,7 +22,7 @@ from helpers.files import atomic_write
 from helpers.tables import compare_completions, token_mask_html
 
 __all__ = [
-    "compare_completions", "course_path", "curve_plot", "new_figure", "save_figure", "show",
+    "compare_completions", "course_path", "curve_plot", "ends", "new_figure", "save_figure", "show",
     "smoothed", "token_mask_html", "training_panel", "use_style",
 ]
 
@@ -43,7 +43,7 @@ TRAINING_PANELS = {  # key as TRL logs it: title, unit
     "policy/entropy_avg": ("Entropy", "nats per token"),
     "val/explained_variance": ("Explained variance", "share"),
     "entropy": ("Entropy", "nats per token"),
-    "loss": ("Loss", "nats per token"),
+    "loss": ("Loss", "nats"),
     "eval_loss": ("Validation loss", "nats per token"),
     "mean_token_accuracy": ("Token accuracy", "share right"),
     "grad_norm": ("Gradient norm", ""),
@@ -130,6 +130,15 @@ def curve_plot(ax, steps: Sequence[float], values: Sequence[float], label: str |
     ax.plot(points.index, smoothed(points), color=colour, linestyle=dashes, label=label)
 
 
+def ends(title: str, values: Sequence[float]) -> list[str]:
+    """["<title> from … to …"]: means of the first and of the last fifth, since one batch says
+    little; [] where nothing was logged."""
+    known = pd.Series(list(values), dtype=float).dropna()
+    few = max(1, len(known) // 5)
+    first, last = known[:few].mean(), known[-few:].mean()
+    return [f"{title} from {first:.3g} to {last:.3g}"] if len(known) else []
+
+
 def panel_keys(curve: pd.DataFrame, at_most: int = 4) -> list[str]:
     """Which of the known curves this run has, the most telling first. With a reward the loss is
     left out: on-policy it stays near 0 and says nothing."""
@@ -158,13 +167,11 @@ def training_panel(curve: pd.DataFrame, keys: Sequence[str] | None = None) -> Fi
         ax.set_title(title)
         ax.set_xlabel("training step")
         ax.set_ylabel(unit)
-        ends = curve[key].dropna()
-        if len(ends):
-            described.append(f"{title} from {ends.iloc[0]:.3g} to {ends.iloc[-1]:.3g}")
+        described += ends(title, curve[key])
     for ax in axes[len(keys):]:
         ax.set_visible(False)
     if len(axes[0].lines) == 2:  # say once what pale and strong mean
-        axes[0].legend(axes[0].lines, ["each step", "running mean"], loc="best")
+        axes[0].legend(axes[0].lines, ["as logged", "running mean"], loc="best")
     last = int(curve["step"].max()) if len(curve) else 0
     fig.set_label(f"Training curves over {last} steps: {', '.join(described) or 'nothing yet'}.")
     return fig

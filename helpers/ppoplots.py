@@ -109,8 +109,9 @@ def ratios(ratio: ArrayLike, advantages: ArrayLike, epsilon: float) -> Figure:
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     right_way = np.mean(np.sign(ratio - 1) == np.sign(advantages))
     outside = np.mean(np.abs(ratio - 1) > epsilon)
-    fig.set_label(f"Ratios of {len(ratio)} tokens over their advantages: {right_way:.0%} moved "
-                  f"the way of their advantage, {outside:.0%} left the clip range.")
+    fig.set_label(f"Ratios of {len(ratio)} tokens over their advantages: of all of them, sure ones "
+                  f"included, {right_way:.0%} moved the way of their advantage; {outside:.0%} left "
+                  "the clip range.")
     return fig
 
 
@@ -125,8 +126,7 @@ def diagnostics(curve: pd.DataFrame) -> Figure:
         if line is not None:
             ax.axhline(line, color=plots.BLACK, linewidth=1, linestyle="--")
         ax.set(title=title, xlabel="training step", ylabel=unit)
-        if len(known := values.dropna()):
-            told.append(f"{title} from {known.iloc[0]:.3g} to {known.iloc[-1]:.3g}")
+        told += plots.ends(title, values)
     fig.set_label(f"Diagnostics: {'; '.join(told) or 'nothing logged'}.")
     return fig
 
@@ -164,7 +164,7 @@ def reward_parts(curve: pd.DataFrame, parts: Mapping[str, tuple[str, str]]) -> F
     for ax, (key, (title, unit)), colour in looks:
         plots.curve_plot(ax, curve["step"], curve[key], colour=colour)
         ax.set(title=title, xlabel="training step", ylabel=unit)
-        told.append(f"{title} from {curve[key].iloc[0]:.2f} to {curve[key].iloc[-1]:.2f}")
+        told += plots.ends(title, curve[key])
     fig.set_label(f"Parts of the score: {'; '.join(told)}.")
     return fig
 
@@ -182,8 +182,10 @@ def clinic(records: Mapping[str, Mapping], names: Sequence[str],
             one = records[name]
             values = np.array(one["curves"][key], dtype=float)
             plots.curve_plot(ax, one["steps"], values, one["words"], colour, dashes)
-            told.append(f"{title}, {one['words']}: {values[0]:.2f} to {values[-1]:.2f}")
+            told += plots.ends(f"{title}, {one['words']}:", values)
         ax.set(title=title, xlabel="training step")
+        if key == "kl":  # one run may leave by a hundred times as far as the others
+            ax.set_yscale("symlog", linthresh=0.1)
     fig.legend(*np.atleast_1d(axes)[0].get_legend_handles_labels(),
                loc="outside lower center", ncols=2)
     fig.set_label(f"Recorded runs. {'; '.join(told)}.")

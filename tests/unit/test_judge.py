@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from helpers import judge
+from helpers import judge, judgeplots
 from helpers.stats import pass_at_k
 
 RANDOM = np.random.default_rng(0)
@@ -112,3 +112,11 @@ def test_the_kl_of_a_selection():
     assert judge.selection_kl(1) == 0
     assert judge.selection_kl(2) == pytest.approx(np.log(2) - 0.5)
     assert judge.selection_kl(64) == pytest.approx(np.log(64) - 63 / 64)
+
+
+@pytest.mark.parametrize("widest", [1, 11, 12, 26, 40, 97])
+def test_length_differences_that_are_balanced_look_balanced(widest):
+    values = [sign * one for one in range(1, widest + 1) for sign in (1, -1)]
+    [ax] = judgeplots.length_differences({"balanced": values}).axes
+    heights = [bar.get_height() for bar in ax.patches]
+    assert heights == heights[::-1] and sum(heights) == len(values)

@@ -56,8 +56,8 @@ def test_memory_adds_up():
 
 def test_ratios_count_who_followed_and_who_left():
     fig = ppoplots.ratios([1.1, 0.9, 1.5, 0.95], [1.0, -1.0, -1.0, 1.0], 0.2)
-    assert said(fig) == ("Ratios of 4 tokens over their advantages: 50% moved the way of their "
-                         "advantage, 25% left the clip range.")
+    assert said(fig) == ("Ratios of 4 tokens over their advantages: of all of them, sure ones "
+                         "included, 50% moved the way of their advantage; 25% left the clip range.")
 
 
 def test_diagnostics_survive_gaps_and_draw_a_bad_critic_at_the_floor():
@@ -87,8 +87,8 @@ def test_forecasts_reward_parts_and_clinic_tell_both_ends():
     assert "right from 0.00 to 1.00, wrong from 0.00 to -1.00" in said(fig)
     curve = pd.DataFrame({"step": [1, 2], "rule": [0.25, 0.5], "judge": [-1.0, -0.5]})
     fig = ppoplots.reward_parts(curve, {"rule": ("rule", "mean"), "judge": ("judge", "mean")})
-    assert said(fig) == "Parts of the score: rule from 0.25 to 0.50; judge from -1.00 to -0.50."
+    assert said(fig) == "Parts of the score: rule from 0.25 to 0.5; judge from -1 to -0.5."
     fig = ppoplots.clinic({"a": RUN, "b": RUN | {"words": "paid badly"}}, ["b"],
                           {"paid": "score", "right": "right answers"})
-    assert said(fig) == ("Recorded runs. score, paid badly: 0.25 to 1.00; "
-                         "right answers, paid badly: 0.50 to 0.00.")
+    assert said(fig) == ("Recorded runs. score, paid badly: from 0.25 to 1; "
+                         "right answers, paid badly: from 0.5 to 0.")

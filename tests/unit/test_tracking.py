@@ -139,7 +139,7 @@ def test_live_figure_in_a_notebook_leaves_one_final_picture():
     pictures = [one for one in outputs if one.output_type == "display_data"]
     assert len(pictures) == 1, [one.output_type for one in outputs]
     alt = pictures[0].metadata["image/png"]["alt"]
-    assert "over 20 steps" in alt and "Reward from 0.05 to 1" in alt and "KL" in alt
+    assert "over 20 steps" in alt and "Reward from 0.125 to 0.925" in alt and "KL" in alt
     assert base64.b64decode(pictures[0].data["image/png"]).startswith(b"\x89PNG")
     assert pictures[0].data["text/plain"] == alt
     printed = [one.text for one in outputs if one.get("name") == "stdout"]
