@@ -70,8 +70,8 @@ class LikelihoodJudge(PeftModelForCausalLM):
 class RewardModel:
     """Scores for texts: `model(...)` gives one number a row, `tokenizer` is the policy's.
 
-    batch_size: texts at a time. A small model on a processor is fastest with few: 256 took three
-    times as long as 32, which still fit into its caches.
+    batch_size: texts at a time; a small model on a processor is fastest with few, which stay in
+    its caches.
     """
 
     def __init__(self, model: torch.nn.Module, tokenizer, batch_size: int = 32):
