@@ -222,6 +222,13 @@ def test_a_formula_is_compared_by_its_deadline(verified):
     assert all(row["seconds"] < DEADLINE + GRACE + 5 for row in verified["symbolic"])
 
 
+@pytest.mark.parametrize("stage", ["dpo", "ppo", "grpo"])
+def test_sft_is_measured_once_for_all_that_start_from_it(run_folder, stage):
+    """The same problems with as many samples: else each would measure it again, unnoticed."""
+    once = runs.read(run_folder / "sft" / "validation.jsonl")
+    assert once and runs.read(run_folder / stage / "samples_before.jsonl") == once
+
+
 def test_pairs_are_right_against_wrong_and_of_problems_apart(run_folder):
     answers = {split: {problem.id: problem.answer
                        for problem in load_problems(Course.load(), split)}
