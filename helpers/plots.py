@@ -7,6 +7,7 @@ nothing is shown twice and no state is shared.
 
 import base64
 import io
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -130,13 +131,18 @@ def curve_plot(ax, steps: Sequence[float], values: Sequence[float], label: str |
     ax.plot(points.index, smoothed(points), color=colour, linestyle=dashes, label=label)
 
 
-def ends(title: str, values: Sequence[float]) -> list[str]:
-    """["<title> from … to …"]: means of the first and of the last fifth, since one batch says
-    little; [] where nothing was logged."""
+def fifths(values: Sequence[float]) -> tuple[float, float]:
+    """Means of the first and of the last fifth of what was logged, since one batch says little;
+    NaN where nothing was logged."""
     known = pd.Series(list(values), dtype=float).dropna()
     few = max(1, len(known) // 5)
-    first, last = known[:few].mean(), known[-few:].mean()
-    return [f"{title} from {first:.3g} to {last:.3g}"] if len(known) else []
+    return float(known[:few].mean()), float(known[-few:].mean())
+
+
+def ends(title: str, values: Sequence[float]) -> list[str]:
+    """["<title> from ... to ..."] of first and last fifth; [] where nothing was logged."""
+    first, last = fifths(values)
+    return [] if math.isnan(first) else [f"{title} from {first:.3g} to {last:.3g}"]
 
 
 def panel_keys(curve: pd.DataFrame, at_most: int = 4) -> list[str]:

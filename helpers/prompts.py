@@ -149,6 +149,21 @@ def within_lengths(
     return kept, too_long
 
 
+def fitting_prompts(
+    problems: Sequence[Problem], course: Course, tokenizer
+) -> tuple[list[Problem], int]:
+    """The problems whose prompt fits `course.lengths.prompt`, and how many do not. The solution may
+    be of any length: what is only asked needs none. ValueError where no prompt fits."""
+    sizes = [prompt for prompt, _ in lengths(problems, course, tokenizer)]
+    kept = [problem for problem, size in zip(problems, sizes, strict=True)
+            if size <= course.lengths.prompt]
+    if problems and not kept:
+        raise ValueError(f"none of the {len(problems)} prompts fits lengths.prompt = "
+                         f"{course.lengths.prompt}: the shortest has {min(sizes)} tokens. "
+                         "Raise lengths.prompt.")
+    return kept, len(problems) - len(kept)
+
+
 def encode_prompts(tokenizer, prompts: Sequence[str], limit: int) -> list[list[int]]:
     """Token ids of prompt texts; ValueError names the first that is longer than `limit`."""
     ids = tokenizer(list(prompts), add_special_tokens=False)["input_ids"] if prompts else []

@@ -12,10 +12,9 @@ pytest_plugins = ["tests.guards", "tests.full_course", "pytester"]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-# With two workers the order decides how long they wait. Each takes the next file when it has less
-# than three tests left, so the first worker gets the first and the third file, and the second one
-# the second and, when that is nearly done, the fourth. The first file runs the whole course, the
-# second needs nothing of it, the fourth begins about when it is there; all others fill the rest.
+# With two workers the order decides how long they wait. Each takes its next file when it has less
+# than three tests left. The first file runs the whole course; the second needs nothing of it, nor
+# does the third; the fourth begins about when the course is there; all others fill the rest.
 FIRST = ["test_kill.py", "test_real_input.py", "test_hub.py", "test_controls.py"]
 
 

@@ -1,15 +1,27 @@
-"""The whole course is run once for all tests that look at it, from empty artifacts."""
+"""The whole course is run once for all tests that look at it, from empty artifacts.
+
+On its way it is killed twice (`kill -9`) while GRPO trains, and continued by the same command. So
+all that the tests find in it they find in a run that was stopped and went on; `tests/faults/
+test_kill.py` looks at the kills themselves.
+"""
 
 import fcntl
 import json
 import os
+import random
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from helpers.checkpoints import MARKER
 from helpers.config import ROOT
 from tests import runs
+
+RUN = Path("tiny") / "gsm8k-s0"
+WAIT_SECONDS = 60 * runs.MINUTES
 
 
 def tree() -> str:
@@ -19,9 +31,63 @@ def tree() -> str:
     return done.stdout
 
 
+def kill_when(artifacts: Path, ready) -> None:
+    """Start the course and send SIGKILL as soon as `ready()` says so. The runner alone is hit (its
+    session is its own): what it had started must end by itself, nothing may go on writing."""
+    process = subprocess.Popen(runs.arguments(), cwd=ROOT, env=runs.environment(artifacts),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True)
+    end = time.monotonic() + WAIT_SECONDS
+    while not ready():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < end, "nothing to kill at"
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def checkpoints(grpo: Path) -> dict[int, bool]:
+    """{step: whether it carries the mark of being whole} of the checkpoints there."""
+    return {int(path.name.split("-")[1]): (path / MARKER).exists()
+            for path in grpo.glob("checkpoints/checkpoint-*")}
+
+
+def whole(grpo: Path) -> list[int]:
+    """Steps of the checkpoints that are whole."""
+    return sorted(step for step, marked in checkpoints(grpo).items() if marked)
+
+
+def curve(grpo: Path) -> list[dict]:
+    """The rows of the live curve that are complete."""
+    file = grpo / "curve.jsonl"
+    lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def kill_twice(artifacts: Path) -> list[dict]:
+    """What each of two kills left of GRPO: the rows of its curve, the steps of its whole
+    checkpoints, whether it counted as made. The first comes at a random step after the first
+    checkpoint, the second while a later checkpoint is being written."""
+    grpo, left = artifacts / RUN / "grpo", []
+
+    def note() -> None:
+        left.append({"curve": curve(grpo), "whole": whole(grpo),
+                     "made": (grpo / "manifest.json").exists()})
+
+    after = random.randint(1, 8)
+    kill_when(artifacts, lambda: whole(grpo) and len(curve(grpo)) >= whole(grpo)[0] + after)
+    note()
+    before = left[0]["whole"][-1]
+    kill_when(artifacts, lambda: any(step > before and not marked
+                                     for step, marked in checkpoints(grpo).items()))
+    note()
+    return left
+
+
 @pytest.fixture(scope="session")
 def course(tmp_path_factory):
-    """{"artifacts": the folder, "printed": the output, "before"/"after": git's view} of one run.
+    """{"artifacts": the folder, "printed": the output of the run that came to the end,
+    "before"/"after": git's view, "kills": what `kill_twice` noted} of one run.
 
     With several workers (pytest -n) the first that comes here runs it and the others wait.
     """
@@ -33,16 +99,17 @@ def course(tmp_path_factory):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
             artifacts, before = folder / "artifacts", tree()
+            kills = kill_twice(artifacts)
             printed = runs.run_course(artifacts)
             done.write_text(json.dumps({"artifacts": str(artifacts), "printed": printed,
-                                        "before": before, "after": tree()}))
+                                        "before": before, "after": tree(), "kills": kills}))
     found = runs.read(done)
     return found | {"artifacts": Path(found["artifacts"])}
 
 
 @pytest.fixture(scope="session")
 def run_folder(course):
-    return course["artifacts"] / "tiny" / "gsm8k-s0"
+    return course["artifacts"] / RUN
 
 
 @pytest.fixture(scope="session")

@@ -111,6 +111,18 @@ def test_lengths_filter_at_the_exact_limit_and_count(tokenizer):
     assert prompts.within_lengths([], course, tokenizer) == ([], 0)
 
 
+def test_what_is_asked_needs_only_a_prompt_that_fits(tokenizer):
+    sizes = [prompt for prompt, _ in prompts.lengths(PROBLEMS, course_with(), tokenizer)]
+    assert sizes[0] != sizes[1]  # else the limit could not part them
+    course = course_with(lengths={"prompt": min(sizes), "completion": 1})
+    kept, too_long = prompts.fitting_prompts(PROBLEMS, course, tokenizer)
+    assert kept == [PROBLEMS[sizes.index(min(sizes))]] and too_long == len(PROBLEMS) - 1
+    with pytest.raises(ValueError, match=f"shortest has {min(sizes)} tokens. Raise lengths.prompt"):
+        prompts.fitting_prompts(
+            PROBLEMS, course_with(lengths={"prompt": min(sizes) - 1, "completion": 1}), tokenizer)
+    assert prompts.fitting_prompts([], course, tokenizer) == ([], 0)
+
+
 TALK = Conversation([{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."},
                      {"role": "user", "content": "Count."},
                      {"role": "assistant", "content": "One two three."}], "smoltalk/x", "c", "k")
