@@ -161,10 +161,11 @@ def _vote(row: dict) -> float:
 def compare(
     rows_a: Sequence[dict], rows_b: Sequence[dict], measure: str = "strict", seed: int = 0
 ) -> dict:
-    """Return {"difference", "ci95", "p"} of model a against model b on the same problems.
+    """Return {"difference", "ci95", "greedy_difference", "p"} of a against b, same problems.
 
     difference: pass@1 of a minus pass@1 of b, with its paired bootstrap interval over problems;
-    p: exact McNemar test of the greedy answers. `measure` is "strict" or "lenient".
+    greedy_difference: that of the share of right greedy answers; p: exact McNemar test of them.
+    `measure` is "strict" or "lenient".
     """
     if measure not in MEASURES:
         raise ValueError(f"unknown measure {measure!r}; known: {', '.join(MEASURES)}")
@@ -175,8 +176,10 @@ def compare(
     pairs = [(row, by_id[row["id"]]) for row in rows_a]
     a, b = ([np.mean(pair[side][measure]) for pair in pairs] for side in (0, 1))
     difference, low, high = paired_bootstrap(a, b, seed=seed)
-    p = mcnemar(*([pair[side]["greedy"][measure] for pair in pairs] for side in (0, 1)))
-    return {"difference": difference, "ci95": [low, high], "p": p}
+    greedy = [[pair[side]["greedy"][measure] for pair in pairs] for side in (0, 1)]
+    return {"difference": difference, "ci95": [low, high],
+            "greedy_difference": float(np.mean(greedy[0]) - np.mean(greedy[1])),
+            "p": mcnemar(*greedy)}
 
 
 def better(rows_a: Sequence[dict], rows_b: Sequence[dict], measure: str = "strict") -> bool:

@@ -4,7 +4,8 @@
 each with the one it was trained from, and writes `artifacts/<preset>/scoreboard.json`:
 
     {"run_id", "rows": [{"task", "seed", "stage", "pass@1", …}], "minutes", "peak_memory_gb",
-     "tests": [{"task", "seed", "better", "than", "measure", "difference", "ci95", "p"}]}
+     "tests": [{"task", "seed", "better", "than", "measure", "difference", "ci95",
+      "greedy_difference", "p"}]}
 
     python -m helpers.scoreboard --preset tiny [--readme]
 """
@@ -124,7 +125,8 @@ def table(board: dict) -> str:
     ]
     tests = [
         [test["task"], test["seed"], f"{test['better']} > {test['than']}", test["measure"],
-         f"{100 * test['difference']:+.1f} {_interval(test['ci95'])}", f"{test['p']:.2g}",
+         f"{100 * test['difference']:+.1f} {_interval(test['ci95'])}",
+         f"{100 * test['greedy_difference']:+.1f}", f"{test['p']:.2g}",
          "yes" if test["ci95"][0] > 0 else "no"]
         for test in board["tests"]
     ]
@@ -132,7 +134,8 @@ def table(board: dict) -> str:
     parts = [
         _markdown(["task", "seed", "model", "pass@1 %", "lenient pass@1 %",
                    *(f"{name} %" for name in SHARES), "problems x samples"], scores),
-        _markdown(["task", "seed", "test", "measure", "points", "p (greedy)", "better"], tests),
+        _markdown(["task", "seed", "test", "measure", "points", "greedy points",
+                   "p (greedy)", "better"], tests),
         f"In brackets: 95 % intervals, bootstrapped over problems. Run {board['run_id']}: "
         f"{board['minutes']:.1f} minutes" + (f", {peak:.1f} GB at most." if peak else "."),
     ]

@@ -68,8 +68,8 @@ def forest(tests: Sequence[dict]) -> Figure:
         colour = plots.BLUE if sure else plots.VERMILLION
         ax.plot([low, high], [place, place], color=colour, linestyle="-")
         ax.plot(100 * test["difference"], place, "o" if sure else "X", markersize=8, color=colour)
-        ax.annotate(f"p = {test['p']:.1g}", (1.02, place), va="center", fontsize=10,
-                    xycoords=("axes fraction", "data"))
+        ax.annotate(f"{100 * test['greedy_difference']:+.1f}, p = {test['p']:.1g}", (1.02, place),
+                    va="center", fontsize=10, xycoords=("axes fraction", "data"))
     ax.axvline(0, color=plots.BLACK, linestyle="-", linewidth=1)
     ax.set_yticks(range(len(tests)), [
         f"{t['better']} − {t['than']}, {t['measure']}" for t in reversed(tests)])
@@ -78,24 +78,29 @@ def forest(tests: Sequence[dict]) -> Figure:
     ax.set(xlabel="difference of pass@1, points",
            title="Paired differences with 95 % intervals", ylim=(-0.6, len(tests) - 0.4))
     told = (f"{t['better']} minus {t['than']}, {t['measure']}: {100 * t['difference']:+.1f} points"
-            f" [{100 * t['ci95'][0]:+.1f}, {100 * t['ci95'][1]:+.1f}]" for t in tests)
+            f" [{100 * t['ci95'][0]:+.1f}, {100 * t['ci95'][1]:+.1f}], greedy "
+            f"{100 * t['greedy_difference']:+.1f}" for t in tests)
     fig.set_label(f"Paired differences. {'; '.join(told)}.")
     return fig
 
 
 def right_of_n(right: Mapping[str, ArrayLike], n: int) -> Figure:
     """A histogram a model: on how many problems 0, 1, … n samples are right."""
-    fig, axes = plots.new_figure(len(right), 8.0, 2.5)
-    told = []
-    for ax, (name, (colour, *_)) in zip(np.atleast_1d(axes), look(list(right)).items(),
-                                        strict=True):
-        counts = np.asarray(right[name])
-        shares = np.bincount(counts, minlength=n + 1) / len(counts)
-        ax.bar(range(n + 1), 100 * shares, color=colour)
-        ax.set(title=name, xlabel=f"right of {n}", ylim=(0, 100))
+    columns = min(3, len(right))
+    rows = -(-len(right) // columns)
+    fig, axes = plots.new_figure(columns, 2.7 * columns, 0.4 + 2.1 * rows, rows)
+    axes, told = np.atleast_1d(axes).ravel(), []
+    shares = {name: np.bincount(np.asarray(counts), minlength=n + 1) / len(counts)
+              for name, counts in right.items()}
+    top = 100 * max(share.max() for share in shares.values())
+    for ax, (name, (colour, *_)) in zip(axes, look(list(right)).items(), strict=False):
+        ax.bar(range(n + 1), 100 * shares[name], color=colour)
+        ax.set(title=name, xlabel=f"right of {n}", ylabel="problems, %", ylim=(0, 1.05 * top))
         ax.set_xticks(sorted({0, n // 2, n}))
-        told.append(f"{name}: never {shares[0]:.0%}, always {shares[-1]:.0%}")
-    np.atleast_1d(axes)[0].set_ylabel("problems, %")
+        ax.label_outer()
+        told.append(f"{name}: never {shares[name][0]:.0%}, always {shares[name][-1]:.0%}")
+    for ax in axes[len(right):]:
+        ax.axis("off")
     fig.set_label(f"Problems by how many of {n} samples are right. {'; '.join(told)}.")
     return fig
 
@@ -118,7 +123,8 @@ def by_group(values: Mapping[str, ArrayLike], groups: Mapping[str, ArrayLike]) -
             means.append(f"{own.mean():.0%}")
         told.append(f"{name} {', '.join(means)}")
     ax.set_xticks(range(len(groups)), [
-        f"{name}\n({int(np.sum(mask))})" for name, mask in groups.items()])
+        f"{name}\n({int(np.sum(mask))})".replace(" words", "\nwords")
+        for name, mask in groups.items()])
     ax.grid(axis="x", visible=False)
     ax.set(ylabel="pass@1, %", title="Where they fail, with 95 % intervals", ylim=(0, 102))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -156,12 +162,14 @@ def covering(intervals: Mapping[str, Sequence[tuple[float, float]]], truth: floa
             missed += not hit
             ax.plot([100 * low, 100 * high], [place, place], color=colour if hit else plots.BLACK,
                     linestyle="-" if hit else (0, (1, 1)), linewidth=1.6)
-        ax.axvline(100 * truth, color=plots.GREY, linewidth=1.2, linestyle="-")
+        ax.axvline(100 * truth, color=plots.GREY, linewidth=1.2, linestyle="-", label="the truth")
+        ax.plot([], [], color=plots.BLACK, linestyle=(0, (1, 1)), label="misses it")
         reach = 100 * max(abs(end - truth) for pairs in intervals.values()
                           for pair in pairs for end in pair)
         ax.set(title=name, xlabel="score, %", ylabel="test set",
-               xlim=(100 * truth - reach, 100 * truth + reach))
+               xlim=(100 * truth - 1.05 * reach, 100 * truth + 1.05 * reach))
         told.append(f"{name}: {missed} of {len(found)} miss it")
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     fig.set_label(f"95 % intervals of many test sets against the true score. {'; '.join(told)}.")
     return fig
 

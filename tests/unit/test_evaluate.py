@@ -213,6 +213,8 @@ def test_compare_pairs_by_id_and_not_by_place():
     assert low < found["difference"] < high
     answers = [[r["greedy"]["strict"] for r in rows] for rows in (a, b)]
     assert found["p"] == mcnemar(*answers) < 0.01
+    right = [sum(answer) / len(answer) for answer in answers]
+    assert found["greedy_difference"] == pytest.approx(right[0] - right[1]) and right[0] > right[1]
 
 
 def test_compare_lenient_uses_lenient_verdicts():
@@ -223,6 +225,8 @@ def test_compare_lenient_uses_lenient_verdicts():
         for r in rows:
             r["greedy"] |= {"strict": True, "lenient": greedy}
     assert compare(a, b)["p"] == 1 and compare(a, b, "lenient")["p"] < 1e-9
+    assert compare(a, b)["greedy_difference"] == 0
+    assert compare(a, b, "lenient")["greedy_difference"] == 1
     with pytest.raises(ValueError, match="'loose'"):
         compare(a, b, "loose")
 

@@ -15,9 +15,9 @@ SCORES = {
 }
 TESTS = [
     {"better": "sft", "than": "base", "measure": "strict", "difference": 0.3,
-     "ci95": [0.25, 0.35], "p": 1e-9},
+     "ci95": [0.25, 0.35], "greedy_difference": 0.2, "p": 1e-9},
     {"better": "grpo", "than": "sft", "measure": "strict", "difference": -0.01,
-     "ci95": [-0.03, 0.01], "p": 0.4},
+     "ci95": [-0.03, 0.01], "greedy_difference": -0.02, "p": 0.4},
 ]
 
 
@@ -41,7 +41,7 @@ def test_every_figure_tells_its_numbers_in_words():
     told = {name: figure.get_label() for name, figure in figures().items()}
     assert "strict 40%, lenient 60%" in told["strict_and_lenient"]
     assert "sft from 40% at k = 1 to 60% at k = 2" in told["pass_at_k_curves"]
-    assert "sft minus base, strict: +30.0 points [+25.0, +35.0]" in told["forest"]
+    assert "sft minus base, strict: +30.0 points [+25.0, +35.0], greedy +20.0" in told["forest"]
     assert "sft: never 25%, always 25%" in told["right_of_n"]
     assert "sft 12%, 75%" in told["by_group"]
     assert "slip 60%" in told["stacked"]
