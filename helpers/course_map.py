@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.path import Path
 
 from helpers.graph import Notebook, in_order, parents, with_parents
 from helpers.plots import BLUE, GREY, VERMILLION, use_style
@@ -51,19 +52,26 @@ def _direct(notebook: Notebook, notebooks: Sequence[Notebook]) -> list[Notebook]
 
 
 def _places(notebooks: list[Notebook]) -> dict[str, tuple[int, int]]:
-    """Column (longest chain of needs before it) and row (in reading order) of each notebook."""
+    """Column (longest chain of needs before it) and row (in reading order) of each notebook, no box
+    in the way of an arrow."""
     column: dict[str, int] = {}
     for notebook in in_order(notebooks):
         before = [column[other.name] for other in parents(notebook, notebooks)]
         column[notebook.name] = 1 + max(before, default=-1)
+    reach = {}  # the last column that an arrow from this notebook passes or stands in
+    for notebook in notebooks:
+        ends = [column[o.name] - 1 for o in notebooks if notebook in _direct(o, notebooks)]
+        reach[notebook.name] = max([column[notebook.name], *ends])
     filled: dict[int, int] = {}
     places = {}
     for notebook in notebooks:
         x = column[notebook.name]
+        passed = range(x, reach[notebook.name] + 1)  # no box may stand there in this row
         # Not above the notebooks it needs, so that arrows run to the right or downwards.
         above = [places[o.name][1] for o in parents(notebook, notebooks) if o.name in places]
-        y = max([filled.get(x, 0), *above])
-        places[notebook.name], filled[x] = (x, y), y + 1
+        y = max([*(filled.get(one, 0) for one in passed), *above])
+        places[notebook.name] = x, y
+        filled |= dict.fromkeys(passed, y + 1)
     return places
 
 
@@ -78,10 +86,13 @@ def _label(notebook: Notebook) -> str:
 
 
 def _arrow(ax, start: tuple[int, int], end: tuple[int, int]) -> None:
+    """Along the row of its start, and up or down in the gap before its end."""
     (x, y), (to_x, to_y) = _corner(start), _corner(end)
-    ax.annotate("", (to_x, to_y + HEIGHT / 2), (x + WIDTH, y + HEIGHT / 2), arrowprops={
-        "arrowstyle": "-|>", "color": VERMILLION, "linewidth": 1.5, "mutation_scale": 13,
-        "shrinkA": 0, "shrinkB": 1}, zorder=1)  # below the boxes that stand between
+    turn, y, to_y = to_x - (COLUMN - WIDTH) / 2, y + HEIGHT / 2, to_y + HEIGHT / 2
+    ax.add_patch(FancyArrowPatch(
+        path=Path([(x + WIDTH, y), (turn, y), (turn, to_y), (to_x - 0.01, to_y)]),
+        arrowstyle="-|>", color=VERMILLION, fill=False, linewidth=1.5, mutation_scale=11,
+        zorder=1))
 
 
 def _in_words(notebooks: Sequence[Notebook]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import ipywidgets
 import pandas as pd
+from matplotlib.patches import FancyArrowPatch
 
 from helpers import course_map, records, tables
 from helpers.data.conversation import Conversation, Preference
@@ -145,3 +146,15 @@ def test_the_map_leaves_out_arrows_that_follow_from_others():
     assert course_map._places(chain) == {"00": (0, 0), "03": (0, 1), "07": (1, 1), "08": (2, 1)}
     figure = course_map.course_map(chain, here="00")
     assert "08: more needs sft, grpo and makes score" in figure.get_label()
+
+
+def test_no_box_of_the_map_stands_in_the_way_of_an_arrow():
+    course = [notebook("03", (), ("sft",)), notebook("04", ("sft",), ("pairs",)),
+              notebook("05", ("pairs",), ("dpo",)), notebook("07", ("sft",), ("grpo",)),
+              notebook("08", ("dpo", "grpo"), ("score",))]
+    places = course_map._places(course)
+    assert places == {"03": (0, 0), "04": (1, 0), "05": (2, 0), "07": (1, 1), "08": (3, 1)}
+    swapped = [*course[:1], course[3], *course[1:3], course[4]]  # the long arrow comes first
+    assert course_map._places(swapped)["05"] == (2, 1), "its row is kept free up to the last column"
+    drawn = course_map.course_map(course).axes[0].patches
+    assert sum(isinstance(patch, FancyArrowPatch) for patch in drawn) == 5
