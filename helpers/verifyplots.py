@@ -172,7 +172,7 @@ def hack_pay(gallery: Sequence[Mapping]) -> Figure:
     ax.set_xscale("symlog", linthresh=1)
     ax.set_xticks([0, 0.5, 1, 3, 10, 30], ["0", "0.5", "1", "3", "10", "30"])
     ax.set_xlim(-0.1, 60)
-    ax.set_xlabel("pay of the hack, as a multiple of the pay of honest work")
+    ax.set_xlabel("pay of the hack, as a multiple of the pay of honest work (log scale beyond 1)")
     ax.invert_yaxis()
     fig.legend(loc="outside upper center", ncols=3)
     fig.set_label("Pay of each hack, and of the honest completion. " + "; ".join(
