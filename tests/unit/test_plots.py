@@ -1,6 +1,7 @@
 """Figures: data in them, alt text with them, nothing executed that a model wrote."""
 
 import html
+import math
 import re
 from html.parser import HTMLParser
 
@@ -155,3 +156,10 @@ def test_text_table_shows_every_cell_and_runs_none():
     assert page.count("white-space:pre-wrap") == 6  # heads and cells have their style
     with pytest.raises(ValueError, match="shorter|longer"):
         tables.text_table({"a": [1], "b": []})
+
+
+def test_fifths_are_means_of_both_ends_without_what_was_not_logged():
+    assert plots.fifths([None, 1, 3, *[50] * 6, float("nan"), 7, 9]) == (2, 8)
+    assert plots.fifths([4.0]) == (4, 4)
+    assert all(math.isnan(end) for end in plots.fifths([None, float("nan")]))
+    assert plots.ends("Loss", [None]) == [] and plots.ends("Loss", [2, 1]) == ["Loss from 2 to 1"]
