@@ -13,14 +13,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 # With two workers the order decides how long they wait. Each takes its next file when it has less
-# than three tests left. The first file runs the whole course; the second needs nothing of it, nor
-# does the third; the fourth begins about when the course is there; all others fill the rest.
-FIRST = ["test_kill.py", "test_real_input.py", "test_hub.py", "test_controls.py"]
+# than three tests left. The first file runs the whole course; those after it need nothing of it and
+# take about as long; the last of these does need it, and all others fill the rest.
+FIRST = ["faults/test_kill.py", "notebooks/test_real_input.py", "hub/test_hub.py",
+         "hub/test_hub_sets.py", "unit/test_course.py", "faults/test_ppo_processes.py",
+         "unit/test_verify_fuzz.py", "notebooks/test_controls.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST
-               else len(FIRST))
+    def place(item: pytest.Item) -> int:
+        name = f"{item.path.parent.name}/{item.path.name}"
+        return FIRST.index(name) if name in FIRST else len(FIRST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
