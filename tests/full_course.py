@@ -14,6 +14,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from helpers.checkpoints import MARKER
@@ -33,7 +34,8 @@ def tree() -> str:
 
 def kill_when(artifacts: Path, ready) -> None:
     """Start the course and send SIGKILL as soon as `ready()` says so. The runner alone is hit (its
-    session is its own): what it had started must end by itself, nothing may go on writing."""
+    session is its own): what it had started must end by itself within a minute, and until then may
+    still finish a checkpoint, so nothing is looked at before."""
     process = subprocess.Popen(runs.arguments(), cwd=ROOT, env=runs.environment(artifacts),
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                start_new_session=True)
@@ -42,8 +44,11 @@ def kill_when(artifacts: Path, ready) -> None:
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < end, "nothing to kill at"
         time.sleep(0.005)
+    started = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    _, alive = psutil.wait_procs(started, timeout=60)
+    assert not alive, f"still running after the kill: {alive}"
 
 
 def checkpoints(grpo: Path) -> dict[int, bool]:
