@@ -17,19 +17,19 @@ status: $(READY)  ## what is made, stale, missing or failed
 	$(COURSE) status --preset $(PRESET) --task $(TASK) --seed $(SEED)
 
 ladder: $(READY)  ## the course with several seeds, one of them drawn today; checks the claims
-	$(RUN) -m helpers.ladder run --preset $(PRESET) --seeds 0 1 2 date
+	$(RUN) -m helpers.course.ladder run --preset $(PRESET) --seeds 0 1 2 date
 
 clinic: $(READY)  ## record PPO gone wrong on purpose, for notebook 06; needs the sft of a run
-	$(RUN) -m helpers.ppo_clinic --seed $(SEED)
+	$(RUN) -m helpers.train.ppo.clinic --seed $(SEED)
 
 notebooks: course  ## put the run's outputs and figures into the notebooks of the project
-	$(RUN) -m helpers.publish --preset $(PRESET) --task $(TASK) --seed $(SEED)
+	$(RUN) -m helpers.course.publish --preset $(PRESET) --task $(TASK) --seed $(SEED)
 
 readme: $(READY)  ## README's scoreboard and figure: a run of its own, on the sealed problems
 	COURSE_ARTIFACTS=artifacts/readme $(COURSE) run --preset tiny --only 08 \
 	  --overrides '{evaluation: {split: sealed}}'
-	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.scoreboard --preset tiny --readme
-	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.publish --preset tiny --figures
+	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.course.scoreboard --preset tiny --readme
+	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.course.publish --preset tiny --figures
 
 test: $(READY)  ## all tests, two files at a time
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 20

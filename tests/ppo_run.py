@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
 from helpers import checkpoints
 from helpers.config import ROOT
-from helpers.ppo import AdapterBank, PPOConfig, PPOTrainer
+from helpers.train.ppo import AdapterBank, PPOConfig, PPOTrainer
 
 BASE = ROOT / "data" / "tiny" / "base"
 ROWS = [{"prompt": f"Tom has {n} apples and buys {m} more."} for n in range(3, 9) for m in (2, 5)]

@@ -36,8 +36,8 @@ from pathlib import Path
 
 from helpers.artifacts import hardware
 from helpers.config import ROOT, artifacts_root
+from helpers.course.processes import KEEP_MEMORY, cores
 from helpers.files import write_json
-from helpers.processes import KEEP_MEMORY, cores
 
 VERSION = "1.9.0"  # of TRL; also in requirements.txt beside this file
 TRL = ROOT / ".venv-trl"

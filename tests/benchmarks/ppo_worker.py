@@ -72,7 +72,7 @@ def prompts(work: Work, course: Course, tokenizer) -> list[str]:
 
 def ours_config(work: Work, course: Course, folder: str):
     """Our PPOConfig for this work."""
-    from helpers.ppo import PPOConfig
+    from helpers.train.ppo import PPOConfig
 
     return PPOConfig.from_course(
         course, output_dir=folder, max_steps=work.steps + 1, num_ppo_epochs=work.epochs,
@@ -114,7 +114,7 @@ def reward_adapter(course: Course, folder: str) -> Path:
 
 def ours(work: Work, course: Course, tokenizer, folder: str, clock: Clock):
     """(trainer, modules that hold its weights), timed."""
-    from helpers.ppo import AdapterBank, PPOTrainer
+    from helpers.train.ppo import AdapterBank, PPOTrainer
 
     torch.manual_seed(work.seed)
     config = models.lora_config(course, r=course.ppo.r, lora_alpha=course.ppo.alpha)

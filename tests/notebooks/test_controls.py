@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from helpers import ladder
+from helpers.course import ladder
 from helpers.evaluate import compare
 from tests import runs
 

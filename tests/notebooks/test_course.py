@@ -1,13 +1,13 @@
 """The course at tiny scale, from empty artifacts, offline: every notebook runs and every rung
-learns. The claims are those of `helpers.ladder`, checked on what the run left behind."""
+learns. The claims are those of `helpers.course.ladder`, checked on what the run left behind."""
 
 import json
 
 import pytest
 
-from helpers import ladder, scoreboard
 from helpers.audit import real_data
 from helpers.config import ROOT, Course
+from helpers.course import ladder, scoreboard
 from helpers.data import FAMILIES, load_problems
 from helpers.evaluate import compare
 from helpers.verify import grade

@@ -8,8 +8,8 @@ from peft import get_peft_model
 from safetensors.torch import load_file, save_file
 
 from helpers import models
-from helpers.adapters import AdapterError, digest, read_adapter
 from helpers.config import Course
+from helpers.train.adapters import AdapterError, digest, read_adapter
 from tests.hub.tiny_repo import tiny_folder
 
 

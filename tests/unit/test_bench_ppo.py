@@ -7,7 +7,7 @@ from torch import nn
 
 from helpers import models, sampling
 from helpers.config import ROOT, Course
-from helpers.ppo import AdapterBank
+from helpers.train.ppo import AdapterBank
 from tests.benchmarks import gauges, ppo, ppo_worker
 from tests.benchmarks.ppo_worker import Work
 

@@ -14,11 +14,11 @@ import nbformat
 import psutil
 import pytest
 
-from helpers import course as command_line
-from helpers import graph, runner
 from helpers.artifacts import ArtifactError, Stage, find, is_made
 from helpers.config import ROOT, ConfigError, Course
-from helpers.processes import cores
+from helpers.course import course as command_line
+from helpers.course import graph, runner
+from helpers.course.processes import cores
 
 PARAMETERS = 'preset = "tiny"\ntask = "gsm8k"\nseed = 0\noverrides = {}'
 pytestmark = pytest.mark.timeout(1200)  # a busy machine is slow, not wrong

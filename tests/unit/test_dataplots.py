@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import dataplots
+from helpers.plots import dataplots
 
 LENGTHS = {
     "one": pd.DataFrame({"prompt": [10.0, 20, 30], "answer": [40.0, np.nan, 90]}),

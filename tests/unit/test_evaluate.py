@@ -439,7 +439,7 @@ def test_command_line_errors_are_one_line(test_set, capsys, change, message):
 
 def test_scoring_needs_no_torch():
     """Rows can be scored where torch takes too long to load, or is not there."""
-    code = "import sys, helpers.scoreboard; sys.exit('torch' in sys.modules)"
+    code = "import sys, helpers.course.scoreboard; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
                           check=False)
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from helpers import judge, judgeplots
+from helpers import judge
+from helpers.plots import judgeplots
 from helpers.stats import pass_at_k
 
 RANDOM = np.random.default_rng(0)

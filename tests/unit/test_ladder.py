@@ -5,8 +5,8 @@ import datetime
 
 import pytest
 
-from helpers import ladder
 from helpers.config import ConfigError
+from helpers.course import ladder
 
 
 def a_test(better, than, measure, difference, low, high):

@@ -5,10 +5,11 @@ from collections import Counter
 
 import pytest
 
-from helpers import models, pairs
+from helpers import models
 from helpers.config import Course
 from helpers.data import load_problems
-from helpers.pairs import PairError
+from helpers.train import pairs
+from helpers.train.pairs import PairError
 from tests.hub.tiny_repo import tiny_folder
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import models, plots, prompts, tables
+from helpers import models, plots, prompts
 from helpers.artifacts import Stage
 from helpers.config import Course
 from helpers.data.problem import Problem
+from helpers.plots import tables
 from tests.hub.tiny_repo import tiny_folder
 
 STEPS = np.arange(1, 61)

@@ -9,8 +9,8 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from helpers import losses, models
 from helpers.config import ROOT, Course
-from helpers.ppo import AdapterBank, AdapterError, PPOConfig, PPOError, PPOTrainer, Rollout
 from helpers.rewards import RewardError
+from helpers.train.ppo import AdapterBank, AdapterError, PPOConfig, PPOError, PPOTrainer, Rollout
 
 BASE = ROOT / "data" / "tiny" / "base"
 QUESTIONS = ["Tom has 3 apples and buys 4 more.", "2 + 2", "A pen costs 5.", "How many legs?",

@@ -5,11 +5,12 @@ import json
 import pytest
 import torch
 
-from helpers import losses, ppo_clinic
+from helpers import losses
 from helpers.artifacts import Stage
 from helpers.config import ROOT, Course
 from helpers.files import damage, read_json
-from helpers.ppo import PPOTrainer
+from helpers.train.ppo import PPOTrainer
+from helpers.train.ppo import clinic as ppo_clinic
 
 BASE = ROOT / "data" / "tiny" / "base"
 SMALL = {"prompts_per_step": 4, "minibatch_size": 4, "micro_batch_size": 4,
@@ -81,7 +82,7 @@ def test_what_is_recorded_can_be_loaded_and_half_a_record_is_none(course, tmp_pa
 def test_the_recorded_runs_are_whole():
     runs = ppo_clinic.load()
     if not runs:
-        pytest.skip("nothing recorded: python -m helpers.ppo_clinic")
+        pytest.skip("nothing recorded: python -m helpers.train.ppo.clinic")
     manifest = read_json(ppo_clinic.FOLDER / "manifest.json")
     assert damage(ppo_clinic.FOLDER, manifest["files"]) is None
     for name, one in runs.items():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers import ppoplots
+from helpers.plots import ppoplots
 
 TOKENS, REWARDS, VALUES = ["a", "b", "end"], [0.0, 0.0, 1.0], [0.5, 0.5, 0.75]
 RUN = {"words": "paid well", "steps": [1, 2], "curves": {"paid": [0.25, 1.0], "right": [0.5, 0.0]}}

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.artifacts import ArtifactError
 from helpers.config import ROOT, Course
-from helpers.publish import WIDGETS, clean_outputs, publish_figures, with_outputs
+from helpers.course.publish import WIDGETS, clean_outputs, publish_figures, with_outputs
 
 
 def a_notebook(*cells):

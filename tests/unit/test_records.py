@@ -7,11 +7,13 @@ import ipywidgets
 import pandas as pd
 from matplotlib.patches import FancyArrowPatch
 
-from helpers import course_map, records, tables
+from helpers.course import map as course_map
+from helpers.course.graph import Notebook
 from helpers.data.conversation import Conversation, Preference
 from helpers.data.problem import Problem
-from helpers.graph import Notebook
+from helpers.plots import tables
 from helpers.sampling import Completion
+from helpers.widgets import records
 
 EVIL = "<script>alert(1)</script>"
 PROBLEM = Problem(f"How many? {EVIL}", f"2+3=<<2+3=5>>5\n{EVIL}", "5", "gsm8k", "1")

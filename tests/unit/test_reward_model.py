@@ -10,10 +10,11 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from trl import RewardConfig, RewardTrainer
 
-from helpers import losses, models, pairs, reward_model
-from helpers.adapters import AdapterError
+from helpers import losses, models
 from helpers.config import Course
-from helpers.reward_model import RewardModel, RewardModelError
+from helpers.train import pairs, reward_model
+from helpers.train.adapters import AdapterError
+from helpers.train.reward_model import RewardModel, RewardModelError
 from tests.hub.tiny_repo import tiny_folder
 
 PROMPT = "<|im_start|>user\nAnna has {} apples.<|im_end|>\n<|im_start|>assistant\n"

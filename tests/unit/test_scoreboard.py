@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from helpers import scoreboard
+from helpers.course import scoreboard
 from helpers.evaluate import compare, score
 from helpers.files import ArtifactError
 from helpers.verify import grade

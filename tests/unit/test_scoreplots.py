@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import plots, scoreplots
+from helpers import plots
+from helpers.plots import scoreplots
 
 SCORES = {
     name: {

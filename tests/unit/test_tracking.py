@@ -13,7 +13,7 @@ from helpers import models, plots, prompts
 from helpers.artifacts import Stage
 from helpers.config import ROOT, Course
 from helpers.data.problem import Problem
-from helpers.tracking import CourseCallback
+from helpers.train.tracking import CourseCallback
 from tests.hub.tiny_repo import tiny_folder
 
 PROBLEMS = [Problem(f"How many are {n} and 7?", f"{n} + 7", str(n + 7), "gsm8k", str(n))
@@ -74,7 +74,7 @@ def test_other_processes_write_nothing(stage):
 
 def test_figure_is_redrawn_at_most_every_so_often_and_at_the_end(stage, monkeypatch):
     drawn, clock = [], SimpleNamespace(now=1000.0)
-    monkeypatch.setattr("helpers.tracking.time.monotonic", lambda: clock.now)
+    monkeypatch.setattr("helpers.train.tracking.time.monotonic", lambda: clock.now)
     monkeypatch.setattr(plots, "show", lambda fig, alt, display_id, update: drawn.append(
         (alt, display_id, update)))
     callback = CourseCallback(stage)
@@ -119,7 +119,7 @@ sys.path.insert(0, {root!r})
 from types import SimpleNamespace
 from helpers.artifacts import Stage
 from helpers.config import Course
-from helpers.tracking import CourseCallback
+from helpers.train.tracking import CourseCallback
 callback = CourseCallback(Stage.begin(Course.load(), "grpo"), every=0.05)
 at = lambda step: SimpleNamespace(global_step=step, is_world_process_zero=True)
 callback.on_train_begin(None, at(0), None)

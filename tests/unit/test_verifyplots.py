@@ -3,7 +3,9 @@
 import ipywidgets
 import pytest
 
-from helpers import controls, plots, verifyplots
+from helpers import plots
+from helpers.plots import verifyplots
+from helpers.widgets import controls
 
 RATES = {"fp_rate": 0.25, "fp_ci95": (0.1, 0.5), "fn_rate": 0.5, "fn_ci95": (0.3, 0.7)}
 ROW = {"hack": "spam", "naive, honest": 0.2, "naive, hack": 5.0, "ours, honest": 1.0,

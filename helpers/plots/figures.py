@@ -20,12 +20,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from helpers.files import atomic_write
-from helpers.tables import compare_completions, token_mask_html
-
-__all__ = [
-    "compare_completions", "course_path", "curve_plot", "ends", "new_figure", "save_figure", "show",
-    "smoothed", "token_mask_html", "training_panel", "use_style",
-]
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"

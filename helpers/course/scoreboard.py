@@ -7,7 +7,7 @@ each with the one it was trained from, and writes `artifacts/<preset>/scoreboard
      "tests": [{"task", "seed", "better", "than", "measure", "difference", "ci95",
       "greedy_difference", "p"}]}
 
-    python -m helpers.scoreboard --preset tiny [--readme]
+    python -m helpers.course.scoreboard --preset tiny [--readme]
 """
 
 import argparse
@@ -184,7 +184,8 @@ def write_readme(board: dict, path: Path = ROOT / "README.md") -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line: build the preset's scoreboard and print it."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.scoreboard", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m helpers.course.scoreboard",
+                                     description=main.__doc__)
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--readme", action="store_true", help="also rewrite README's table")
     options = parser.parse_args(arguments)

@@ -1,7 +1,7 @@
 """A reward model: the language model with an adapter that gives one number for a whole answer.
 
-Two kinds, both trained on pairs (helpers.pairs) by TRL's RewardTrainer with LoRA on the merged
-`sft` model, both saved as one adapter:
+Two kinds, both trained on pairs (helpers.train.pairs) by TRL's RewardTrainer with LoRA on the
+merged `sft` model, both saved as one adapter:
 
 - `head`: the usual one. A new head (`score`, one row of weights) reads the hidden state at the last
   real token, which is the end of turn of an answer that was finished.
@@ -20,11 +20,11 @@ from torch import Tensor
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from helpers import losses, models
-from helpers.adapters import HEAD, AdapterError, read_adapter
 from helpers.config import Course
 from helpers.prompts import END_OF_TURN, START_OF_TURN, chat_text
-from helpers.rows import logprobs
 from helpers.sampling import batches
+from helpers.train.adapters import HEAD, AdapterError, read_adapter
+from helpers.train.rows import logprobs
 
 
 class RewardModelError(RuntimeError):
@@ -122,8 +122,8 @@ class RewardModel:
 
 
 def scores_for(reward: RewardModel, rows: Sequence[dict]) -> list[list[float]]:
-    """The score of every answer of graded rows (helpers.pairs.graded), one list a row. A cut-off
-    answer is scored as it stands."""
+    """The score of every answer of graded rows (helpers.train.pairs.graded), one list a row. A
+    cut-off answer is scored as it stands."""
     texts = [(row["prompt"], text) for row in rows for text in row["completions"]]
     ended = [not cut for row in rows for cut in row["truncated"]]
     scores = iter(reward.score(texts, ended))

@@ -1,9 +1,10 @@
-"""Executes one notebook with papermill, in a process of its own; started by `helpers.runner`.
+"""Executes one notebook with papermill, in a process of its own; started by the runner.
 
-`python -m helpers.execute JOB.json`: the job names input, output, progress file and parameters.
-The progress file holds {cell, cells}, and after a failure also {error, detail}. The runner holds
-the other end of standard input: when it closes, even because the runner was killed with -9, this
-process ends the kernel and itself, so nothing goes on writing behind the next run's back.
+`python -m helpers.course.execute JOB.json`: the job names input, output, progress file and
+parameters. The progress file holds {cell, cells}, and after a failure also {error, detail}. The
+runner holds the other end of standard input: when it closes, even because the runner was killed
+with -9, this process ends the kernel and itself, so nothing goes on writing behind the next run's
+back.
 """
 
 import os

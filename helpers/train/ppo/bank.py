@@ -17,9 +17,9 @@ from pathlib import Path
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 
-from helpers import adapters
-from helpers.adapters import Adapter, AdapterError, causal, new_head, read_adapter
-from helpers.rows import hidden_states, logprobs
+from helpers.train import adapters
+from helpers.train.adapters import Adapter, AdapterError, causal, new_head, read_adapter
+from helpers.train.rows import hidden_states, logprobs
 
 ROLES = ("policy", "value", "reference", "reward")
 TRAINED = ("policy", "value")
@@ -96,7 +96,7 @@ class AdapterBank(nn.Module):
         return {name: one.data for name, one in self.named_parameters() if one.requires_grad}
 
     def logprobs(self, ids: Tensor, places: Tensor, targets: Tensor, *how) -> list[Tensor]:
-        """Of each target under the active role; see helpers.rows.logprobs for `how`."""
+        """Of each target under the active role; see helpers.train.rows.logprobs for `how`."""
         return logprobs(self.model.get_base_model(), ids, places, targets, *how)
 
     def numbers(self, role: str, ids: Tensor, places: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ from IPython.display import HTML, display
 from helpers.data.conversation import Conversation, Preference, Turn
 from helpers.data.family import Record
 from helpers.data.problem import Problem
+from helpers.plots.tables import AS_TEXT, CELL, LINE, RIGHT, WRONG
 from helpers.sampling import Completion
-from helpers.tables import AS_TEXT, CELL, LINE, RIGHT, WRONG
 from helpers.verify import extract, grade
 
 ANNOTATION = re.compile(r"<<[^<>]*>>")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from helpers.artifacts import atomic_write_text
 from helpers.config import Course
-from helpers.graph import Notebook
-from helpers.runner import kept, record, state
+from helpers.course.graph import Notebook
+from helpers.course.runner import kept, record, state
 
 STYLE = """
 :root { color-scheme: light dark; }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from helpers.rows import Piece, pieces
+from helpers.train.rows import Piece, pieces
 
 
 @dataclass

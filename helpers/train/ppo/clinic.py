@@ -1,6 +1,6 @@
 """PPO gone wrong on purpose: one short run a mistake, recorded as curves for notebook 06.
 
-    python -m helpers.ppo_clinic [--seed 0] [--steps 40]
+    python -m helpers.train.ppo.clinic [--seed 0] [--steps 40]
 
 Every run starts from the run's `sft` stage, is paid by rules alone, and differs from `healthy` in
 what PATIENTS says. The rule of the task is always watched, also where it pays nothing: that is how
@@ -20,9 +20,9 @@ from helpers.artifacts import Stage, find, hardware, versions
 from helpers.config import ROOT, Course
 from helpers.data import load_problems
 from helpers.files import listing, read_json, remove, write_json
-from helpers.ppo import AdapterBank, PPOConfig, PPOTrainer
 from helpers.prompts import chat_text, lengths, messages
 from helpers.rewards import reward_functions
+from helpers.train.ppo import AdapterBank, PPOConfig, PPOTrainer
 from helpers.verify import extract
 
 FOLDER = ROOT / "data" / "recorded" / "ppo"
@@ -97,7 +97,7 @@ def record(course: Course, sft: Stage, steps: int, folder: Path = FOLDER, **chan
         write_json(folder / f"{name}.json", run)
         print(f"{name}: {(time.time() - started) / 60:.1f} minutes", flush=True)
     write_json(folder / "manifest.json", {
-        "command": "python -m helpers.ppo_clinic", "sft": sft.run_id, "steps": steps,
+        "command": "python -m helpers.train.ppo.clinic", "sft": sft.run_id, "steps": steps,
         "seed": course.seed, "preset": course.preset, "ppo": course.ppo.model_dump(),
         "minutes": round((time.time() - started) / 60, 1), "versions": versions(),
         "hardware": hardware(), "files": listing(folder)})
@@ -110,7 +110,7 @@ def load(folder: Path = FOLDER) -> dict[str, dict]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m helpers.ppo_clinic")
+    parser = argparse.ArgumentParser(prog="python -m helpers.train.ppo.clinic")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--overrides", type=json.loads, default={}, help="settings as JSON")

@@ -11,11 +11,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from helpers import graph, report
 from helpers.artifacts import ArtifactError, Stage, find, is_made, write_json
 from helpers.config import ConfigError, Course, artifacts_root, as_mapping
-from helpers.processes import Stopped, cores, lock
-from helpers.runner import RunFailed, Runner, plan, record, run_ids, state
+from helpers.course import graph, report
+from helpers.course.processes import Stopped, cores, lock
+from helpers.course.runner import RunFailed, Runner, plan, record, run_ids, state
 
 
 def ensure(course: Course, stage: str, notebooks: str | Path | None = None) -> Stage:
@@ -67,7 +67,7 @@ def scoreboard(course: Course) -> str:
     """Write `<artifacts>/<preset>/scoreboard.json`; its table, or "" before any evaluation."""
     if not is_made(course, "evaluation"):
         return ""
-    from helpers import scoreboard as board
+    from helpers.course import scoreboard as board
 
     scores = board.build(course.preset)
     write_json(artifacts_root() / course.preset / "scoreboard.json", scores)
@@ -182,7 +182,3 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped; run the same command again to continue", file=sys.stderr)
         return 128 + (stop.args[0] if isinstance(stop, Stopped) else 2)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

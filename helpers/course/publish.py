@@ -1,7 +1,7 @@
 """Puts the outputs of a finished run into the notebooks of the project (`make notebooks`), or the
 figures that the README shows into `figures/` (`make readme`).
 
-    python -m helpers.publish [--preset tiny] [--task gsm8k] [--seed 0] [--figures]
+    python -m helpers.course.publish [--preset tiny] [--task gsm8k] [--seed 0] [--figures]
 
 Only outputs are taken over, cleaned so that two runs differ in nothing but their results: no
 execution counts, no progress on stderr, no widget state (without it GitHub refuses a notebook), no
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import nbformat
 
-from helpers import graph, runner
 from helpers.artifacts import ArtifactError
 from helpers.config import ROOT, ConfigError, Course
+from helpers.course import graph, runner
 from helpers.files import atomic_write_text
 
 WIDGETS = "application/vnd.jupyter.widget-view+json"
@@ -108,7 +108,7 @@ def publish_figures(course: Course, root: Path = ROOT) -> list[Path]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m helpers.publish", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m helpers.course.publish", description=__doc__)
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--task", default="gsm8k")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,7 +1,7 @@
 """What the course claims of every run, checked on its scoreboard, and repeated over seeds.
 
-    python -m helpers.ladder check [--preset tiny]        every evaluated run against the claims
-    python -m helpers.ladder run --seeds 0 1 2 date       run the course for each seed, then check
+    python -m helpers.course.ladder check [--preset tiny]     every evaluated run against the claims
+    python -m helpers.course.ladder run --seeds 0 1 2 date    the course for each seed, then check
 
 `date` stands for a seed drawn from today's date, which nobody can have tuned for.
 """
@@ -15,12 +15,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from helpers import course as runner
-from helpers import scoreboard
 from helpers.artifacts import ArtifactError
 from helpers.config import ConfigError, Course
+from helpers.course import course as runner
+from helpers.course import scoreboard
+from helpers.course.runner import RunFailed
 from helpers.evaluate import AT_LEAST
-from helpers.runner import RunFailed
 
 MEASURED = ("pass@1", "lenient_pass@1", "greedy", "pass@8", "maj@8")
 
@@ -126,7 +126,7 @@ def seed_of(word: str) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; exit code 0 if every claim holds in every run."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.ladder", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m helpers.course.ladder", description=__doc__)
     parser.add_argument("command", choices=["check", "run"])
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--task", default="gsm8k")

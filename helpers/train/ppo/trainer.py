@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from helpers import losses
-from helpers.adapters import save_adapter
-from helpers.loop import TrainingLoop, dice
-from helpers.ppo.bank import TRAINED, AdapterBank
-from helpers.ppo.collect import Collector, PPOError
-from helpers.ppo.config import PPOConfig
-from helpers.ppo.rollout import Rollout
-from helpers.rows import Piece
+from helpers.train.adapters import save_adapter
+from helpers.train.loop import TrainingLoop, dice
+from helpers.train.ppo.bank import TRAINED, AdapterBank
+from helpers.train.ppo.collect import Collector, PPOError
+from helpers.train.ppo.config import PPOConfig
+from helpers.train.ppo.rollout import Rollout
+from helpers.train.rows import Piece
 
 
 class PPOTrainer(TrainingLoop):

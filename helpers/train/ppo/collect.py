@@ -8,12 +8,12 @@ from torch import Tensor
 from transformers import TrainerState
 
 from helpers import losses, sampling
-from helpers.ppo.bank import AdapterBank
-from helpers.ppo.config import PPOConfig
-from helpers.ppo.rollout import Rollout
 from helpers.prompts import encode_prompts
 from helpers.rewards import add_up
-from helpers.rows import Piece
+from helpers.train.ppo.bank import AdapterBank
+from helpers.train.ppo.config import PPOConfig
+from helpers.train.ppo.rollout import Rollout
+from helpers.train.rows import Piece
 
 
 class PPOError(RuntimeError):

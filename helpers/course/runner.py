@@ -18,9 +18,8 @@ from typing import IO, TextIO
 
 from helpers.artifacts import find, is_made
 from helpers.config import ROOT, Course
-from helpers.files import ArtifactError, read_json, write_json
-from helpers.graph import Notebook, longest_path, parents
-from helpers.processes import (
+from helpers.course.graph import Notebook, longest_path, parents
+from helpers.course.processes import (
     cores,
     end,
     environment,
@@ -29,6 +28,7 @@ from helpers.processes import (
     memory_gb,
     stop_on_signals,
 )
+from helpers.files import ArtifactError, read_json, write_json
 
 POLL_SECONDS, MEMORY_SECONDS = 0.1, 1.0
 
@@ -197,7 +197,7 @@ class Runner:
             env["COURSE_RESUME"] = "1"
         with open(kept(course, notebook.name, ".log"), "wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "helpers.execute", str(job)],
+                [sys.executable, "-m", "helpers.course.execute", str(job)],
                 stdin=subprocess.PIPE,  # its closing tells the child that this process is gone
                 stdout=log,
                 stderr=subprocess.STDOUT,

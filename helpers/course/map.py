@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
-from helpers.graph import Notebook, in_order, parents, with_parents
+from helpers.course.graph import Notebook, in_order, parents, with_parents
 from helpers.plots import BLUE, GREY, VERMILLION, use_style
 
 WIDTH, HEIGHT = 2.3, 0.6  # of a box, in inches

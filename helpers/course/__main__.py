@@ -1,0 +1,8 @@
+"""The command line: `python -m helpers.course run|status|report|clean`."""
+
+import sys
+
+from helpers.course.course import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Training: rows of tokens, adapters, pairs, a reward model, and loops that learn."""

@@ -1,0 +1,1 @@
+"""What a reader touches: sliders that redraw a figure, and records to browse."""
