@@ -12,7 +12,7 @@ from matplotlib.ticker import NullLocator
 
 from helpers import plots
 
-PARTS = {  # colour, dashes of the limit, look of the histogram
+PARTS = {  # colour, dashes of the limit, style of the histogram
     "prompt": (plots.BLUE, "--", {"histtype": "stepfilled", "alpha": 0.6}),
     "answer": (plots.VERMILLION, ":", {"histtype": "step"}),
 }
@@ -58,13 +58,13 @@ def _length_panel(
 ) -> str:
     """Draw one set; what it shows, in words."""
     told = []
-    for (part, (colour, dashes, look)), limit in zip(PARTS.items(), limits, strict=True):
+    for (part, (colour, dashes, style)), limit in zip(PARTS.items(), limits, strict=True):
         values = frame[part].dropna()
         ax.axvline(limit, color=colour, linestyle=dashes, linewidth=1.6)
         if values.empty:
             told.append(f"no {part}s")
             continue
-        ax.hist(values, bins=bins, color=colour, linestyle="-", linewidth=1.6, **look)
+        ax.hist(values, bins=bins, color=colour, linestyle="-", linewidth=1.6, **style)
         told.append(f"{part} median {values.median():.0f}, longest {values.max():.0f}, "
                     f"limit {limit}")
     ax.set(title=name, xscale="log", yticks=[], xlim=(bins[0], bins[-1]))

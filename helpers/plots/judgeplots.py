@@ -74,7 +74,7 @@ def score_by_length(tokens: ArrayLike, scores: ArrayLike, right: ArrayLike) -> F
     fig, ax = plots.new_figure(height=3.2)
     edges = np.unique(np.quantile(tokens, np.linspace(0, 1, 9)))
     told = []
-    for mask, name, colour, look in [(right.astype(bool), "right", plots.BLUE, "o-"),
+    for mask, name, colour, line in [(right.astype(bool), "right", plots.BLUE, "o-"),
                                      (~right.astype(bool), "wrong", plots.VERMILLION, "s--")]:
         ax.plot(tokens[mask], scores[mask], ".", color=colour, alpha=0.12, markersize=4)
         place = np.clip(np.searchsorted(edges, tokens[mask], side="right") - 1, 0,
@@ -82,7 +82,7 @@ def score_by_length(tokens: ArrayLike, scores: ArrayLike, right: ArrayLike) -> F
         middle = [(tokens[mask][place == i].mean(), scores[mask][place == i].mean())
                   for i in range(len(edges)) if (place == i).sum() >= FEW]
         if middle:
-            ax.plot(*zip(*middle, strict=True), look, color=colour, label=f"{name}, mean")
+            ax.plot(*zip(*middle, strict=True), line, color=colour, label=f"{name}, mean")
             told.append(f"{name} from {middle[0][1]:+.2f} at {middle[0][0]:.0f} tokens to "
                         f"{middle[-1][1]:+.2f} at {middle[-1][0]:.0f}")
     ax.set(xlabel="length of the answer, tokens", ylabel="score")

@@ -17,7 +17,7 @@ MARKERS = "os^DvPX"
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "--")
 
 
-def look(names: Sequence[str]) -> dict[str, tuple]:
+def styles(names: Sequence[str]) -> dict[str, tuple]:
     """{name: (colour, dashes, marker)}, the same in every figure that gets the same names."""
     looks = zip(plots.COLOURS, plots.DASHES, MARKERS, strict=True)
     return dict(zip(names, looks, strict=False))
@@ -46,7 +46,7 @@ def strict_and_lenient(scores: Mapping[str, dict]) -> Figure:
 def pass_at_k_curves(curves: Mapping[str, Sequence[float]]) -> Figure:
     """One line a model: pass@1, pass@2, … in this order."""
     fig, ax = plots.new_figure(width=6.6, height=3.3)
-    for name, (colour, dashes, marker) in look(list(curves)).items():
+    for name, (colour, dashes, marker) in styles(list(curves)).items():
         values = 100 * np.array(curves[name])
         ax.plot(range(1, len(values) + 1), values, color=colour, linestyle=dashes,
                 marker=marker, markersize=5, label=name)
@@ -93,7 +93,7 @@ def right_of_n(right: Mapping[str, ArrayLike], n: int) -> Figure:
     shares = {name: np.bincount(np.asarray(counts), minlength=n + 1) / len(counts)
               for name, counts in right.items()}
     top = 100 * max(share.max() for share in shares.values())
-    for ax, (name, (colour, *_)) in zip(axes, look(list(right)).items(), strict=False):
+    for ax, (name, (colour, *_)) in zip(axes, styles(list(right)).items(), strict=False):
         ax.bar(range(n + 1), 100 * shares[name], color=colour)
         ax.set(title=name, xlabel=f"right of {n}", ylabel="problems, %", ylim=(0, 1.05 * top))
         ax.set_xticks(sorted({0, n // 2, n}))
@@ -112,7 +112,7 @@ def by_group(values: Mapping[str, ArrayLike], groups: Mapping[str, ArrayLike]) -
     """
     fig, ax = plots.new_figure(width=8.0, height=3.3)
     told = []
-    for i, (name, (colour, _, marker)) in enumerate(look(list(values)).items()):
+    for i, (name, (colour, _, marker)) in enumerate(styles(list(values)).items()):
         means = []
         for j, mask in enumerate(groups.values()):
             own = np.asarray(values[name])[np.asarray(mask)]

@@ -20,8 +20,8 @@ from transformers.trainer_callback import CallbackHandler, ProgressCallback
 from helpers import checkpoints
 
 
-def dice(seed: int, *place: int) -> torch.Generator:
-    """A generator of its own for one place of a run: a resumed run throws the same."""
+def generator(seed: int, *place: int) -> torch.Generator:
+    """A generator of its own for one place of a run: a resumed run draws the same."""
     for part in place:
         seed = seed * 1_000_003 + part
     return torch.Generator().manual_seed(seed % 2**63)
@@ -92,11 +92,11 @@ class TrainingLoop:
         """The `count` places that this process takes in a step, of endless shuffled passes over
         `rows` rows."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        found, orders = [], {}
+        found, orders, seed = [], {}, self.args.seed
         for place in range((step * world + rank) * count, (step * world + rank + 1) * count):
             lap, place = divmod(place, rows)
             if lap not in orders:
-                orders[lap] = torch.randperm(rows, generator=dice(self.args.seed, lap, 0)).tolist()
+                orders[lap] = torch.randperm(rows, generator=generator(seed, lap, 0)).tolist()
             found.append(orders[lap][place])
         return found
 

@@ -33,7 +33,7 @@ class Rows:
         self.last = (first + lengths).to(device)
 
 
-class Piece(Rows):
+class MicroBatch(Rows):
     """Some `rows` (b,) of a larger batch; knows its place in that batch's (B, T) tensors."""
 
     def __init__(self, prompts: Sequence[list[int]], completions: Sequence[list[int]],
@@ -42,21 +42,21 @@ class Piece(Rows):
         self.rows = torch.tensor(rows)
 
     def of(self, values: Tensor) -> Tensor:
-        """These rows of a (B, T) tensor, cut to this piece's width."""
+        """These rows of a (B, T) tensor, cut to this micro-batch's width."""
         return values[self.rows, :self.width].to(self.ids.device)
 
     def into(self, values: Tensor, part: Tensor) -> None:
-        """Write this piece's (b, t) into its rows of a (B, T) tensor; padding stays as it is."""
+        """Write this micro-batch's (b, t) into its rows of (B, T); padding stays as it is."""
         width = part.size(1)
         values[self.rows, :width] = (part.float() * self.mask[:, :width]).cpu()
 
 
-def pieces(prompts: Sequence[list[int]], completions: Sequence[list[int]], size: int,
-           device: torch.device | str) -> list[Piece]:
-    """All rows in pieces of at most `size`, rows of like length together: less padding."""
+def micro_batches(prompts: Sequence[list[int]], completions: Sequence[list[int]], size: int,
+                  device: torch.device | str) -> list[MicroBatch]:
+    """All rows in micro-batches of at most `size`, rows of like length together: less padding."""
     length = [len(p) + len(c) for p, c in zip(prompts, completions, strict=True)]
     order = sorted(range(len(length)), key=lambda row: (length[row], row))
-    return [Piece(prompts, completions, order[start:start + size], device)
+    return [MicroBatch(prompts, completions, order[start:start + size], device)
             for start in range(0, len(order), size)]
 
 

@@ -75,7 +75,7 @@ def trained(tokenizer, reward_folder, tmp_path_factory):
     trainer = make(tokenizer, folder, reward_folder)
     before = {role: trainer.bank.digest(role) for role in ("base", *trainer.bank.roles)}
     rollout = trainer.roll_out(0)
-    reference = trainer.collector.look("reference", rollout)[0]
+    reference = trainer.collector.forward_all("reference", rollout)[0]
     trainer.train()
     after = {role: trainer.bank.digest(role) for role in before}
     return {"trainer": trainer, "before": before, "after": after, "rollout": rollout,
@@ -89,7 +89,7 @@ def test_training_changes_policy_and_value_and_nothing_else(trained):
 
 
 def test_the_reference_says_after_training_what_it_said_before(trained):
-    again = trained["trainer"].collector.look("reference", trained["rollout"])[0]
+    again = trained["trainer"].collector.forward_all("reference", trained["rollout"])[0]
     assert torch.equal(again, trained["reference"])
 
 
@@ -101,7 +101,7 @@ def test_before_the_first_step_every_ratio_is_one(trained, tokenizer, tmp_path):
     rollout = trainer.roll_out(0)
     with trainer.bank.role("policy"):
         for batch in trainer.collector.batches(rollout):
-            now = trainer.collector.opinion("policy", batch)[0]
+            now = trainer.collector.forward("policy", batch)[0]
             distance = ((now - batch.of(rollout.logp)) * batch.mask).abs().max()
             assert distance <= 1e-6
     apart = (rollout.logp - rollout.ref_logp).abs().max()
@@ -181,9 +181,9 @@ def gradients(trainer, rollout):
 
 def nudged(rollout):
     """The rollout as after some training: ratios that are not all 1, some of them clipped."""
-    dice = torch.Generator().manual_seed(3)
-    rollout.logp = rollout.logp + 0.2 * torch.randn(rollout.logp.shape, generator=dice)
-    rollout.values = rollout.values + 0.2 * torch.randn(rollout.values.shape, generator=dice)
+    generator = torch.Generator().manual_seed(3)
+    rollout.logp = rollout.logp + 0.2 * torch.randn(rollout.logp.shape, generator=generator)
+    rollout.values = rollout.values + 0.2 * torch.randn(rollout.values.shape, generator=generator)
     return rollout
 
 
@@ -263,7 +263,7 @@ def test_a_4_bit_base_is_trained_on_and_left_alone(tokenizer, tmp_path):
     rollout = trainer.roll_out(0)
     with trainer.bank.role("policy"):
         for batch in trainer.collector.batches(rollout):
-            now = trainer.collector.opinion("policy", batch)[0]
+            now = trainer.collector.forward("policy", batch)[0]
             assert ((now - batch.of(rollout.logp)) * batch.mask).abs().max() <= 1e-6
     before = {role: trainer.bank.digest(role) for role in ("base", *trainer.bank.roles)}
     trainer.train()
@@ -332,7 +332,7 @@ def test_a_saved_policy_loads_onto_the_base(trained, tmp_path):
     trainer = trained["trainer"]
     trainer.save_model(tmp_path / "adapter")
     loaded = PeftModel.from_pretrained(base_model(), tmp_path / "adapter").eval()
-    table = trainer.collector.look("policy", trained["rollout"])[0]
+    table = trainer.collector.forward_all("policy", trained["rollout"])[0]
     for row in (0, 5):
         plain = one_by_one(loaded, trained["rollout"], row).detach()
         torch.testing.assert_close(table[row, :len(plain)], plain, atol=2e-5, rtol=0)

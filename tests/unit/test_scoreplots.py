@@ -57,9 +57,9 @@ def test_a_difference_is_marked_sure_only_when_its_interval_is_above_zero():
 
 
 def test_a_model_looks_the_same_in_every_figure():
-    looks = scoreplots.look(["base", "sft", "grpo"])
-    assert len(set(looks.values())) == 3
-    assert looks["base"] == scoreplots.look(["base"])["base"]
+    styles = scoreplots.styles(["base", "sft", "grpo"])
+    assert len(set(styles.values())) == 3
+    assert styles["base"] == scoreplots.styles(["base"])["base"]
 
 
 @pytest.mark.parametrize("name", list(figures()))

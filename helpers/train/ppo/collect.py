@@ -13,7 +13,7 @@ from helpers.rewards import add_up
 from helpers.train.ppo.bank import AdapterBank
 from helpers.train.ppo.config import PPOConfig
 from helpers.train.ppo.rollout import Rollout
-from helpers.train.rows import Piece
+from helpers.train.rows import MicroBatch
 
 
 class PPOError(RuntimeError):
@@ -65,7 +65,7 @@ class Collector:
         rollout.scores = torch.tensor([total or 0.0 for total in totals])
         rollout.scores -= self.args.missing_eos_penalty * rollout.truncated.float()
         if "reward" in self.bank.roles and self.args.reward_model_weight:
-            rollout.parts["reward_model"] = learned = self.look("reward", rollout)[0][:, 0]
+            rollout.parts["reward_model"] = learned = self.forward_all("reward", rollout)[0][:, 0]
             if "scale" not in self.memory:
                 all_scores = self.accelerator.gather(learned.to(self.device))
                 self.memory["scale"] = [float(all_scores.mean()), float(all_scores.std()) + 1e-8]
@@ -75,9 +75,9 @@ class Collector:
     def experience(self, rows: Sequence[dict], seed: int, kl_coef: float) -> Rollout:
         """A rollout with everything that learning from it takes."""
         rollout = self.sample(rows, seed)
-        rollout.logp, rollout.entropy = self.look("policy", rollout)
-        (rollout.ref_logp,) = self.look("reference", rollout)
-        (rollout.values,) = self.look("value", rollout)
+        rollout.logp, rollout.entropy = self.forward_all("policy", rollout)
+        (rollout.ref_logp,) = self.forward_all("reference", rollout)
+        (rollout.values,) = self.forward_all("value", rollout)
         kl = losses.kl_k1 if self.args.kl_estimator == "k1" else losses.kl_k3
         rewards = losses.token_rewards(rollout.scores, rollout.logp, rollout.ref_logp,
                                        rollout.mask, kl_coef, kl)
@@ -86,27 +86,28 @@ class Collector:
         rollout.advantages = losses.masked_whiten(advantages, rollout.mask)
         return rollout
 
-    def batches(self, rollout: Rollout) -> list[Piece]:
+    def batches(self, rollout: Rollout) -> list[MicroBatch]:
         return rollout.micro_batches(self.args.micro_batch_size, self.device)
 
-    def opinion(self, role: str, batch: Piece) -> list[Tensor]:
-        """Of the active role, (b, t) each: log-probabilities (the policy's with entropy, but not in
-        learning), or values; (b, 1): the reward's score, of its head or as mean log-probability."""
+    def forward(self, role: str, batch: MicroBatch) -> list[Tensor]:
+        """The active role's forward pass on a micro-batch, (b, t) each: log-probabilities (the
+        policy's with entropy, but not in learning), or values; (b, 1): the reward's score, of its
+        head or as mean log-probability."""
         if role in self.bank.heads:
             places = batch.last if role == "reward" else batch.places
             return [self.bank.numbers(role, batch.ids, places)]
-        heat = 1.0 if role == "reward" else self.args.temperature
-        said = self.bank.logprobs(batch.ids, batch.places, batch.targets, heat,
+        temperature = 1.0 if role == "reward" else self.args.temperature
+        said = self.bank.logprobs(batch.ids, batch.places, batch.targets, temperature,
                                   role == "policy" and not torch.is_grad_enabled())
         return [losses.masked_mean(said[0], batch.mask, 1)[:, None]] if role == "reward" else said
 
     @torch.no_grad()
-    def look(self, role: str, rollout: Rollout) -> list[Tensor]:
-        """A role's opinion of all completions, (B, T) each, 0 on padding."""
+    def forward_all(self, role: str, rollout: Rollout) -> list[Tensor]:
+        """A role's forward pass over all completions, (B, T) each, 0 on padding."""
         tables: list[Tensor] = []
         with self.bank.role(role), self.accelerator.autocast():
             for batch in self.batches(rollout):
-                said = self.opinion(role, batch)
+                said = self.forward(role, batch)
                 tables = tables or [torch.zeros_like(rollout.mask) for _ in said]
                 for table, part in zip(tables, said, strict=True):
                     batch.into(table, part)

@@ -1,11 +1,11 @@
-"""One batch of experience: what the policy wrote, and what everybody thinks of it."""
+"""One batch of experience: what the policy wrote, and every role's numbers for it."""
 
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from helpers.train.rows import Piece, pieces
+from helpers.train.rows import MicroBatch, micro_batches
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Rollout:
     parts: dict[str, Tensor] = field(default_factory=dict)
     advantages: Tensor | None = None
     returns: Tensor | None = None
-    _pieces: list[Piece] = field(default_factory=list, repr=False)
+    _micro_batches: list[MicroBatch] = field(default_factory=list, repr=False)
 
     def __post_init__(self):
         for name, lists in [("prompt", self.prompts), ("completion", self.completions)]:
@@ -42,12 +42,12 @@ class Rollout:
     def __len__(self) -> int:
         return len(self.prompts)
 
-    def micro_batches(self, size: int, device: torch.device) -> list[Piece]:
-        """All rows in pieces of at most `size`, with this rollout's mask. Cut once and kept:
+    def micro_batches(self, size: int, device: torch.device) -> list[MicroBatch]:
+        """All rows in micro-batches of at most `size`, with this rollout's mask. Cut once and kept:
         rounding depends on what shares a batch, and log-probabilities that are compared must come
         from the same ones. Then every ratio is 1 before the first step."""
-        if not self._pieces:
-            self._pieces = pieces(self.prompts, self.completions, size, device)
-            for piece in self._pieces:
-                piece.mask = piece.of(self.mask)
-        return self._pieces
+        if not self._micro_batches:
+            self._micro_batches = micro_batches(self.prompts, self.completions, size, device)
+            for batch in self._micro_batches:
+                batch.mask = batch.of(self.mask)
+        return self._micro_batches

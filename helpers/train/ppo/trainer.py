@@ -14,12 +14,12 @@ from torch import Tensor
 
 from helpers import losses
 from helpers.train.adapters import save_adapter
-from helpers.train.loop import TrainingLoop, dice
+from helpers.train.loop import TrainingLoop, generator
 from helpers.train.ppo.bank import TRAINED, AdapterBank
 from helpers.train.ppo.collect import Collector, PPOError
 from helpers.train.ppo.config import PPOConfig
 from helpers.train.ppo.rollout import Rollout
-from helpers.train.rows import Piece
+from helpers.train.rows import MicroBatch
 
 
 class PPOTrainer(TrainingLoop):
@@ -61,7 +61,7 @@ class PPOTrainer(TrainingLoop):
     def roll_out(self, step: int) -> Rollout:
         """This process's completions of a step, on the next prompts of endless shuffled passes."""
         places = self.shuffled(len(self.train_rows), self.args.prompts_per_step, step)
-        seed = dice(self.args.seed, step, self.accelerator.process_index).initial_seed()
+        seed = generator(self.args.seed, step, self.accelerator.process_index).initial_seed()
         return self.collector.experience([self.train_rows[place] for place in places], seed,
                                          self.memory["kl_coef"])
 
@@ -71,7 +71,8 @@ class PPOTrainer(TrainingLoop):
         step, batches = self.state.global_step, self.collector.batches(rollout)
         size = self.args.minibatch_size // self.args.micro_batch_size
         for epoch in range(self.args.num_ppo_epochs):
-            dealt = torch.randperm(len(batches), generator=dice(self.args.seed, step, epoch + 1))
+            order = generator(self.args.seed, step, epoch + 1)
+            dealt = torch.randperm(len(batches), generator=order)
             for number, places in enumerate(dealt.split(size)):
                 where = f"step {step + 1}, pass {epoch + 1}, minibatch {number + 1}"
                 step_metrics = self._minibatch(rollout, [batches[i] for i in places], where)
@@ -79,7 +80,7 @@ class PPOTrainer(TrainingLoop):
                     seen.setdefault(key, []).append(value)
         return {key: sum(values) / len(values) for key, values in seen.items()}
 
-    def _minibatch(self, rollout: Rollout, batches: list[Piece], where: str
+    def _minibatch(self, rollout: Rollout, batches: list[MicroBatch], where: str
                    ) -> dict[str, float]:
         """One optimiser step, its metrics."""
         learning = TRAINED[self.state.global_step < self.args.value_warmup_steps:]
@@ -102,10 +103,10 @@ class PPOTrainer(TrainingLoop):
         norms = self.update({role: self.bank.parameters_of(role) for role in learning})
         return total | {f"grad_norm/{role}": norm for role, norm in norms.items()}
 
-    def loss(self, role: str, rollout: Rollout, batch: Piece
+    def loss(self, role: str, rollout: Rollout, batch: MicroBatch
              ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of the active role, a mean over the batch's tokens, and its metrics."""
-        now, mask = self.collector.opinion(role, batch)[0], batch.mask
+        now, mask = self.collector.forward(role, batch)[0], batch.mask
         if role == "value":
             loss = losses.ppo_value_loss(now, batch.of(rollout.values), batch.of(rollout.returns),
                                          mask, self.args.cliprange_value)
