@@ -37,6 +37,17 @@ def run_course(artifacts: Path, overrides: dict | None = None, timeout: float = 
     return done.stdout
 
 
+def run_cells(artifacts: Path, overrides: dict | None = None, preset: str = "tiny",
+              task: str = "gsm8k", only: str = "08", timeout: float = 60 * MINUTES) -> None:
+    """The cells of the same notebooks in one process, see `tests.inprocess`."""
+    names = {"preset": preset, "task": task, "seed": 0, "overrides": overrides or {}}
+    line = [sys.executable, "-m", "tests.inprocess", json.dumps(names), only]
+    env = environment(artifacts) | {"PYTHONPATH": os.pathsep.join([OFFLINE, str(ROOT)])}
+    done = subprocess.run(line, env=env, cwd=ROOT, capture_output=True, text=True,
+                          timeout=timeout, check=False)
+    assert done.returncode == 0, f"the run failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+
+
 def read(path: Path):
     """A JSON file, or the rows of a JSON-lines file."""
     text = path.read_text(encoding="utf-8")

@@ -34,7 +34,7 @@ SETTINGS = {
 @pytest.mark.parametrize("preset", SETTINGS)
 def test_real_rows_go_through_every_notebook(REAL_DATA, tmp_path, preset):  # noqa: N803
     overrides = few(REAL_DATA, **SETTINGS[preset])
-    runs.run_course(tmp_path, overrides, preset=preset, only="01,02,03,07,08")
+    runs.run_cells(tmp_path, overrides, preset, only="01,02,03,07,08")
     folder = tmp_path / preset / "gsm8k-s0"
     explored = runs.read(folder / "explore_the_data" / "metrics.json")
     assert explored["rows"] == {"train": 7473, "test": 1055}
@@ -75,7 +75,7 @@ COLAB = {  # a model that is sometimes right after a few steps, on rows of the h
 def test_preset_colab_climbs_every_rung(tmp_path):
     """Reward model, DPO and PPO need a model that is right at times: the tiny base on its own rows,
     with the settings of Colab but for sizes and steps."""
-    runs.run_course(tmp_path, COLAB, preset="colab", only="08")
+    runs.run_cells(tmp_path, COLAB, "colab", only="08")
     board = runs.read(tmp_path / "colab" / "scoreboard.json")
     stages = ["base", "base_few_shot", "sft", "dpo", "ppo", "grpo"]
     assert [row["stage"] for row in board["rows"]] == stages

@@ -1,0 +1,57 @@
+"""Several notebooks of one run in one process, cell by cell: the libraries are loaded once.
+
+A run of the course starts a kernel for every notebook, as its users do, and each spends longer on
+loading libraries than on a few steps. Tests whose point is *what the cells do* with other settings
+run them here instead; that kernels, papermill and kills work is asked of the whole course
+(`tests/full_course.py`).
+
+    python -m tests.inprocess '{"preset": "tiny", "task": "gsm8k", "seed": 0, "overrides": {}}' 08
+"""
+
+import contextlib
+import gc
+import json
+import os
+import sys
+
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+
+from helpers.config import ROOT, Course
+from helpers.course import course as commands
+from helpers.course import graph
+
+
+def execute(notebook: graph.Notebook, parameters: dict) -> None:
+    """Run all code cells in a fresh namespace; a cell's error is raised with the cell's number."""
+    content = parameterize_notebook(load_notebook_node(str(notebook.path)), parameters)
+    shell = InteractiveShell.instance(colors="NoColor")
+    shell.reset(new_session=True)
+    torch.manual_seed(0)  # as little a notebook's luck as in a process of its own
+    for number, cell in enumerate(content.cells, start=1):
+        if cell.cell_type == "code":
+            with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+                result = shell.run_cell(cell.source, store_history=True)
+            if problem := result.error_before_exec or result.error_in_exec:
+                raise RuntimeError(f"{notebook.name}, cell {number}: {type(problem).__name__}: "
+                                   f"{problem}") from problem
+    shell.reset(new_session=True)
+    gc.collect()
+
+
+def main(parameters: dict, only: str) -> None:
+    """The chosen notebooks and what they need, as far as it is not made; then the scoreboard."""
+    course = Course.load(**parameters)
+    everything = graph.load_graph(course)
+    wanted = graph.with_parents(graph.select(only, everything), everything)
+    os.environ["COURSE_RUNNER"] = "1"  # a notebook starts no run of its own
+    os.chdir(ROOT / "notebooks")
+    for notebook in commands.plan(course, wanted):
+        execute(notebook, parameters)
+    commands.scoreboard(course)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]), sys.argv[2])
