@@ -80,7 +80,8 @@ def fits(feature: object, kind: object) -> bool:
 def said(kind: object) -> str:
     """A kind in words: "a list of {role, content}"."""
     if isinstance(kind, list):
-        return f"a list of {said(kind[0])}" if kind[0] is not None else "a list"
+        inner = said(kind[0]).removeprefix("a ").replace("number", "numbers")
+        return f"a list of {inner}" if kind[0] is not None else "a list"
     return f"{{{', '.join(kind)}}}" if isinstance(kind, dict) else kind or "anything"
 
 
