@@ -4,6 +4,7 @@ good rows are read exactly as they stand."""
 import codecs
 import json
 import random
+import re
 
 import pytest
 
@@ -245,8 +246,11 @@ TAKEN_BY_TRL = ("completions", "prompts", "trainer_state", "completion_ids", "lo
 
 @pytest.mark.parametrize("name", TAKEN_BY_TRL)
 def test_a_column_with_a_name_of_trls_own_is_refused(tmp_path, name):
-    rows = [gsm8k_row(n) | {name: "mine"} for n in range(3)]
-    assert f"'{name}'" in refused(tmp_path, rows)
+    """In the first row, where one sees it, and in a later one, where it was dropped in silence."""
+    rows = [gsm8k_row(0), gsm8k_row(1) | {name: "mine"}, gsm8k_row(2)]
+    for place in (1, 2):
+        found = refused(tmp_path, rows[2 - place:])
+        assert f", line {place}: expected the columns" in found and f"'{name}'" in found
 
 
 def test_columns_beside_those_of_a_set_never_reach_a_trainer(tmp_path):
@@ -261,6 +265,24 @@ def test_columns_beside_those_of_a_set_never_reach_a_trainer(tmp_path):
     assert "mine" not in json.dumps(examples)
     problem = load_problems(course_at(make_gsm8k(tmp_path / "own")), "train")[0]
     assert [turn["role"] for turn in messages(problem, course)] == ["system", "user"]
+
+
+def test_the_examples_of_the_guide_are_read_whole(tmp_path):
+    """Each block of data/README.md as a file: every line becomes a record."""
+    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```json (\w+)/(\w+\.jsonl)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert [name for name, _, _ in blocks] == [
+        "gsm8k", "deepscaler", "openr1", "countdown", "smoltalk", "ultrafeedback"]
+    answers = {}
+    for name, file, lines in blocks:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text(lines, encoding="utf-8")
+        task = name if name in ("gsm8k", "deepscaler", "openr1", "countdown") else "instruct"
+        course, family = course_at(tmp_path / name, task, name), FAMILIES[name]
+        records = [family.to_record(row, "", "train") for row in rows_of(course, name, "train")]
+        assert len(records) == lines.count("\n")
+        answers[name] = [getattr(one, "answer", None) for one in records]
+    assert answers["gsm8k"] == ["12", "5/2"] and answers["deepscaler"] == ["72", r"\frac{3}{2}"]
 
 
 def make_gsm8k(folder):
