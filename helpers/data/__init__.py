@@ -21,21 +21,22 @@ from helpers.data import (
     ultrafeedback,
 )
 from helpers.data.conversation import Conversation, Preference
+from helpers.data.errors import DataError, DataUnreachable
 from helpers.data.family import Family, LeftOut, Record
 from helpers.data.problem import Problem, question_hash
 from helpers.data.report import Problems, Records, Report
-from helpers.data.source import DataError, DataUnreachable, load_rows, where
+from helpers.data.source import load_rows, where, where_row
 
 __all__ = [
     "FAMILIES", "Conversation", "DataError", "DataUnreachable", "Preference", "Problem", "Problems",
     "Records", "Report", "data_hash", "is_validation", "load", "load_demonstrations",
-    "load_preferences", "load_problems", "load_rows", "rows_of", "where",
+    "load_preferences", "load_problems", "load_rows", "rows_of", "where", "where_row",
 ]
 
 FAMILIES = {
     "gsm8k": Family(gsm8k.COLUMNS, {"train": "train", "validation": "train", "test": "test",
                                     "sealed": "sealed"},
-                    lambda row, place, split: gsm8k.to_problem(row, place)),
+                    gsm8k.to_problem),
     "openr1": openr1.FAMILY,
     "deepscaler": deepscaler.FAMILY,
     "countdown": countdown.TASKS,
@@ -148,10 +149,10 @@ def _read(
     """The records of a split's file and the account of the rows that gave none."""
     family, rows = _family(name), rows_of(course, name, split, first)
     report, reasons = Report(place=where(rows), rows=len(rows)), {}
-    report.examples, records = {}, []
+    report.examples, records, index = {}, [], -1
     for batch in rows.iter(batch_size=1000):
         for values in zip(*batch.values(), strict=True):
-            row = dict(zip(batch, values, strict=True))
+            row, index = dict(zip(batch, values, strict=True)), index + 1
             try:
                 record = family.to_record(row, report["place"], split)
                 if worked and not _has_solution(record):
@@ -161,8 +162,10 @@ def _read(
                 reasons[str(left)] = reasons.get(str(left), 0) + 1
                 report.examples.setdefault(str(left), []).append(row)
                 del report.examples[str(left)][3:]
+            except DataError as damage:
+                raise DataError(f"{where_row(rows, index)}: {damage}") from None
             except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise DataError(f"{report['place']}: a row is not of the kind that {name} has "
+                raise DataError(f"{where_row(rows, index)}: not of the kind that {name} has "
                                 f"({error}): {str(row)[:80]}. Correct or remove it.") from error
     if not records:
         raise DataError(f"{report['place']}: none of the {len(rows)} rows can be used ("

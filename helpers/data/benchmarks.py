@@ -7,6 +7,7 @@ arXiv:2103.03874, chosen by Lightman et al. 2023, arXiv:2305.20050).
 
 from functools import partial
 
+from helpers.data.columns import ANSWER, TEXT
 from helpers.data.family import Family, text
 from helpers.data.latex import bare_answer, without_boxes
 from helpers.data.problem import Problem, question_hash
@@ -21,7 +22,9 @@ def to_problem(row: dict, place: str, split: str, source: str) -> Problem:
     return Problem(question, solution, answer, source, question_hash(question)[:16])
 
 
-AIME24 = Family(("id", "problem", "solution", "answer", "url", "year"), {"test": "train"},
+AIME24 = Family({"id": None, "problem": TEXT, "solution": TEXT, "answer": ANSWER, "url": None,
+                 "year": None}, {"test": "train"},
                 partial(to_problem, source="aime24"), same=math_text)
-MATH500 = Family(("problem", "solution", "answer", "subject", "level", "unique_id"),
-                 {"test": "test"}, partial(to_problem, source="math500"), same=math_text)
+MATH500 = Family({"problem": TEXT, "solution": TEXT, "answer": ANSWER, "subject": TEXT,
+                  "level": None, "unique_id": None}, {"test": "test"},
+                 partial(to_problem, source="math500"), same=math_text)

@@ -8,6 +8,7 @@ WarmStart's searches are not all right; they stay as they are.
 
 import re
 
+from helpers.data.columns import TEXT, WHOLE
 from helpers.data.conversation import Conversation
 from helpers.data.family import Family, LeftOut, text
 from helpers.data.problem import Problem, puzzle_key, question_hash
@@ -50,8 +51,8 @@ def to_conversation(row: dict, place: str, split: str) -> Conversation:
     return Conversation(turns, "warmstart", question_hash(key)[:16], key)
 
 
-TASKS = Family(("target", "nums"), {"train": "train", "validation": "train", "test": "train"},
-               to_problem)
-WARMSTART = Family(("query", "completion"),
+TASKS = Family({"target": WHOLE, "nums": [WHOLE]},
+               {"train": "train", "validation": "train", "test": "train"}, to_problem)
+WARMSTART = Family({"query": TEXT, "completion": TEXT},
                    {"train": "train", "validation": "train", "test": "test"},
                    to_conversation, more_columns=True)

@@ -4,12 +4,13 @@ Data card: huggingface.co/datasets/agentica-org/DeepScaleR-Preview-Dataset (MIT)
 answer (left out); many have no solution (fine for rewards, left out where solutions are learned).
 """
 
+from helpers.data.columns import ANSWER, TEXT
 from helpers.data.family import Family, text
 from helpers.data.latex import bare_answer, without_boxes
 from helpers.data.problem import Problem, question_hash
 from helpers.data.same import math_text
 
-COLUMNS = ("problem", "answer", "solution")
+COLUMNS = {"problem": TEXT, "answer": ANSWER, "solution": TEXT}
 
 
 def to_problem(row: dict, place: str, split: str) -> Problem:

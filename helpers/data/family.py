@@ -18,14 +18,16 @@ class LeftOut(Exception):  # noqa: N818 - no error: a known defect of the data s
 class Family:
     """One data set.
 
-    columns: the hub's, all of them. splits: the course's split -> the hub's split it is read from;
+    columns: the hub's, all of them, each with its kind (`columns`; None for what nothing reads) or
+    their names alone. splits: the course's split -> the hub's split it is read from;
     splits read from the same one are told apart by the hash of the record's key.
-    to_record(row, place, split): the record, LeftOut for a known defect, DataError for damage.
+    to_record(row, place, split): the record, LeftOut for a known defect, DataError for damage
+    (what and what to do; the place is added where the row's number is known).
     same: texts that it makes equal are the same problem. more_columns: the card does not list
     the columns, so others may be there too.
     """
 
-    columns: tuple[str, ...]
+    columns: Mapping[str, object] | tuple[str, ...]
     splits: Mapping[str, str]
     to_record: Callable[[dict, str, str], Record]
     same: Callable[[str], str] = plain_text

@@ -7,16 +7,18 @@ checked ("proof") or lost their unit on the way (`x=4\mathrm{~}`); each is count
 
 import re
 
+from helpers.data.columns import ANSWER, FLAG, TEXT
 from helpers.data.family import Family, LeftOut, text
 from helpers.data.latex import bare_answer, without_boxes
 from helpers.data.problem import Problem, question_hash
 from helpers.data.same import math_text
 
-COLUMNS = (
-    "problem", "solution", "answer", "problem_type", "question_type", "source", "uuid",
-    "is_reasoning_complete", "generations", "correctness_math_verify", "correctness_llama",
-    "finish_reasons", "correctness_count", "messages",
-)
+COLUMNS = {
+    "problem": TEXT, "solution": None, "answer": ANSWER, "problem_type": TEXT,
+    "question_type": None, "source": None, "uuid": None, "is_reasoning_complete": [FLAG],
+    "generations": [TEXT], "correctness_math_verify": [FLAG], "correctness_llama": [FLAG],
+    "finish_reasons": [TEXT], "correctness_count": None, "messages": None,
+}
 _THINKING = re.compile(r"\s*<think>(?P<thoughts>.*)</think>(?P<answer>.*)", re.DOTALL)
 _LOST_UNIT = re.compile(r"\\(?:mathrm|text)\s*\{[\s~]*\}")
 

@@ -4,6 +4,7 @@ Data card: huggingface.co/datasets/HuggingFaceTB/smol-smoltalk (Apache-2.0), the
 (Allal et al. 2025, arXiv:2502.02737) that suits models below 1B parameters.
 """
 
+from helpers.data.columns import TEXT, TURNS
 from helpers.data.conversation import Conversation, conversation_key, wrong_turns
 from helpers.data.family import Family, LeftOut
 from helpers.data.problem import question_hash
@@ -19,5 +20,5 @@ def to_conversation(row: dict, place: str, split: str) -> Conversation:
     return Conversation(turns, f"smoltalk/{row['source']}", question_hash(key)[:16], key)
 
 
-FAMILY = Family(("messages", "source"), {"train": "train", "validation": "train", "test": "test"},
-                to_conversation)
+FAMILY = Family({"messages": TURNS, "source": TEXT},
+                {"train": "train", "validation": "train", "test": "test"}, to_conversation)

@@ -4,60 +4,61 @@ The columns are those of the real data set in all three, so everything after `lo
 code at every scale.
 """
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from helpers import hub
 from helpers.config import ROOT, Course
+from helpers.data import columns as kinds
+from helpers.data.errors import DataError, DataUnreachable
+from helpers.data.lines import line_number, read_lines
 from helpers.schema import DatasetSource
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
 
-class DataError(RuntimeError):
-    """A data set cannot be used as it is: one line with what, where and what to do."""
-
-
-class DataUnreachable(DataError):  # noqa: N818 - says what is, and is caught by that name
-    """The set is on the hub, and the hub cannot be reached."""
-
-
 def load_rows(
-    course: Course, split: str, columns: Sequence[str] | None = None, name: str | None = None,
-    also: str | None = None, more_columns: bool = False, first: int | None = None,
+    course: Course, split: str, columns: Mapping[str, object] | Sequence[str] | None = None,
+    name: str | None = None, also: str | None = None, more_columns: bool = False,
+    first: int | None = None,
 ):
     """The rows of one split as a `datasets.Dataset`.
 
     Of the task's own set, or of the set called `name` ("math500"); `split` is the hub's name of the
     split, and a local file may be called `also` instead. Looked for in the set's local folder if
     `path` is set, else in its tiny folder (world "tiny"), else on the hub. `columns`, where given,
-    must be exactly the columns found, or be among them with `more_columns`. `where(rows)` tells
-    afterwards which file or which hub revision the rows are from. With `first` no more rows than
-    that are read, and none of the hub's beyond them is downloaded. Raises DataError.
+    must be exactly the columns found, or be among them with `more_columns`; where it maps them to
+    kinds (see `columns`), what they hold must be of that kind. `where(rows)` tells afterwards which
+    file or which hub revision the rows are from. With `first` no more rows than that are read, and
+    none of the hub's beyond them is downloaded. Raises DataError.
     """
     folder = local_folder(course, name)
     own = name in (None, course.own_set)
     setting = "dataset.path" if own else f"sets.paths.{name}"  # for a folder to read instead
+    declared = columns if isinstance(columns, Mapping) else dict.fromkeys(columns or ()) or None
     if folder is None:
         rows, place = _from_hub(course.source(name), split, setting, first)
+        rows = _as_declared(rows, declared, more_columns, place, setting)
     else:
-        rows, place = _from_file(find_file(folder, split, also, setting), first)
+        file = find_file(folder, split, also, setting)
+        rows, place = _from_file(file, declared, more_columns, first)
     rows.info.description = place
-    found, wanted = set(rows.column_names), set(columns or rows.column_names)
-    if wanted - found if more_columns else wanted != found:
-        raise DataError(
-            f"{place}: expected the columns {sorted(wanted)}, found {sorted(found)}. "
-            f"Rename the columns, or choose the task that fits this data set."
-        )
     return rows
 
 
 def where(rows) -> str:
     """The file or the hub id, configuration and revision that `load_rows` read."""
     return rows.info.description
+
+
+def where_row(rows, index: int) -> str:
+    """The place of one row (from 0): its file and line, or its number in the set on the hub."""
+    path = Path(where(rows).partition(", the first ")[0])
+    if path.is_file():
+        return f"{path}, line {line_number(path, index)}"
+    return f"{where(rows)}, row {index + 1}"
 
 
 def local_folder(course: Course, name: str | None = None) -> Path | None:
@@ -94,30 +95,43 @@ def find_file(
     )
 
 
-def _from_file(path: Path, first: int | None):
+def _from_file(
+    path: Path, columns: Mapping[str, object] | None, more_columns: bool, first: int | None
+):
+    import pyarrow as pa
     from datasets import Dataset
 
-    rows = []
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise DataError(
-                    f"{path}, line {number}: not valid JSON ({error.msg}). "
-                    f"Correct or remove the line, or restore the file."
-                ) from error
-            if not isinstance(row, dict):
-                raise DataError(f"{path}, line {number}: a {type(row).__name__}, not an object. "
-                                f"Every line must be one JSON object.")
-            rows.append(row)
-            if first is not None and len(rows) > first:  # one more: then the place says so
-                break
-    if not rows:
-        raise DataError(f"{path}: no rows. Restore the file, or build the data again.")
-    return _at_most(Dataset.from_list(rows), first, str(path))
+    at_most = None if first is None else first + 1  # one more: then the place says so
+    rows = read_lines(path, columns, more_columns, at_most)
+    try:
+        table = Dataset.from_list(rows)
+    except (pa.ArrowException, OverflowError) as error:  # in a column that the course never reads
+        raise DataError(f"{path}: the rows fit no table ({' '.join(str(error).split())}). Every "
+                        f"column must hold one kind of value.") from None
+    return _at_most(table, first, str(path))
+
+
+def _as_declared(
+    rows, columns: Mapping[str, object] | None, more_columns: bool, place: str, setting: str
+):
+    """The hub's rows, if they have the columns, and those hold what is declared; answers that are
+    whole numbers become their digits, as in a file."""
+    found, wanted = set(rows.column_names), set(columns or rows.column_names)
+    if wanted - found if more_columns else wanted != found:
+        raise DataError(
+            f"{place}: expected the columns {sorted(wanted)}, found {sorted(found)}. "
+            f"Rename the columns, or choose the task that fits this data set."
+        )
+    for name, kind in (columns or {}).items():
+        feature = rows.features[name]
+        if not kinds.fits(feature, kind):
+            raise DataError(f"{place}, column {name!r}: {feature}, where {kinds.said(kind)} "
+                            f"belongs. Set {setting} to a folder with the rows as JSON lines.")
+        if kind == kinds.ANSWER and "int" in getattr(feature, "dtype", ""):
+            from datasets import Value
+
+            rows = rows.cast_column(name, Value("string"))
+    return rows
 
 
 def _at_most(rows, first: int | None, place: str):

@@ -6,12 +6,13 @@ for imitation and for prompts. Pairs with equal scores are many; they say nothin
 is better, so the `_prefs` splits leave them out.
 """
 
+from helpers.data.columns import NUMBER, TEXT, TURNS
 from helpers.data.conversation import Preference, conversation_key, wrong_turns
 from helpers.data.family import Family, LeftOut, text
 from helpers.data.problem import question_hash
 
-COLUMNS = ("prompt", "prompt_id", "chosen", "rejected", "messages", "score_chosen",
-           "score_rejected")
+COLUMNS = {"prompt": TEXT, "prompt_id": None, "chosen": TURNS, "rejected": TURNS,
+           "messages": None, "score_chosen": NUMBER, "score_rejected": NUMBER}
 
 
 def to_preference(row: dict, place: str, split: str) -> Preference:

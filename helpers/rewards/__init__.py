@@ -109,14 +109,29 @@ def reward_functions(course: Course) -> tuple[list[Reward], list[float]]:
             near = difflib.get_close_matches(name, REWARDS, n=1, cutoff=0.6)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(REWARDS)}"
             raise ConfigError(f"rewards: {name!r} does not exist; {hint}")
-        functions.append(_judging(name, REWARDS[name](course), flaws))
+        needed = _FLAWS[name][0] if name in _FLAWS else ()
+        functions.append(_judging(name, REWARDS[name](course), needed, flaws))
     return functions, list(course.rewards.values())
 
 
-def _judging(name: str, reward: Reward, flaws: list[tuple[tuple[str, ...], Callable]]) -> Reward:
-    """`reward` under its `name` (TRL's metrics: rewards/<name>/mean), None for broken rows."""
+def _judging(
+    name: str, reward: Reward, own: tuple[str, ...],
+    flaws: list[tuple[tuple[str, ...], Callable]],
+) -> Reward:
+    """`reward` under its `name` (TRL's metrics: rewards/<name>/mean), None for broken rows.
+
+    RewardError where a column of its `own` is not there, or not with one entry a completion.
+    """
 
     def judge(completions, **columns):
+        for column in own:
+            found = len(columns[column]) if column in columns else "no"
+            if found != len(completions):
+                raise RewardError(
+                    f"reward {name!r} needs the column {column!r}, one entry for each of "
+                    f"{len(completions)} completions, and has {found} (columns: "
+                    f"{', '.join(sorted(columns)) or 'none'}). Give every row of the data its "
+                    f"{column!r}, or take the reward out of `rewards`.")
         broken = [False] * len(completions)
         for needed, flaw in flaws:
             if all(column in columns for column in needed):
@@ -131,7 +146,7 @@ def _judging(name: str, reward: Reward, flaws: list[tuple[tuple[str, ...], Calla
 
 
 class RewardError(RuntimeError):
-    """A reward that is no number: which one, of which completion."""
+    """A reward that is no number, or lacks its column: which one, and of which completion."""
 
 
 def weighted_sum(

@@ -8,33 +8,50 @@ r"""Rewards for the answer: is it right? All compare with a reference of the dat
 | close_answer | a number within 1e-8 of the reference, in any format | 0.0 |
 | countdown | an expression that reaches the target | 0.1 for an answer in its tags, else 0.0 |
 
-A reference that is broken gives None, with a warning, and never a reward.
+A reference is text or a whole number (72 is "72"). One that is broken (None, True, a float, empty,
+not a number where one is needed) gives None, with a warning, and never a reward.
 """
 
+import re
+from collections.abc import Callable
 from fractions import Fraction
 
-from helpers.rewards.text import Completion, against_references
+from helpers.rewards.text import Completion, against_references, plain_reference
 from helpers.verify import countdown as rules
 from helpers.verify import extract, grade, number, quantity
 
 TOLERANCE = Fraction(1, 10**8)
+_COMMA = re.compile(r"[0-9],[0-9]")
 
 
-def number_flaw(reference: str) -> str | None:
+def number_flaw(reference: object) -> str | None:
     """What is wrong with a reference that must be a plain number."""
-    return None if number(reference) is not None else (
-        f"reference answer {reference!r} is not a number")
+    return _flaw(reference, "not a number", lambda text: number(text) is not None)
 
 
-def quantity_flaw(reference: str) -> str | None:
+def quantity_flaw(reference: object) -> str | None:
     """What is wrong with a reference that must be a number, in LaTeX or with a unit too."""
-    return None if quantity(reference) else f"reference answer {reference!r} is not a number"
+    return _flaw(reference, "not a number", lambda text: quantity(text) is not None)
 
 
-def answer_flaw(reference: str) -> str | None:
+def answer_flaw(reference: object) -> str | None:
     """What is wrong with a reference that may be anything but empty."""
-    written = isinstance(reference, str) and reference.strip(" .$")
-    return None if written else f"reference answer {reference!r} is no answer"
+    return _flaw(reference, "no answer", lambda text: text.strip(" .$"))
+
+
+def _flaw(reference: object, otherwise: str, is_one: Callable[[str], object]) -> str | None:
+    """None if the reference is text that `is_one`, or a whole number; `otherwise` what is wrong. Of
+    a float nobody knows which digits are meant (0.3333 is not 1/3), and True is no 1."""
+    text = plain_reference(reference)
+    if not isinstance(text, str):
+        return (f"reference answer {reference!r} is {otherwise} (it must be text or a whole "
+                f"number, and is {type(reference).__name__})")
+    if is_one(text):
+        return None
+    hint = ""
+    if otherwise == "not a number" and _COMMA.search(text):
+        hint = " (a comma stands before three digits, a point before decimals)"
+    return f"reference answer {reference!r}{hint} is {otherwise}"
 
 
 def countdown_flaw(problem: tuple) -> str | None:
@@ -43,7 +60,8 @@ def countdown_flaw(problem: tuple) -> str | None:
 
 
 def exact_answer(
-    completions: list[Completion], answer: list[str], *, answer_format: str = "hash", **columns
+    completions: list[Completion], answer: list[str | int], *, answer_format: str = "hash",
+    **columns
 ) -> list[float | None]:
     """Return 1.0 for the right answer in the asked format (strict grading), 0.0 otherwise.
 
@@ -59,21 +77,21 @@ def exact_answer(
     return against_references(completions, answer, number_flaw, pay)
 
 
-def correct_answer(completions: list[Completion], answer: list[str], **columns
+def correct_answer(completions: list[Completion], answer: list[str | int], **columns
                    ) -> list[float | None]:
     """Return 1.0 for the right answer, whatever its format (lenient grading), 0.0 otherwise."""
     return against_references(completions, answer, answer_flaw, lambda text, reference: grade(
         text, reference, grading="lenient"))
 
 
-def answer_accuracy(completions: list[Completion], answer: list[str], **columns
+def answer_accuracy(completions: list[Completion], answer: list[str | int], **columns
                     ) -> list[float | None]:
     """Return 1.0 if the text ends with its only `<answer>` field and that is right, else 0.0."""
     return against_references(completions, answer, answer_flaw, lambda text, reference: grade(
         text, reference, "xml"))
 
 
-def close_answer(completions: list[Completion], answer: list[str], **columns
+def close_answer(completions: list[Completion], answer: list[str | int], **columns
                  ) -> list[float | None]:
     """Return 1.0 for a number within 1e-8 of the reference, 0.0 otherwise, no number included.
 

@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from numbers import Integral
 
 Completion = str | list[dict[str, str]]  # plain text, or chat messages with role and content
 Reward = Callable[..., list[float | None]]
@@ -27,6 +28,12 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z]+|[0-9]+", text.casefold())
 
 
+def plain_reference(reference: object) -> object:
+    """A whole number (72) as the text it stands for ("72"), anything else as it is."""
+    whole = isinstance(reference, Integral) and not isinstance(reference, bool)
+    return str(int(reference)) if whole else reference
+
+
 def against_references(
     completions: Sequence[Completion],
     references: Sequence,
@@ -35,8 +42,8 @@ def against_references(
 ) -> list[float | None]:
     """Pay each completion by its reference, or None where `flaw(reference)` says what is wrong.
 
-    A broken reference can be matched by nothing: with None it neither rewards nor punishes, and a
-    warning names it.
+    A reference may be text or a whole number. A broken one can be matched by nothing: with None it
+    neither rewards nor punishes, and a warning names it.
     """
     rewards = []
     for completion, reference in zip(completions, references, strict=True):
@@ -44,5 +51,6 @@ def against_references(
             warnings.warn(f"{problem}: skipped", stacklevel=3)
             rewards.append(None)
         else:
-            rewards.append(float(pay(completion_text(completion), reference)))
+            paid = pay(completion_text(completion), plain_reference(reference))
+            rewards.append(float(paid))
     return rewards

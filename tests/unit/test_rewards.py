@@ -3,6 +3,7 @@
 import inspect
 import warnings
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from helpers import rewards
 from helpers.config import ConfigError, Course
 from helpers.rewards import (
     REWARDS,
+    RewardError,
     answer_accuracy,
     boxed,
     close_answer,
@@ -156,6 +158,71 @@ def test_every_reward_skips_a_broken_reference_with_a_warning(reward, columns, m
     with pytest.warns(UserWarning, match=match) as caught:
         assert reward([text, text], **columns) == [None, 1.0]
     assert len(caught) == 1 and "skipped" in str(caught[0].message)
+
+
+OF_ONE_ANSWER = {exact_answer: "#### {}", correct_answer: r"\boxed{{{}}}",
+                 answer_accuracy: "<answer>{}</answer>", close_answer: "so {}"}
+
+
+@pytest.mark.parametrize("reward", OF_ONE_ANSWER)
+def test_a_whole_number_as_reference_is_its_digits(reward):
+    wide = 12345678901234567890
+    references = [72, -5, 0, np.int64(72), wide, "72"]
+    written = [72, -5, 0, 72, wide, 72]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        right = [OF_ONE_ANSWER[reward].format(one) for one in written]
+        assert reward(right, references) == [1.0] * 6
+        wrong = [OF_ONE_ANSWER[reward].format(one + 1) for one in written]
+        assert reward(wrong, references) == [0.0] * 6
+        functions, _ = reward_functions(Course.load(overrides={"rewards": {reward.__name__: 1.0}}))
+        by_name = {one.__name__: one for one in functions}[reward.__name__]
+        text = OF_ONE_ANSWER[reward].format(72)
+        assert by_name(completions=[text] * 2, answer=[72, 73]) == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("reward", OF_ONE_ANSWER)
+@pytest.mark.parametrize("reference", [None, True, False, 72.0, float("nan"), ["72"], {"a": 72}])
+def test_a_reference_of_another_type_is_named_and_pays_nothing(reward, reference):
+    texts = [OF_ONE_ANSWER[reward].format(72)] * 2
+    kind = type(reference).__name__
+    with pytest.warns(UserWarning, match="skipped") as caught:
+        assert reward(texts, [reference, "72"]) == [None, 1.0]
+    said, = (str(one.message) for one in caught)
+    assert f"reference answer {reference!r} is no" in said and f"and is {kind})" in said
+    course = Course.load(overrides={"rewards": {reward.__name__: 1.0, "step_words": 0.1}})
+    with pytest.warns(UserWarning, match="skipped"):
+        totals, _ = weighted_sum(course, texts[:1], answer=[reference])
+    assert totals == [None]
+
+
+def test_an_ambiguous_reference_says_how_numbers_are_written():
+    with pytest.warns(UserWarning, match="'1,5' .a comma stands before three digits, a point "
+                                         "before decimals. is not a number"):
+        assert exact_answer(["#### 1.5"], ["1,5"]) == [None]
+
+
+@pytest.mark.parametrize(("name", "columns", "missing"), [
+    ("exact_answer", {"question": ["q", "q"]}, "answer"), ("correct_answer", {}, "answer"),
+    ("answer_accuracy", {}, "answer"), ("close_answer", {}, "answer"),
+    ("countdown", {"nums": [[1], [2]]}, "target"), ("countdown", {"target": [1, 2]}, "nums"),
+    ("exact_answer", {"answer": ["8"]}, "answer"),
+])
+def test_a_missing_column_is_one_error_with_the_reward_and_the_column(name, columns, missing):
+    course = Course.load(overrides={"rewards": {name: 1.0}})
+    reward = {one.__name__: one for one in reward_functions(course)[0]}[name]
+    needs = f"reward '{name}' needs the column '{missing}'"
+    with pytest.raises(RewardError, match=needs) as caught:
+        reward(completions=["#### 8", "#### 9"], **columns)
+    assert "\n" not in str(caught.value) and "Give every row" in str(caught.value)
+
+
+def test_rows_of_two_tasks_in_one_batch_are_skipped_by_the_rewards_of_the_other():
+    course = Course.load(overrides={"rewards": {"countdown": 1.0}})
+    rows = {"answer": ["8", None], "nums": [None, [3, 5]], "target": [None, 8]}
+    with pytest.warns(UserWarning, match="skipped"):
+        totals, parts = weighted_sum(course, ["#### 8", "<answer>3 + 5</answer>"], **rows)
+    assert totals == [None, None] and parts["exact_answer"] == [None, None]
 
 
 # Style
