@@ -35,7 +35,7 @@ class Part:
 # A module is named by its path below helpers/, a package by its folder ("." in its own part), and
 # what `python -m` starts by the folder and /__main__.
 ORDER = (
-    Part("Ground: imported by everything", "wording schema files checkpoints config "
+    Part("Ground: imported by everything", "wording rungs schema files checkpoints config "
          "artifacts hub"),
     Part("Data: problems, conversations and pairs, read and counted", """
          problem conversation same latex family report source gsm8k openr1 deepscaler benchmarks
