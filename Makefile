@@ -8,7 +8,7 @@ SEED ?= 0
 COURSE := $(RUN) -m helpers.course
 TRL := .venv-trl/ready
 
-.PHONY: course status ladder clinic notebooks readme test fuzz mutants bench lint setup clean
+.PHONY: course status ladder clinic notebooks readme test fuzz mutants bench lint map setup clean
 
 course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
 	$(COURSE) run --preset $(PRESET) --task $(TASK) --seed $(SEED)
@@ -46,6 +46,9 @@ bench: $(READY) $(TRL)  ## grading against math-verify alone; PPO against TRL 1.
 
 lint: $(READY)  ## style of modules, tests and notebooks
 	$(RUN) -m ruff check .
+
+map: $(READY)  ## write the map of the library, helpers/README.md, from its modules
+	$(RUN) -m tests.architecture
 
 setup: $(READY)  ## only make the environment
 

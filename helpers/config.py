@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import yaml
 from pydantic import Field, PrivateAttr, ValidationError
 
-from helpers import schema, wording
+from helpers import rungs, schema, wording
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 ROOT = next(p for p in Path(__file__).resolve().parents if (p / "environment.yml").is_file())
 HERE = Path(__file__).resolve().parent
 # A stage depends on those that it names in `uses`.
-STAGE_SECTIONS = ("sft", "pairs", "reward_model", "dpo", "ppo", "grpo", "evaluation",
-                  "pretraining")
-ALSO_USED = {"grpo": ("rewards",), "ppo": ("rewards",)}  # other stages pay no rule rewards
-USES = (*STAGE_SECTIONS, "sets")  # "sets": all nine data sets, each by the rules of its task
+STAGE_SECTIONS = tuple(schema.Stages.model_fields)
+ALSO_USED = {rung.name: ("rewards",) for rung in rungs.RUNGS if rung.pays_rewards}
+# "rungs": the sections of all rungs; "sets": all nine data sets, each by the rules of its task.
+USES = (*STAGE_SECTIONS, "rungs", "sets")
 PLACES = yaml.safe_load((HERE / "data" / "sets.yaml").read_text())  # where each data set is
 NO_EFFECT = ("tracking",)  # where curves are sent changes no result
 CARDS = ("README.md", "metrics.json")  # they describe a folder of data or a model
@@ -39,7 +39,7 @@ class ConfigError(ValueError):
     """A setting that does not exist or a value that cannot be; the message says what would."""
 
 
-class Course(schema.Section):
+class Course(schema.Stages):
     """The resolved configuration of one run; make it with `Course.load`."""
 
     preset: str
@@ -56,14 +56,6 @@ class Course(schema.Section):
     answer_format: Literal["hash", "xml", "boxed", "think", "countdown", "free"]  # free: no check
     system_prompt: str
     rewards: dict[str, float]  # reward function -> weight
-    sft: schema.Sft
-    pairs: schema.Pairs
-    reward_model: schema.RewardModel
-    dpo: schema.Dpo
-    ppo: schema.Ppo
-    grpo: schema.Grpo
-    evaluation: schema.Evaluation
-    pretraining: schema.Pretraining
     tracking: schema.Tracking
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)  # dotted key -> who set it
     _overrides: dict = PrivateAttr(default_factory=dict)
@@ -133,7 +125,8 @@ class Course(schema.Section):
         has a default counts where it differs from it, so that a new one changes no old run."""
         if stray := [s for s in sections if s not in USES]:
             raise ConfigError(f"uses: {wording.nearest(stray[0], USES)}")
-        used = set(sections).union(*(ALSO_USED.get(s, ()) for s in sections))
+        named = {*sections, *(rungs.NAMES if "rungs" in sections else ())} - {"rungs"}
+        used = named.union(*(ALSO_USED.get(s, ()) for s in named))
         optional = {*STAGE_SECTIONS, *NO_EFFECT}.union(*ALSO_USED.values())
         settings = self.model_dump(exclude_defaults=True)
         values = {k: v for k, v in settings.items() if k in used or k not in optional}
@@ -167,9 +160,14 @@ class Course(schema.Section):
         rows = [
             (key, value,
              self._origin.get(key) or self._origin.get(key.rpartition(".")[0]) or "default")
-            for key, value in flat(self.model_dump(include=set(sections) or None))
+            for key, value in flat(self._in_order(sections))
         ]
         return pd.DataFrame(rows, columns=["setting", "value", "set by"])
+
+    def _in_order(self, sections: Sequence[str]) -> dict:
+        """The settings, all or of these sections: the common ones before those of the stages."""
+        values = self.model_dump(include=set(sections) or None)
+        return dict(sorted(values.items(), key=lambda pair: pair[0] in STAGE_SECTIONS))
 
     def _repr_html_(self) -> str:
         table = self.summary()

@@ -15,6 +15,8 @@ from helpers.data import FAMILIES
 from helpers.data.source import find_file, local_folder
 from helpers.machine import USUAL, Machine, this_machine
 from helpers.model_size import Size, size, weight_bytes
+from helpers.rungs import RUNGS
+from helpers.schema import Section
 
 ROWS = {  # of the hub's splits, from the data sets' cards
     "gsm8k": {"train": 7473, "test": 1319},
@@ -95,52 +97,21 @@ def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
     is this one unless given; downloads and loading are not in the minutes.
     """
     machine = machine or this_machine()
-    model, sft, grpo = size(course), course.sft, course.grpo
+    model = size(course)
     kind = 2 if machine.gpu and course.model.precision != "float32" else 4
-    prompt, answer = course.lengths.prompt, course.lengths.completion
-    tokens = prompt + answer
+    rows = {}
+    for rung in RUNGS:
+        if rung.costs_like:
+            row = ARITHMETIC[rung.costs_like]
+            rows[rung.name] = row(course, getattr(course, rung.name), model, kind, machine)
+        if rung.name == "sft":
+            rows["reward"] = _reward(course, course.reward_model, model, kind, machine)
 
-    full = sft.method == "full"
-    trained = model.parameters if full else model.trained
-    rows_a_step = sft.batch_size * sft.gradient_accumulation_steps
-    steps = sft.max_steps or math.ceil(sft.epochs * problems(course, "train") / rows_a_step)
-    weights = weight_bytes(model, 4 if full else kind, course.model.quantization == "4bit")
-    adapter = 4 * model.trained
-    rows = {"sft": (
-        weights + (0 if full else adapter), optimizer_bytes(trained),
-        activation_bytes(model, sft.batch_size, tokens, kind, machine.gpu),
-        training_seconds(model, steps * rows_a_step * tokens, trained,
-                         steps * sft.gradient_accumulation_steps, machine))}
-
-    rows |= _preferences(course, model, weights + adapter, kind, machine)
-    ppo, count = course.ppo, course.ppo.prompts_per_step
-    # Learning reads a completion with two roles, each forward and backward; collecting reads it
-    # with four, forward only, a third of the work.
-    readings = 2 * ppo.num_ppo_epochs + 4 / 3
-    rows["ppo"] = (
-        weights + 3 * adapter, 2 * optimizer_bytes(model.trained),
-        max(activation_bytes(model, ppo.micro_batch_size, tokens, kind, machine.gpu),
-            cache_bytes(model, count, tokens, kind)),
-        ppo.max_steps * (
-            generation_seconds(model, count, count, answer, kind, machine)
-            + readings * training_seconds(model, count * tokens, model.trained,
-                                          count // ppo.micro_batch_size, machine)))
-
-    group = grpo.prompts_per_step * grpo.num_generations
-    at_once = grpo_rows(course)
-    rows["grpo"] = (
-        weights + adapter, optimizer_bytes(model.trained),
-        max(activation_bytes(model, at_once, tokens, kind, machine.gpu),
-            cache_bytes(model, group, tokens, kind)),
-        grpo.max_steps * (
-            generation_seconds(model, group, group, answer, kind, machine)
-            + training_seconds(model, group * tokens, model.trained,
-                               group // at_once, machine)))
-
-    batch = course.generation.batch_size
+    batch, answer = course.generation.batch_size, course.lengths.completion
     answers = problems(course, "test") * (course.evaluation.n + 1)  # the samples and a greedy one
     rows["evaluation"] = (
-        weight_bytes(model, kind), 0, cache_bytes(model, batch, tokens, kind),
+        weight_bytes(model, kind), 0,
+        cache_bytes(model, batch, course.lengths.prompt + answer, kind),
         (2 + len(course.evaluation.rungs))  # the base without and with examples
         * generation_seconds(model, answers, batch, answer, kind, machine))
     return pd.DataFrame([
@@ -150,28 +121,85 @@ def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
         for stage, (one, two, three, seconds) in rows.items()])
 
 
-def _preferences(course: Course, model: Size, weights: float, kind: int, machine: Machine) -> dict:
-    """Rows of `reward`, which makes the pairs too, and `dpo`: as if every problem gave all pairs
-    that it may give."""
-    wanted, batch = course.pairs, course.generation.batch_size
+Row = tuple[float, float, float, float]  # bytes of weights, of training, of activations; seconds
+
+
+def _held(course: Course, model: Size, kind: int, adapters: int) -> float:
+    """Bytes of the base and of so many adapters."""
+    kind = 4 if course.sft.method == "full" else kind
+    base = weight_bytes(model, kind, course.model.quantization == "4bit")
+    return base + adapters * 4 * model.trained
+
+
+def _sft(course: Course, sft: Section, model: Size, kind: int, machine: Machine) -> Row:
+    """Worked solutions are imitated."""
+    full, tokens = sft.method == "full", course.lengths.prompt + course.lengths.completion
+    trained = model.parameters if full else model.trained
+    rows_a_step = sft.batch_size * sft.gradient_accumulation_steps
+    steps = sft.max_steps or math.ceil(sft.epochs * problems(course, "train") / rows_a_step)
+    return (
+        _held(course, model, kind, 0 if full else 1), optimizer_bytes(trained),
+        activation_bytes(model, sft.batch_size, tokens, kind, machine.gpu),
+        training_seconds(model, steps * rows_a_step * tokens, trained,
+                         steps * sft.gradient_accumulation_steps, machine))
+
+
+def _dpo(course: Course, dpo: Section, model: Size, kind: int, machine: Machine,
+         readings: float = 4 / 3) -> Row:
+    """Pairs are learned from, as if every problem gave all that it may give. The reference reads
+    them too, forward only, a third of the work."""
+    asked = min(course.pairs.problems or math.inf, problems(course, "train"))
     tokens = course.lengths.prompt + course.lengths.completion
-    asked = min(wanted.problems or math.inf, problems(course, "train"))
-    answers = asked * wanted.num_generations
-    rows = {}
-    for stage, settings, readings, writing in [
-            ("reward", course.reward_model, 1, answers), ("dpo", course.dpo, 4 / 3, 0)]:
-        at_once = settings.batch_size * settings.gradient_accumulation_steps
-        steps = settings.max_steps or math.ceil(settings.epochs * asked * wanted.per_problem
-                                                / at_once)
-        cached = cache_bytes(model, batch, tokens, kind) if writing else 0
-        kept = activation_bytes(model, 2 * settings.batch_size, tokens, kind, machine.gpu)
-        seconds = readings * training_seconds(
-            model, 2 * steps * at_once * tokens, model.trained,
-            steps * settings.gradient_accumulation_steps, machine)
-        seconds += generation_seconds(model, writing, batch, course.lengths.completion, kind,
-                                      machine) if writing else 0
-        rows[stage] = (weights, optimizer_bytes(model.trained), max(kept, cached), seconds)
-    return rows
+    at_once = dpo.batch_size * dpo.gradient_accumulation_steps
+    steps = dpo.max_steps or math.ceil(dpo.epochs * asked * course.pairs.per_problem / at_once)
+    return (
+        _held(course, model, kind, 1), optimizer_bytes(model.trained),
+        activation_bytes(model, 2 * dpo.batch_size, tokens, kind, machine.gpu),
+        readings * training_seconds(model, 2 * steps * at_once * tokens, model.trained,
+                                    steps * dpo.gradient_accumulation_steps, machine))
+
+
+def _reward(course: Course, reward: Section, model: Size, kind: int, machine: Machine) -> Row:
+    """The pairs are made first, from the model's own answers; then they are read once each."""
+    weights, training, kept, seconds = _dpo(course, reward, model, kind, machine, readings=1)
+    batch, answer = course.generation.batch_size, course.lengths.completion
+    asked = min(course.pairs.problems or math.inf, problems(course, "train"))
+    cached = cache_bytes(model, batch, course.lengths.prompt + answer, kind)
+    return weights, training, max(kept, cached), seconds + generation_seconds(
+        model, asked * course.pairs.num_generations, batch, answer, kind, machine)
+
+
+def _ppo(course: Course, ppo: Section, model: Size, kind: int, machine: Machine) -> Row:
+    """Learning reads a completion with two roles, each forward and backward; collecting reads it
+    with four, forward only, a third of the work."""
+    answer, count = course.lengths.completion, ppo.prompts_per_step
+    tokens, readings = course.lengths.prompt + answer, 2 * ppo.num_ppo_epochs + 4 / 3
+    return (
+        _held(course, model, kind, 3), 2 * optimizer_bytes(model.trained),
+        max(activation_bytes(model, ppo.micro_batch_size, tokens, kind, machine.gpu),
+            cache_bytes(model, count, tokens, kind)),
+        ppo.max_steps * (
+            generation_seconds(model, count, count, answer, kind, machine)
+            + readings * training_seconds(model, count * tokens, model.trained,
+                                          count // ppo.micro_batch_size, machine)))
+
+
+def _grpo(course: Course, grpo: Section, model: Size, kind: int, machine: Machine) -> Row:
+    """A group of answers to each question is written, and read forward and backward."""
+    answer, group = course.lengths.completion, grpo.prompts_per_step * grpo.num_generations
+    tokens, at_once = course.lengths.prompt + answer, math.gcd(group, course.sft.batch_size)
+    return (
+        _held(course, model, kind, 1), optimizer_bytes(model.trained),
+        max(activation_bytes(model, at_once, tokens, kind, machine.gpu),
+            cache_bytes(model, group, tokens, kind)),
+        grpo.max_steps * (
+            generation_seconds(model, group, group, answer, kind, machine)
+            + training_seconds(model, group * tokens, model.trained,
+                               group // at_once, machine)))
+
+
+# How a rung is counted; another with the same settings can be counted like one of these.
+ARITHMETIC = {"sft": _sft, "dpo": _dpo, "ppo": _ppo, "grpo": _grpo}
 
 
 def grpo_rows(course: Course) -> int:

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from helpers import rungs
+
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -191,15 +193,22 @@ class Grpo(Section):
 class Evaluation(Section):
     n: Count  # samples a problem
     few_shot: Annotated[int, Field(ge=0)]  # worked examples in the base model's few-shot row
-    rungs: list[Literal["sft", "dpo", "ppo", "grpo"]]  # measured beside the base; sft, grpo always
+    rungs: list[Literal[rungs.NAMES]]  # type: ignore[valid-type]  # measured beside the base
     split: Literal["train", "validation", "test", "sealed", "aime24", "math500"]
+
+    @field_validator("rungs", mode="before")
+    @classmethod
+    def _all(cls, names: Any) -> Any:
+        return list(rungs.NAMES) if names == "all" else names
 
     @field_validator("rungs")
     @classmethod
-    def _ends(cls, rungs: list[str]) -> list[str]:
-        if not {"sft", "grpo"} <= set(rungs) or len(set(rungs)) < len(rungs):
-            raise ValueError("needs sft and grpo, which notebook 08 compares, and each rung once")
-        return rungs
+    def _ends(cls, names: list[str]) -> list[str]:
+        ends = [rung.name for rung in rungs.RUNGS if rung.always]
+        if not set(ends) <= set(names) or len(set(names)) < len(names):
+            raise ValueError(f"needs {' and '.join(ends)}, which notebook 08 compares, and each "
+                             "rung once; all is every rung")
+        return names
 
 
 class Pretraining(Section):
@@ -223,3 +232,17 @@ class Pretraining(Section):
 
 class Tracking(Section):
     report_to: list[Literal["tensorboard", "trackio", "wandb"]]
+
+
+class Stages(Section):
+    """The sections that one stage uses and others do not; a rung's has the rung's name. A section
+    whose settings all have defaults needs no values in the presets."""
+
+    sft: Sft
+    pairs: Pairs
+    reward_model: RewardModel
+    dpo: Dpo
+    ppo: Ppo
+    grpo: Grpo
+    evaluation: Evaluation
+    pretraining: Pretraining

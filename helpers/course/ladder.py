@@ -20,7 +20,8 @@ from helpers.config import ConfigError, Course
 from helpers.course import course as runner
 from helpers.course import scoreboard
 from helpers.course.runner import RunFailed
-from helpers.evaluate import AT_LEAST
+from helpers.evaluate import AT_LEAST, MEASURES
+from helpers.rungs import RUNGS
 
 MEASURED = ("pass@1", "lenient_pass@1", "greedy", "pass@8", "maj@8")
 
@@ -49,17 +50,10 @@ class Claim:
         return test["ci95"][0] > 0 and test["difference"] >= self.points
 
 
-CLAIMS = (
-    Claim("sft", "base", "strict"),
-    Claim("sft", "base", "lenient"),
-    Claim("sft", "base_few_shot", "strict"),
-    Claim("sft", "base_few_shot", "lenient"),
-    Claim("dpo", "sft", "strict", at_least=True),
-    Claim("dpo", "sft", "lenient", at_least=True),
-    Claim("ppo", "sft", "strict"),
-    Claim("ppo", "sft", "lenient"),
-    Claim("grpo", "sft", "strict", points=0.10),
-    Claim("grpo", "sft", "lenient"),
+CLAIMS = tuple(
+    Claim(rung.name, other, measure, rung.points if measure == "strict" else 0.0,
+          at_least=rung.claim == "no worse")
+    for rung in RUNGS if rung.claim != "none" for other in rung.than for measure in MEASURES
 )
 
 

@@ -17,12 +17,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from helpers import rungs
 from helpers.config import ROOT, artifacts_root
 from helpers.evaluate import MEASURES, compare, load_samples, score
 from helpers.files import ArtifactError, atomic_write_text, read_json, write_json
 
-# In the order of the course. A model that is not listed comes last.
-STAGES = ("base", "base_few_shot", "sft", "dpo", "rloo", "ppo", "grpo")
 RUN_FOLDER = re.compile(r"(?P<task>.+)-s(?P<seed>\d+)")
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
 
@@ -80,8 +79,9 @@ def _models(run: Path) -> dict[str, list[dict]]:
     return models
 
 
-def _place(stage: str) -> int:
-    return STAGES.index(stage) if stage in STAGES else len(STAGES)
+def _place(model: str) -> int:
+    """In the order of the course; a model that is no rung comes last."""
+    return rungs.MODELS.index(model) if model in rungs.MODELS else len(rungs.MODELS)
 
 
 def _tests(models: dict[str, list[dict]]) -> list[dict]:
@@ -90,17 +90,10 @@ def _tests(models: dict[str, list[dict]]) -> list[dict]:
         {"better": name, "than": origin, "measure": measure}
         | compare(models[name], models[origin], measure)
         for name in models
-        for origin in _origins(name)
+        for origin in rungs.compared_with(name)
         if origin in models
         for measure in MEASURES
     ]
-
-
-def _origins(name: str) -> tuple[str, ...]:
-    """Supervised tuning starts from the base (measured in two ways), all the rest from sft."""
-    if name.startswith("base"):
-        return ()
-    return ("base", "base_few_shot") if name == "sft" else ("sft",)
 
 
 def _cost(folder: Path) -> dict:

@@ -18,9 +18,11 @@ HATCHES = ("", "//", "..", "xx", "\\\\", "++", "--")
 
 
 def styles(names: Sequence[str]) -> dict[str, tuple]:
-    """{name: (colour, dashes, marker)}, the same in every figure that gets the same names."""
-    looks = zip(plots.COLOURS, plots.DASHES, MARKERS, strict=True)
-    return dict(zip(names, looks, strict=False))
+    """{name: (colour, dashes, marker)}, the same in every figure that gets the same names. After
+    the last colour it begins again with the next dashes and markers."""
+    count = len(plots.COLOURS)
+    return {name: (plots.COLOURS[i % count], plots.DASHES[(i + i // count) % count],
+                   MARKERS[(i + i // count) % count]) for i, name in enumerate(names)}
 
 
 def strict_and_lenient(scores: Mapping[str, dict]) -> Figure:

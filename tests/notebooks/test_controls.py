@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from helpers import rungs
 from helpers.course import ladder
 from helpers.evaluate import compare
 from tests import runs
@@ -56,7 +57,7 @@ def held(control: dict, better: str, than: str, measure: str) -> bool:
 def test_the_real_run_passes_on_as_few_problems(run_folder):
     samples = {claim_end: {row["id"]: row for row in runs.read(
         run_folder / "evaluation" / f"samples_{claim_end}.jsonl")}
-        for claim_end in ("base", "base_few_shot", "sft", "dpo", "ppo", "grpo")}
+        for claim_end in rungs.MODELS}
     ids = list(samples["sft"])[:PROBLEMS]
     claims = [claim for claim in ladder.CLAIMS if not claim.at_least]  # "no worse" takes them all
     for claim in claims:

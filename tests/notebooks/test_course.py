@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from helpers import rungs
 from helpers.audit import real_data
 from helpers.config import ROOT, Course
 from helpers.course import ladder, scoreboard
@@ -16,8 +17,8 @@ from tests import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800)]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-STAGES = {"start_here", "explore_the_data", "verify_and_reward", "sft", "pairs", "reward", "dpo",
-          "ppo", "grpo", "evaluation", "tiny_base"}
+STAGES = {"start_here", "explore_the_data", "verify_and_reward", "pairs", "reward", "evaluation",
+          "tiny_base", *rungs.NAMES}
 
 
 def test_there_are_notebooks():
@@ -65,8 +66,7 @@ def test_the_ladder_holds(board):
 
 def test_the_scoreboard_has_its_shape(course, board):
     assert {"run_id", "rows", "tests", "minutes", "peak_memory_gb"} <= set(board)
-    assert [row["stage"] for row in board["rows"]] == ["base", "base_few_shot", "sft", "dpo",
-                                                      "ppo", "grpo"]
+    assert tuple(row["stage"] for row in board["rows"]) == rungs.MODELS
     measured = {"task", "stage", "pass@1", "pass@1_ci95", "lenient_pass@1", "greedy", "pass@5",
                 "pass@8", "maj@8", "n", "samples"}
     assert all(measured <= set(row) for row in board["rows"])
@@ -76,7 +76,7 @@ def test_the_scoreboard_has_its_shape(course, board):
     print(f"\n{scoreboard.table(board)}")
 
 
-@pytest.mark.parametrize("stage", ["base", "base_few_shot", "sft", "dpo", "ppo", "grpo"])
+@pytest.mark.parametrize("stage", rungs.MODELS)
 def test_the_scoreboard_follows_from_the_samples(run_folder, board, stage):
     """Graded again from the texts, and averaged here by hand."""
     rows = runs.read(run_folder / "evaluation" / f"samples_{stage}.jsonl")

@@ -5,6 +5,7 @@ A few steps only: that lengths, masks, extraction and tables work is the point, 
 
 import pytest
 
+from helpers import rungs
 from helpers.config import ROOT
 from tests import runs
 
@@ -77,8 +78,7 @@ def test_preset_colab_climbs_every_rung(tmp_path):
     with the settings of Colab but for sizes and steps."""
     runs.run_cells(tmp_path, COLAB, "colab", only="08")
     board = runs.read(tmp_path / "colab" / "scoreboard.json")
-    stages = ["base", "base_few_shot", "sft", "dpo", "ppo", "grpo"]
-    assert [row["stage"] for row in board["rows"]] == stages
+    assert tuple(row["stage"] for row in board["rows"]) == rungs.MODELS
     folder = tmp_path / "colab" / "gsm8k-s0"
     settings = runs.read(folder / "ppo" / "manifest.json")["settings"]
     assert settings["preset"] == "colab" and settings["ppo"]["max_steps"] == 2

@@ -14,6 +14,7 @@ import nbformat
 import psutil
 import pytest
 
+from helpers import rungs
 from helpers.artifacts import ArtifactError, Stage, find, is_made
 from helpers.config import ROOT, ConfigError, Course
 from helpers.course import course as command_line
@@ -96,7 +97,7 @@ def three(place):
 
 
 def test_a_need_with_a_dot_stands_for_the_stages_that_a_setting_lists(place):
-    for number, name in enumerate(["sft", "dpo", "ppo", "grpo"]):
+    for number, name in enumerate(rungs.NAMES):
         place.write(f"0{number}_{name}", makes=[name])
     place.write("08_all", needs=["evaluation.rungs"], makes=["evaluation"])
 
@@ -104,7 +105,7 @@ def test_a_need_with_a_dot_stands_for_the_stages_that_a_setting_lists(place):
         course = Course.load(overrides={"evaluation": {"rungs": list(rungs)}} if rungs else {})
         return [n for n in graph.load_graph(course, place.notebooks) if n.name == "08_all"][0].needs
 
-    assert needed() == ("sft", "dpo", "ppo", "grpo")
+    assert needed() == rungs.NAMES
     assert needed("sft", "grpo") == ("sft", "grpo")
 
 

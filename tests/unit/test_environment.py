@@ -180,11 +180,3 @@ class TestCommands:
             assert "after\n" not in done.stdout.replace(f"+ {command}\n", "")
         (tmp_path / "README.md").write_text("nothing marked")
         assert subprocess.run(line, capture_output=True).returncode == 1
-
-
-def test_the_map_of_the_library_names_every_module():
-    text = (ROOT / "helpers" / "README.md").read_text(encoding="utf-8")
-    for path in (ROOT / "helpers").rglob("*.py"):
-        if path.stem not in ("__init__", "__main__"):
-            name = path.relative_to(ROOT / "helpers").with_suffix("")
-            assert f"`{name}`" in text, f"helpers/README.md does not name {name}"

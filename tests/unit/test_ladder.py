@@ -5,6 +5,7 @@ import datetime
 
 import pytest
 
+from helpers import rungs
 from helpers.config import ConfigError
 from helpers.course import ladder
 
@@ -18,19 +19,23 @@ def a_test(better, than, measure, difference, low, high):
 def board():
     row = {"task": "gsm8k", "seed": 0, "pass@1": 0.5, "lenient_pass@1": 0.5, "greedy": 0.5,
            "pass@8": 0.8, "maj@8": None}
-    rungs = [("sft", "base"), ("sft", "base_few_shot"), ("dpo", "sft"), ("ppo", "sft"),
-             ("grpo", "sft")]
     return {
         "rows": [row | {"stage": stage}
-                 for stage in ("base", "base_few_shot", "sft", "dpo", "ppo", "grpo")],
+                 for stage in rungs.MODELS],
         "tests": [a_test(*pair, measure, 0.2, 0.15, 0.25)
-                  for pair in rungs for measure in ("strict", "lenient")],
+                  for pair in rungs.COMPARISONS for measure in ("strict", "lenient")],
     }
 
 
 def test_a_good_ladder_holds(board):
     rows = ladder.check(board)
-    assert len(rows) == len(ladder.CLAIMS) == 10
+    assert len(rows) == len(ladder.CLAIMS)
+    assert [str(claim) for claim in ladder.CLAIMS][:10] == [
+        "sft > base (strict)", "sft > base (lenient)",
+        "sft > base_few_shot (strict)", "sft > base_few_shot (lenient)",
+        "dpo >= sft (strict)", "dpo >= sft (lenient)",
+        "ppo > sft (strict)", "ppo > sft (lenient)",
+        "grpo > sft (strict) by 10 points or more", "grpo > sft (lenient)"]
     assert all(row["holds"] for row in rows)
     assert "FAILED" not in ladder.report(rows)
 

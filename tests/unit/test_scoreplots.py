@@ -60,6 +60,8 @@ def test_a_model_looks_the_same_in_every_figure():
     styles = scoreplots.styles(["base", "sft", "grpo"])
     assert len(set(styles.values())) == 3
     assert styles["base"] == scoreplots.styles(["base"])["base"]
+    many = scoreplots.styles([f"m{i}" for i in range(30)])
+    assert len(set(many.values())) == 30  # none is left out, and no two look alike
 
 
 @pytest.mark.parametrize("name", list(figures()))

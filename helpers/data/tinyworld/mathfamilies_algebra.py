@@ -1,8 +1,8 @@
-"""Problem families of algebra; they register themselves in mathfamilies."""
+"""Problem families of algebra; they register themselves in mathfamily."""
 
 from __future__ import annotations
 
-from helpers.data.tinyworld.mathfamilies import NAMES, family
+from helpers.data.tinyworld.mathfamily import NAMES, family
 
 
 @family("Algebra")

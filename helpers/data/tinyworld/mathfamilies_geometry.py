@@ -1,8 +1,8 @@
-"""Problem families of geometry and counting; they register in mathfamilies."""
+"""Problem families of geometry and counting; they register in mathfamily."""
 
 from __future__ import annotations
 
-from helpers.data.tinyworld.mathfamilies import NAMES, THINGS, family, fraction
+from helpers.data.tinyworld.mathfamily import NAMES, THINGS, family, fraction
 
 
 @family("Geometry")

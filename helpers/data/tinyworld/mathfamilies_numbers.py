@@ -1,10 +1,10 @@
-"""Problem families of number theory; they register themselves in mathfamilies."""
+"""Problem families of number theory; they register themselves in mathfamily."""
 
 from __future__ import annotations
 
 from math import gcd
 
-from helpers.data.tinyworld.mathfamilies import NAMES, family
+from helpers.data.tinyworld.mathfamily import NAMES, family
 
 
 @family("Number Theory")

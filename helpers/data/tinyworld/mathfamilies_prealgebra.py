@@ -1,10 +1,10 @@
-"""Problem families of prealgebra; they register themselves in mathfamilies."""
+"""Problem families of prealgebra; they register themselves in mathfamily."""
 
 from __future__ import annotations
 
 from math import gcd
 
-from helpers.data.tinyworld.mathfamilies import NAMES, THINGS, family, fraction
+from helpers.data.tinyworld.mathfamily import NAMES, THINGS, family, fraction
 
 
 @family("Prealgebra")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from helpers.data.tinyworld.mathfamilies import Item
+from helpers.data.tinyworld.mathfamily import Item
 
 THOUGHTS = (
     "Okay, let me see.",

@@ -1,0 +1,85 @@
+"""The registry of rungs: what follows from it is what the course had before there was one."""
+
+import json
+
+import pytest
+
+from helpers import rungs
+from helpers.config import ROOT, STAGE_SECTIONS, ConfigError, Course
+from helpers.schema import Stages
+
+# Of the settings alone, without the contents of local folders: what they were before the registry.
+# If a change of a setting is meant, finished stages are made again, and the value here is new.
+FINGERPRINTS = {
+    ("tiny", "start_here"): "0f071876557fa8fa",
+    ("tiny", "explore_the_data"): "654b64ec257ff588",
+    ("tiny", "verify_and_reward"): "8fe779ab06a6ab68",
+    ("tiny", "sft"): "761d64d689269b8e",
+    ("tiny", "pairs"): "839e6ad8ff1fceba",
+    ("tiny", "dpo"): "fb0f7b2d7f180afe",
+    ("tiny", "ppo"): "2086420beabcd046",
+    ("tiny", "grpo"): "950854c8609c9c30",
+    ("tiny", "evaluation"): "e6f8de0cc3892c85",
+    ("tiny", "tiny_base"): "ec3169f9f774b562",
+    ("colab", "start_here"): "9bfe5c99bd37fbb8",
+    ("colab", "explore_the_data"): "544b705ef2c5e8e5",
+    ("colab", "verify_and_reward"): "8fceba88950ed88a",
+    ("colab", "sft"): "86e15c480d3a538c",
+    ("colab", "pairs"): "86b30325ce2c8f83",
+    ("colab", "dpo"): "e90ab5d6f022f9f1",
+    ("colab", "ppo"): "a1ec013525ad830e",
+    ("colab", "grpo"): "aab0526c5dd01b3a",
+    ("colab", "evaluation"): "a3c4352ad2432023",
+    ("colab", "tiny_base"): "f74b676e02395b1a",
+    ("a100", "start_here"): "1fecc2cbad8622f3",
+    ("a100", "explore_the_data"): "0df4424fb8813173",
+    ("a100", "verify_and_reward"): "43068dd35a428e1a",
+    ("a100", "sft"): "9b9f8eebc314d2fe",
+    ("a100", "pairs"): "0bff75451122509e",
+    ("a100", "dpo"): "3460fa67c4479815",
+    ("a100", "ppo"): "5b7de3a5ccb6481d",
+    ("a100", "grpo"): "0e1b75803d759130",
+    ("a100", "evaluation"): "2155868608817f63",
+    ("a100", "tiny_base"): "449f02664bd249cb",
+}
+
+
+@pytest.mark.parametrize("preset, stage", FINGERPRINTS)
+def test_the_settings_of_the_course_have_the_fingerprints_they_had(monkeypatch, preset, stage):
+    monkeypatch.setattr(Course, "_local_folders", lambda self, others: [])
+    [uses] = [course["uses"] for course in (
+        json.loads(path.read_text(encoding="utf-8"))["metadata"]["course"]
+        for path in (ROOT / "notebooks").glob("*.ipynb")) if stage in course["makes"]]
+    assert Course.load(preset).fingerprint(uses) == FINGERPRINTS[preset, stage]
+
+
+def test_every_rung_has_settings_and_is_compared_with_models_before_it():
+    assert rungs.MODELS[:3] == ("base", "base_few_shot", "sft")
+    assert set(rungs.NAMES) <= set(Stages.model_fields) == set(STAGE_SECTIONS)
+    for rung in rungs.RUNGS:
+        place = rungs.MODELS.index(rung.name)
+        assert rung.than and all(rungs.MODELS.index(other) < place for other in rung.than)
+        assert rungs.compared_with(rung.name) == rung.than
+    assert rungs.compared_with("base") == () and rungs.compared_with("foreign") == ("sft",)
+
+
+def test_rewards_are_of_the_rungs_that_pay_them():
+    one, other = (Course.load(overrides={"rewards": {"exact_answer": x}}) for x in (1.0, 2.0))
+    for rung in rungs.RUNGS:
+        differ = one.fingerprint([rung.name]) != other.fingerprint([rung.name])
+        assert differ == rung.pays_rewards, rung.name
+
+
+def test_the_word_rungs_stands_for_the_sections_of_all():
+    course = Course.load()
+    assert course.fingerprint(["rungs"]) == course.fingerprint(rungs.NAMES)
+    changed = Course.load(overrides={"dpo": {"beta": 0.2}})
+    assert changed.fingerprint(["rungs"]) != course.fingerprint(["rungs"])
+
+
+def test_all_is_every_rung_and_a_choice_stays_one():
+    assert Course.load().evaluation.rungs == list(rungs.NAMES)
+    few = Course.load(overrides={"evaluation": {"rungs": ["sft", "grpo"]}})
+    assert few.evaluation.rungs == ["sft", "grpo"]
+    with pytest.raises(ConfigError, match="evaluation.rungs: is 'some'"):
+        Course.load(overrides={"evaluation": {"rungs": "some"}})
