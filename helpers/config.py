@@ -10,15 +10,17 @@ import copy
 import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import PrivateAttr, ValidationError
 
-from helpers import rungs, schema, wording
+from helpers import formats, rungs, schema, wording
+from helpers.overrides import as_mapping, read_yaml
+from helpers.wording import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,13 +32,10 @@ STAGE_SECTIONS = tuple(schema.Stages.model_fields)
 ALSO_USED = {rung.name: ("rewards",) for rung in rungs.RUNGS if rung.pays_rewards}
 # "rungs": the sections of all rungs; "sets": all nine data sets, each by the rules of its task.
 USES = (*STAGE_SECTIONS, "rungs", "sets")
-PLACES = yaml.safe_load((HERE / "data" / "sets.yaml").read_text())  # where each data set is
+PLACES = read_yaml((HERE / "data" / "sets.yaml").read_text(), "sets.yaml")  # of each data set
 NO_EFFECT = ("tracking",)  # where curves are sent changes no result
 CARDS = ("README.md", "metrics.json")  # they describe a folder of data or a model
-
-
-class ConfigError(ValueError):
-    """A setting that does not exist or a value that cannot be; the message says what would."""
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class Course(schema.Stages):
@@ -44,7 +43,7 @@ class Course(schema.Stages):
 
     preset: str
     task: str
-    seed: Annotated[int, Field(ge=0)]
+    seed: schema.Seed
     world: Literal["tiny", "hub"]  # tiny: the shipped generated files; hub: real sets by id
     model: schema.Model
     lora: schema.Lora
@@ -55,7 +54,7 @@ class Course(schema.Stages):
     sets: schema.Sets = schema.Sets()
     answer_format: Literal["hash", "xml", "boxed", "think", "countdown", "free"]  # free: no check
     system_prompt: str
-    rewards: dict[str, float]  # reward function -> weight
+    rewards: dict[str, schema.Weight]  # reward function -> weight
     tracking: schema.Tracking
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)  # dotted key -> who set it
     _overrides: dict = PrivateAttr(default_factory=dict)
@@ -91,6 +90,9 @@ class Course(schema.Stages):
         except ValidationError as error:
             lines = dict.fromkeys(wording.explain(e, setting_names()) for e in error.errors())
             raise ConfigError("\n".join(lines)) from None
+        if problem := formats.mismatch(course.answer_format, course.system_prompt):
+            raise ConfigError(problem)
+        course._check_model()
         course._origin.update(origin)
         course._overrides.update(changes)
         return course
@@ -139,6 +141,14 @@ class Course(schema.Stages):
         values["local"] = [_digest(folder) for folder in (*self._local_folders(others), *rules)]
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _check_model(self) -> None:
+        """ConfigError for a hub id where nothing is read from the hub."""
+        name = self.model.name
+        if self.world == "tiny" and HUB_ID.fullmatch(name) and not (ROOT / name).is_dir():
+            raise ConfigError(f"model.name: is {name!r}, which is no folder here, and world 'tiny' "
+                              f"reads none from the hub; give the folder of a model, or for one of "
+                              f"the hub preset colab or a100 (or the override {{world: hub}})")
 
     def _other_sets(self, used: set[str]) -> list[str]:
         """The sets beside the own one that a stage using these sections reads."""
@@ -189,24 +199,7 @@ def names(kind: Literal["preset", "task"]) -> list[str]:
 def _read(kind: Literal["preset", "task"], name: str) -> dict:
     if name not in names(kind):
         raise ConfigError(f"{kind}: {wording.nearest(str(name), names(kind))}")
-    return yaml.safe_load((HERE / f"{kind}s" / f"{name}.yaml").read_text()) or {}
-
-
-def as_mapping(overrides: dict | str | None) -> dict:
-    """Overrides as a new dict; text is read as YAML, of which JSON is a part."""
-    value = overrides
-    if isinstance(overrides, str):
-        try:
-            value = yaml.safe_load(overrides)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"overrides: not YAML: {' '.join(str(error).split())}") from None
-    if value is None:
-        return {}
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ConfigError(
-            f"overrides: {overrides!r} is no mapping; write {{grpo: {{max_steps: 5}}}}"
-        )
-    return value
+    return read_yaml((HERE / f"{kind}s" / f"{name}.yaml").read_text(), f"{kind} {name}") or {}
 
 
 def _merge(base: dict, layer: dict, who: str, origin: dict[str, str], prefix: str = "") -> None:

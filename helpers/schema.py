@@ -6,15 +6,35 @@ Units: lengths in tokens, steps in optimiser steps, probabilities and shares bet
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from helpers import rungs
+from helpers.overrides import as_number
 
+Name = Annotated[str, Field(pattern=r"\S")]  # text that is not empty
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what numpy and transformers' set_seed take
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Scheduler = Literal["constant", "constant_with_warmup", "cosine", "linear"]
+
+
+NO_BOOL = "{} (yes/no) is not a value for this setting"
+
+
+def _is_number(annotation: Any) -> bool:
+    """Whether a setting of this type is a number."""
+    return annotation in (int, float) or any(map(_is_number, get_args(annotation)))
+
+
+def _weight(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(NO_BOOL.format(value))
+    return as_number(value)
+
+
+Weight = Annotated[float, BeforeValidator(_weight)]  # of a reward
 
 
 class Section(BaseModel):
@@ -24,14 +44,15 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_bool_for_number(cls, value: Any, info: ValidationInfo) -> Any:
-        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
-            raise ValueError(f"{value} (yes/no) is not a value for this setting")
-        return value
+    def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
+        annotation = cls.model_fields[info.field_name].annotation
+        if isinstance(value, bool) and annotation is not bool:
+            raise ValueError(NO_BOOL.format(value))
+        return as_number(value) if _is_number(annotation) else value
 
 
 class Model(Section):
-    name: str  # a folder relative to the project root, or a hub id
+    name: Name  # a folder relative to the project root, or a hub id
     revision: str | None  # of the hub model; None = its main branch
     precision: Literal["auto", "float32", "bfloat16", "float16"]  # auto: chosen from the device
     quantization: Literal["none", "4bit"]
@@ -42,6 +63,15 @@ class Lora(Section):
     alpha: Positive
     dropout: Annotated[float, Field(ge=0, lt=1)]
     target_modules: Literal["all-linear"] | list[str]
+
+    @field_validator("target_modules", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        names = value if isinstance(value, list) else [None]
+        if value != "all-linear" and not (names and all(
+                isinstance(name, str) and name.strip() for name in names)):
+            raise ValueError("must be all-linear or a list of names of layers, [q_proj, v_proj]")
+        return value
 
 
 class Generation(Section):
@@ -63,11 +93,11 @@ class Data(Section):
 
 
 class DatasetSource(Section):
-    hub_id: str
+    hub_id: Name
     config: str | None
     revision: str | None
-    tiny: str  # folder of the generated set, relative to the project root
-    path: str | None  # a local folder with <split>.jsonl; wins over both
+    tiny: Name  # folder of the generated set, relative to the project root
+    path: Name | None  # a local folder with <split>.jsonl; wins over both
 
 
 # The data sets that helpers.data can read; data/sets.yaml says where they are.
@@ -83,7 +113,7 @@ class Sets(Section):
     demonstrations: SetName | None = None  # imitated in supervised tuning; None = the own set
     preferences: SetName | None = None  # ready-made pairs of answers
     held_out: list[SetName] = []  # nothing in their test sets is ever trained on
-    paths: dict[SetName, str] = {}  # local folders to read instead of the tiny set or the hub
+    paths: dict[SetName, Name] = {}  # local folders to read instead of the tiny set or the hub
     revisions: dict[SetName, str] = {}  # of the hub, instead of those in data/sets.yaml
 
 
@@ -225,7 +255,7 @@ class Pretraining(Section):
     full_steps: Count  # what the shipped base was trained for
     learning_rate: Positive
     slip: Share  # share of worked solutions with a wrong line, on purpose
-    corpus_seed: Annotated[int, Field(ge=0)]
+    corpus_seed: Seed
     save_steps: Count  # a checkpoint to resume from
     problems: Count  # validation problems that measure the result
 

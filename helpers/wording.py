@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 
+class ConfigError(ValueError):
+    """A setting that does not exist or a value that cannot be; the message says what would."""
+
+
 def nearest(name: str, valid: Sequence[str], found: Sequence[str] = ()) -> str:
     """One line: `name` does not exist, and the nearest of the valid names, or all of them."""
     found = found or difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
@@ -49,4 +53,8 @@ def explain(error: dict, settings: Sequence[str]) -> str:
         allowed = re.findall(r"'([^']+)'", message)
         near = difflib.get_close_matches(str(error["input"]), allowed, n=1, cutoff=0.6)
         message += f"; did you mean {near[0]!r}?" if near else ""
+    if kind == "string_pattern_mismatch":
+        message = "must not be empty"
+    if kind == "string_type" and isinstance(error["input"], int | float):
+        message += "; write it in quotes"
     return f"{place}: is {error['input']!r}, {message}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from helpers.artifacts import ArtifactError, Stage, find, is_made, write_json
 from helpers.config import ConfigError, Course, artifacts_root, as_mapping
 from helpers.course import graph, report
+from helpers.course.opening import check_course
 from helpers.course.processes import Stopped, cores, lock
 from helpers.course.runner import RunFailed, Runner, plan, record, run_ids, state
 
@@ -23,8 +24,11 @@ def ensure(course: Course, stage: str, notebooks: str | Path | None = None) -> S
     take hours) the ArtifactError names the command to run."""
     if course.preset != "tiny" or os.environ.get("COURSE_RUNNER") or is_made(course, stage):
         return find(course, stage)
-    everything = graph.load_graph(course, notebooks)
+    everything, others = graph.load(course, notebooks)
     makers = [n for n in everything if stage in n.makes]
+    if not makers:
+        why = next((f": {n.cannot}" for n in others if stage in n.makes), "")
+        raise ArtifactError(f"no notebook of this run makes stage {stage!r}{why}")
     todo = plan(course, graph.with_parents(makers, everything))
     names = ", ".join(n.name for n in todo)
     print(f"stage {stage!r} is not made yet; running {names} first{_forecast(todo)}", flush=True)
@@ -42,20 +46,25 @@ def run(
     jobs: int | None = None,
     force: bool = False,
 ) -> None:
-    """Make what is missing, then scoreboard and report; RunFailed if a notebook fails."""
-    everything = graph.load_graph(course, notebooks)
-    chosen = graph.select(only, everything)
+    """Make what is missing, then scoreboard and report; RunFailed if a notebook fails. What cannot
+    be done for this task is said first."""
+    check_course(course)
+    everything, others = graph.load(course, notebooks)
+    chosen = graph.select(only, everything, others)
     forced = {n.name for n in chosen} if force else set()
     wanted = graph.with_parents(chosen, everything)
     todo = plan(course, wanted, forced)
     made = len(wanted) - len(todo)
+    if not only:
+        for notebook in others:
+            print(notebook.cannot, flush=True)
     print(f"{len(todo)} notebooks to run{_forecast(todo)}, {made} already made", flush=True)
     if todo:
         Runner(course, jobs or default_jobs(course)).run(todo, forced)
     scores = scoreboard(course)
     if scores:
         print(scores)
-    print(f"report: {report.build(course, everything, scores)}")
+    print(f"report: {report.build(course, everything, scores, others)}")
 
 
 def default_jobs(course: Course) -> int:
@@ -75,8 +84,9 @@ def scoreboard(course: Course) -> str:
 
 
 def status(course: Course, notebooks: str | Path | None = None) -> str:
-    """A line a notebook: made, stale, missing or failed, minutes, peak memory, run ids."""
-    everything = graph.load_graph(course, notebooks)
+    """A line a notebook: made, stale, missing or failed, minutes, peak memory, run ids; and one
+    for each that is no part of this run."""
+    everything, others = graph.load(course, notebooks)
     width = max(len(n.name) for n in everything)
     lines = [f"{'notebook':{width}}  state    minutes  memory  run"]
     for notebook in everything:
@@ -85,7 +95,7 @@ def status(course: Course, notebooks: str | Path | None = None) -> str:
         memory = f"{noted['peak_memory_gb']:.1f} GB" if "peak_memory_gb" in noted else ""
         ids = ", ".join(run_ids(course, notebook).values()) if now == "made" else ""
         lines.append(f"{notebook.name:{width}}  {now:7}  {minutes:>7}  {memory:>6}  {ids}".rstrip())
-    return "\n".join(lines)
+    return "\n".join(lines + [notebook.cannot for notebook in others])
 
 
 def clean(course: Course, yes: bool = False) -> bool:
@@ -121,7 +131,7 @@ def _recipe(name: str | None, place: str | Path | None) -> dict:
     known = sorted(p.stem for p in recipes.glob("*.yaml"))
     if name not in known:
         raise ConfigError(f"recipe {name!r} does not exist; there are {', '.join(known) or 'none'}")
-    values = as_mapping(path.read_text(encoding="utf-8"))
+    values = as_mapping(path.read_text(encoding="utf-8"), str(path))
     if stray := values.keys() - {"preset", "task", "seed", "overrides"}:
         raise ConfigError(f"{path}: {sorted(stray)[0]!r} is no parameter of the notebooks")
     return values
@@ -171,8 +181,9 @@ def main(arguments: list[str] | None = None) -> int:
         elif args.command == "status":
             print(status(course, args.notebooks))
         elif args.command == "report":
-            everything = graph.load_graph(course, args.notebooks)
-            print(f"report: {report.build(course, everything, scoreboard(course))}")
+            everything, others = graph.load(course, args.notebooks)
+            scores = scoreboard(course)
+            print(f"report: {report.build(course, everything, scores, others)}")
         else:
             return 0 if clean(course, args.yes) else 1
     except (ConfigError, ArtifactError, RunFailed) as error:

@@ -1,15 +1,15 @@
 """The course as a graph: which notebook makes which stage, and which stages it needs first.
 
 A notebook's metadata says so: `course: {needs: [sft], makes: [grpo], uses: [grpo],
-minutes: {tiny: 2.5}}`; optional lists `presets` and `tasks` limit where it belongs to the run. A
-need with a dot, `evaluation.rungs`, stands for the stages that this setting lists.
+minutes: {tiny: 2.5}}`; optional lists `presets` and `tasks` say what it can do, and of other runs
+it is no part. A need with a dot, `evaluation.rungs`, stands for the stages this setting lists.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers.config import ROOT, ConfigError, Course
@@ -27,6 +27,7 @@ class Notebook:
     uses: tuple[str, ...]
     minutes: float  # on this preset, as its metadata expects; 0 = not said
     code: str
+    cannot: str = ""  # one line: why it is no part of this run
 
 
 def folder(given: str | Path | None = None) -> Path:
@@ -36,10 +37,17 @@ def folder(given: str | Path | None = None) -> Path:
 
 def load_graph(course: Course, place: str | Path | None = None) -> list[Notebook]:
     """The notebooks of this run in reading order; ConfigError if they do not fit together."""
-    paths = sorted(folder(place).glob("[0-9A]*.ipynb"))
-    found = [notebook for path in paths if (notebook := _read(path, course))]
+    return load(course, place)[0]
+
+
+def load(
+    course: Course, place: str | Path | None = None
+) -> tuple[list[Notebook], list[Notebook]]:
+    """What `load_graph` and `left_out` give."""
+    found, others = _sort(course, place)
     if not found:
-        raise ConfigError(f"no notebooks in {folder(place)} for this preset and task")
+        why = f": {others[0].cannot}" if others else ""
+        raise ConfigError(f"no notebooks in {folder(place)} for this preset and task{why}")
     maker: dict[str, str] = {}
     for notebook in found:
         for stage in notebook.makes:
@@ -51,21 +59,45 @@ def load_graph(course: Course, place: str | Path | None = None) -> list[Notebook
             if stage not in maker:
                 raise ConfigError(f"{notebook.name} needs {stage!r}, which no notebook makes")
     in_order(found)  # a circle is found here
-    return found
+    return found, others
 
 
-def _read(path: Path, course: Course) -> Notebook | None:
-    """None for a notebook that does not belong to this preset or task."""
+def left_out(course: Course, place: str | Path | None = None) -> list[Notebook]:
+    """The notebooks that are no part of this run, `cannot` says why: they cannot do this task or
+    preset, or they need what such a notebook makes."""
+    return _sort(course, place)[1]
+
+
+def _sort(course: Course, place: str | Path | None) -> tuple[list[Notebook], list[Notebook]]:
+    """The notebooks of this run, and the others."""
+    everything = [_read(path, course) for path in sorted(folder(place).glob("[0-9A]*.ipynb"))]
+    found = [notebook for notebook in everything if not notebook.cannot]
+    others = [notebook for notebook in everything if notebook.cannot]
+    while True:
+        made = {stage for notebook in found for stage in notebook.makes}
+        unmade = {stage: n for n in others for stage in n.makes if stage not in made}
+        lacking = [(n, need) for n in found for need in n.needs if need in unmade]
+        if not lacking:
+            return found, sorted(others, key=lambda n: n.name)
+        notebook, need = lacking[0]
+        found.remove(notebook)
+        because = unmade[need].cannot.partition(":")[0]
+        others.append(replace(notebook, cannot=f"{notebook.name} needs {need!r}, and {because}"))
+
+
+def _read(path: Path, course: Course) -> Notebook:
+    """The notebook; `cannot` is set if it does not do this preset or task."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         meta = content["metadata"].get("course", {})
         cells = [(cell["cell_type"], "".join(cell["source"])) for cell in content["cells"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is no notebook: {error!r}") from None
-    if course.preset not in meta.get("presets", [course.preset]):
-        return None
-    if course.task not in meta.get("tasks", [course.task]):
-        return None
+    cannot = ""
+    for key in ("preset", "task"):
+        able, asked = meta.get(f"{key}s"), getattr(course, key)
+        if able is not None and asked not in able:
+            cannot = f"{path.stem} cannot do {key} {asked!r}: it can do {', '.join(able)}"
     code = hashlib.sha256("\0".join(text for kind, text in cells if kind == "code").encode())
     headings = [t.strip() for kind, t in cells if kind == "markdown" and t.startswith("# ")]
     return Notebook(
@@ -77,6 +109,7 @@ def _read(path: Path, course: Course) -> Notebook | None:
         uses=tuple(meta.get("uses", [])),
         minutes=float(meta.get("minutes", {}).get(course.preset, 0)),
         code=code.hexdigest()[:16],
+        cannot=cannot,
     )
 
 
@@ -111,13 +144,22 @@ def with_parents(chosen: list[Notebook], notebooks: list[Notebook]) -> list[Note
     return [n for n in in_order(notebooks) if n in wanted]
 
 
-def select(only: str | None, notebooks: list[Notebook]) -> list[Notebook]:
-    """Notebooks by number, start of the name or stage made: "07", "03,07", "sft"; None = all."""
+def select(
+    only: str | None, notebooks: list[Notebook], others: Sequence[Notebook] = ()
+) -> list[Notebook]:
+    """Notebooks by number, start of the name or stage made: "07", "03,07", "sft"; None = all.
+    ConfigError for what is not among them; of those in `others` it says why."""
     if not only:
         return list(notebooks)
+
+    def called(word: str, among: Sequence[Notebook]) -> list[Notebook]:
+        return [n for n in among if word in n.makes or n.name.startswith(word)]
+
     chosen = []
     for word in only.replace(",", " ").split():
-        hits = [n for n in notebooks if word in n.makes or n.name.startswith(word)]
+        hits = called(word, notebooks)
+        if not hits and (out := called(word, others)):
+            raise ConfigError(f"--only {word}: {out[0].cannot}")
         if not hits:
             known = ", ".join(n.name for n in notebooks)
             raise ConfigError(f"--only {word}: no such notebook or stage; there are {known}")

@@ -95,6 +95,15 @@ _FLAWS: dict[str, tuple[tuple[str, ...], Callable]] = {
 }
 
 
+def check_names(course: Course) -> None:
+    """ConfigError for a reward that does not exist; it tells the nearest one that does."""
+    for name in course.rewards:
+        if name not in REWARDS:
+            near = difflib.get_close_matches(name, REWARDS, n=1, cutoff=0.6)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(REWARDS)}"
+            raise ConfigError(f"rewards: {name!r} does not exist; {hint}")
+
+
 def reward_functions(course: Course) -> tuple[list[Reward], list[float]]:
     """Return the course's reward functions and their weights, in the order of its settings.
 
@@ -103,14 +112,9 @@ def reward_functions(course: Course) -> tuple[list[Reward], list[float]]:
     the nearest known one.
     """
     flaws = [_FLAWS[name] for name in course.rewards if name in _FLAWS]
-    functions = []
-    for name in course.rewards:
-        if name not in REWARDS:
-            near = difflib.get_close_matches(name, REWARDS, n=1, cutoff=0.6)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(REWARDS)}"
-            raise ConfigError(f"rewards: {name!r} does not exist; {hint}")
-        needed = _FLAWS[name][0] if name in _FLAWS else ()
-        functions.append(_judging(name, REWARDS[name](course), needed, flaws))
+    check_names(course)
+    functions = [_judging(name, REWARDS[name](course), _FLAWS[name][0] if name in _FLAWS else (),
+                          flaws) for name in course.rewards]
     return functions, list(course.rewards.values())
 
 

@@ -18,7 +18,7 @@ from helpers import rungs
 from helpers.artifacts import ArtifactError, Stage, find, is_made
 from helpers.config import ROOT, ConfigError, Course
 from helpers.course import course as command_line
-from helpers.course import graph, runner
+from helpers.course import graph, report, runner
 from helpers.course.processes import cores
 
 PARAMETERS = 'preset = "tiny"\ntask = "gsm8k"\nseed = 0\noverrides = {}'
@@ -289,6 +289,26 @@ class TestGraph:
         assert self.load(place) == ["00_start", "A1_more"]
         assert self.load(place, preset="colab") == ["00_start"]
 
+    def test_what_needs_what_cannot_be_made_is_left_out_too(self, place):
+        place.write("05_dpo", makes=["dpo"], more={"tasks": ["gsm8k"]})
+        place.write("06_more", makes=["more"], needs=["dpo"])
+        place.write("07_other", makes=["other"])
+        place.write("08_all", needs=["other", "more"])
+        course = Course.load(task="countdown")
+        assert self.load(place, task="countdown") == ["07_other"]
+        assert [n.cannot for n in graph.left_out(course, place.notebooks)] == [
+            "05_dpo cannot do task 'countdown': it can do gsm8k",
+            "06_more needs 'dpo', and 05_dpo cannot do task 'countdown'",
+            "08_all needs 'more', and 06_more needs 'dpo', and 05_dpo cannot do task 'countdown'"]
+        assert len(self.load(place)) == 4 and graph.left_out(Course.load(), place.notebooks) == []
+
+    def test_a_stage_that_another_notebook_makes_for_this_task_is_not_missing(self, place):
+        place.write("04_math", makes=["pairs"], more={"tasks": ["gsm8k"]})
+        place.write("04_words", makes=["pairs"], more={"tasks": ["instruct"]})
+        place.write("05_dpo", needs=["pairs"])
+        assert self.load(place) == ["04_math", "05_dpo"]
+        assert self.load(place, task="instruct") == ["04_words", "05_dpo"]
+
     def test_none(self, place):
         with pytest.raises(ConfigError, match="no notebooks"):
             self.load(place)
@@ -338,10 +358,69 @@ class TestEnsure:
         with pytest.raises(ArtifactError, match="run --preset colab .* --only grpo"):
             command_line.ensure(Course.load("colab"), "grpo", three.notebooks)
 
+    def test_what_no_notebook_of_this_task_makes_is_named(self, three):
+        three.write("05_grpo", makes=["grpo"], needs=["sft"], more={"tasks": ["gsm8k"]})
+        with pytest.raises(ArtifactError, match="'grpo': 05_grpo cannot do task 'instruct'"):
+            command_line.ensure(Course.load(task="instruct"), "grpo", three.notebooks)
+
     def test_a_notebook_in_the_runner_starts_no_other_run(self, three, monkeypatch):
         monkeypatch.setenv("COURSE_RUNNER", "1")
         with pytest.raises(ArtifactError, match="--only grpo"):
             command_line.ensure(Course.load(), "grpo", three.notebooks)
+
+
+class TestReport:
+    def executed(self, course, name, title="About", failed=False, **notes):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {title}")])
+        notebook.metadata["papermill"] = {"duration": 90.0, "exception": failed or None, **notes}
+        path = runner.kept(course, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, path)
+        return path
+
+    def rows(self, three):
+        """{what a row links or names: its other cells} of the report."""
+        course = Course.load()
+        page = report.build(course, graph.load_graph(course, three.notebooks)).read_text()
+        rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td>", page)
+        return {re.sub(r'<a href="(.*?)">.*', r"\1", row[0]): row[1:] for row in rows}
+
+    def test_notebooks_that_papermill_wrote_there_have_pages(self, three):
+        course = Course.load()
+        Stage.begin(course, "sft", uses=["sft"]).finish()
+        self.executed(course, "03_sft")  # as papermill writes it, without a record
+        self.executed(course, "05_grpo_hot", "A <hot> run", failed=True)
+        self.executed(course, "06_now", duration=None)
+        runner.kept(course, "half").write_text("{")
+        runner.kept(course, "04_alone.failed").write_text("{}")
+        rows = self.rows(three)
+        assert rows["report/03_sft.html"] == ("made", "1.5", "by papermill")
+        assert rows["report/05_grpo_hot.html"] == ("failed", "1.5", "by papermill")
+        assert rows["report/06_now.html"] == ("running or stopped", "", "by papermill")
+        assert rows["half"] == ("damaged", "", "by papermill")
+        assert "A &lt;hot&gt; run (05_grpo_hot.ipynb)" in (course.dir() / "report.html").read_text()
+        assert "<h1" in (course.dir("report") / "05_grpo_hot.html").read_text()
+        assert len(rows) == 6  # with 04_alone and 05_grpo, which nobody ran
+
+    def test_papermill_after_the_runner_is_told_from_it(self, three):
+        course = Course.load()
+        executed = self.executed(course, "04_alone")
+        noted = {"status": "made", "code": "", "run_ids": {}, "minutes": 7.0}
+        record = runner.kept(course, "04_alone", ".run.json")
+        record.write_text(json.dumps(noted))
+        os.utime(executed, ns=(1, record.stat().st_mtime_ns - 1))
+        assert self.rows(three)["report/04_alone.html"][1:] == ("7.0", "")
+        os.utime(executed, ns=(1, record.stat().st_mtime_ns + 1))
+        assert self.rows(three)["report/04_alone.html"][1:] == ("1.5", "by papermill")
+
+    def test_stages_made_without_an_executed_notebook_have_a_line(self, three):
+        course = Course.load()
+        for stage in ("sft", "mine"):
+            Stage.begin(course, stage, uses=["sft"]).finish()
+        rows = self.rows(three)
+        assert rows["About 03_sft &amp; more"] == ("made", "0.0", report.BY_HAND)
+        assert rows["mine"] == ("", "0.0", report.BY_HAND)
+        assert rows["About 05_grpo &amp; more"] == ("missing", "", "")
 
 
 class TestCommandLine:
@@ -360,6 +439,33 @@ class TestCommandLine:
         assert self.main(three, "run", *arguments) == 1
         err = capsys.readouterr().err
         assert words in err and err.count("\n") == 1
+
+    def test_what_cannot_be_done_is_said_by_status_and_before_a_run(self, three, capsys,
+                                                                     monkeypatch):
+        three.write("05_grpo", makes=["grpo"], needs=["sft"], more={"tasks": ["gsm8k"]})
+        three.write("08_all", makes=["evaluation"], needs=["grpo"])
+        ran = []
+        monkeypatch.setattr(command_line.Runner, "run", lambda self, todo, forced: ran.extend(
+            notebook.name for notebook in todo))
+        lines = ["05_grpo cannot do task 'instruct': it can do gsm8k",
+                 "08_all needs 'grpo', and 05_grpo cannot do task 'instruct'"]
+        assert self.main(three, "status", "--task", "instruct") == 0
+        assert capsys.readouterr().out.splitlines()[3:] == lines
+        assert self.main(three, "run", "--task", "instruct") == 0
+        assert capsys.readouterr().out.splitlines()[:3] == [
+            *lines, "2 notebooks to run, 0 already made"]
+        assert ran == ["03_sft", "04_alone"]
+        assert self.main(three, "run", "--task", "instruct", "--only", "05") == 1
+        assert capsys.readouterr().err == f"--only 05: {lines[0]}\n"
+        assert self.main(three, "run", "--task", "instruct", "--only", "grpo") == 1
+        assert capsys.readouterr().err == f"--only grpo: {lines[0]}\n"
+        page = (Course.load(task="instruct").dir() / "report.html").read_text()
+        assert "05_grpo cannot do task &#x27;instruct&#x27;" in page
+
+    def test_an_unknown_reward_stops_a_run_before_it_begins(self, three, capsys):
+        line = ["run", "--overrides", "{rewards: {exact_anser: 1}}"]
+        assert self.main(three, *line) == 1 and three.trace() == []
+        assert "did you mean 'exact_answer'?" in capsys.readouterr().err
 
     def test_recipe_below_command_line(self, three):
         recipes = three.notebooks / "recipes"

@@ -329,7 +329,7 @@ def test_measure_asks_for_samples_and_a_greedy_answer(calls):
 
 
 def test_measure_grades_in_the_format_of_the_course(calls):
-    course = tiny_course(answer_format="boxed")
+    course = tiny_course(answer_format="boxed", system_prompt="Think.")
     rows = measure(None, models.load_tokenizer(course), PROBLEMS[:1], course)
     assert rows[0]["strict"] == [False] * 3 and rows[0]["lenient"] == [True, True, False]
 

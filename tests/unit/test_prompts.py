@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from helpers import prompts
+from helpers import formats, prompts
 from helpers.config import Course
 from helpers.data import Conversation, Preference, Records, Report, load_demonstrations
 from helpers.data.problem import Problem
@@ -52,7 +52,8 @@ def test_chat_has_our_system_message_and_ends_where_the_answer_begins(tokenizer)
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_loss_mask_token_by_token(tokenizer, problem, answer_format):
     """An independent count: the whole text tokenized at once, each token judged by its offsets."""
-    course = course_with(answer_format=answer_format)
+    course = course_with(answer_format=answer_format,
+                         system_prompt=formats.INSTRUCTIONS[answer_format])
     ids, labels = prompts.encode_example(tokenizer, prompts.sft_example(problem, course))
     answer = prompts.solution_text(problem, answer_format) + END_OF_TURN
     whole = (f"<|im_start|>system\n{course.system_prompt}<|im_end|>\n<|im_start|>user\n"

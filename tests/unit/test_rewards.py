@@ -77,7 +77,7 @@ def test_rewards_of_a_course_have_names_and_weights():
 
 
 def test_the_course_decides_the_answer_format():
-    course = Course.load(overrides={"answer_format": "xml"})
+    course = Course.load(overrides={"answer_format": "xml", "system_prompt": "Think."})
     (reward,), _ = reward_functions(course)
     completions = ["<answer>18</answer>", "#### 18"]
     with warnings.catch_warnings():
