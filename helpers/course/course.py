@@ -15,7 +15,8 @@ from helpers.artifacts import ArtifactError, Stage, find, is_made, write_json
 from helpers.config import ConfigError, Course, artifacts_root, as_mapping
 from helpers.course import graph, report
 from helpers.course.processes import Stopped, cores, lock
-from helpers.course.runner import RunFailed, Runner, plan, record, run_ids, state
+from helpers.course.runner import RunFailed, Runner
+from helpers.course.states import older, plan, record, run_ids, state
 
 
 def ensure(course: Course, stage: str, notebooks: str | Path | None = None) -> Stage:
@@ -75,7 +76,8 @@ def scoreboard(course: Course) -> str:
 
 
 def status(course: Course, notebooks: str | Path | None = None) -> str:
-    """A line a notebook: made, stale, missing or failed, minutes, peak memory, run ids."""
+    """A line a notebook: made, stale, missing or failed, minutes, peak memory, run ids; and what of
+    the library's code has changed since it was made."""
     everything = graph.load_graph(course, notebooks)
     width = max(len(n.name) for n in everything)
     lines = [f"{'notebook':{width}}  state    minutes  memory  run"]
@@ -84,7 +86,9 @@ def status(course: Course, notebooks: str | Path | None = None) -> str:
         minutes = f"{noted['minutes']:.1f}" if "minutes" in noted else ""
         memory = f"{noted['peak_memory_gb']:.1f} GB" if "peak_memory_gb" in noted else ""
         ids = ", ".join(run_ids(course, notebook).values()) if now == "made" else ""
-        lines.append(f"{notebook.name:{width}}  {now:7}  {minutes:>7}  {memory:>6}  {ids}".rstrip())
+        line = f"{notebook.name:{width}}  {now:7}  {minutes:>7}  {memory:>6}  {ids}"
+        note = older(course, notebook) if now == "made" else ""
+        lines.append(f"{line}  {note}".rstrip())
     return "\n".join(lines)
 
 

@@ -32,9 +32,9 @@ from helpers.rewards.text import Completion, Reward, completion_text
 
 __all__ = [
     "Completion", "REWARDS", "Reward", "RewardError", "add_up", "answer_accuracy", "boxed",
-    "close_answer", "completion_text", "correct_answer", "countdown", "exact_answer", "formatting",
-    "length_penalty", "output_consistency", "random_reward", "reasoning", "reward_functions",
-    "step_words", "weighted_sum",
+    "check_names", "close_answer", "completion_text", "correct_answer", "countdown",
+    "exact_answer", "formatting", "length_penalty", "output_consistency", "random_reward",
+    "reasoning", "reward_functions", "step_words", "weighted_sum",
 ]  # fmt: skip
 
 
@@ -95,21 +95,25 @@ _FLAWS: dict[str, tuple[tuple[str, ...], Callable]] = {
 }
 
 
-def reward_functions(course: Course) -> tuple[list[Reward], list[float]]:
-    """Return the course's reward functions and their weights, in the order of its settings.
-
-    Where one of them cannot judge a row, because its reference is broken, all of them return None:
-    else such a row would be paid for its looks alone. An unknown name is a ConfigError that tells
-    the nearest known one.
-    """
-    flaws = [_FLAWS[name] for name in course.rewards if name in _FLAWS]
-    functions = []
+def check_names(course: Course) -> None:
+    """ConfigError, which tells the nearest known name, if the course names a reward that there is
+    not; so that it can be said before anything runs."""
     for name in course.rewards:
         if name not in REWARDS:
             near = difflib.get_close_matches(name, REWARDS, n=1, cutoff=0.6)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(REWARDS)}"
             raise ConfigError(f"rewards: {name!r} does not exist; {hint}")
-        functions.append(_judging(name, REWARDS[name](course), flaws))
+
+
+def reward_functions(course: Course) -> tuple[list[Reward], list[float]]:
+    """Return the course's reward functions and their weights, in the order of its settings.
+
+    Where one of them cannot judge a row, because its reference is broken, all of them return None:
+    else such a row would be paid for its looks alone. An unknown name is a ConfigError.
+    """
+    check_names(course)
+    flaws = [_FLAWS[name] for name in course.rewards if name in _FLAWS]
+    functions = [_judging(name, REWARDS[name](course), flaws) for name in course.rewards]
     return functions, list(course.rewards.values())
 
 

@@ -19,6 +19,7 @@ from helpers.config import ROOT, ConfigError, Course
 from helpers.course import course as command_line
 from helpers.course import graph, runner
 from helpers.course.processes import cores
+from helpers.folders import live
 
 PARAMETERS = 'preset = "tiny"\ntask = "gsm8k"\nseed = 0\noverrides = {}'
 pytestmark = pytest.mark.timeout(1200)  # a busy machine is slow, not wrong
@@ -237,10 +238,11 @@ def wait_for(condition, seconds=600):
 def test_stopped_in_the_middle_it_continues(place, number):
     place.write("03_sft", makes=["sft"], cells=SLOW)
     process, course = place.start("run"), Course.load()
-    wait_for(lambda: (course.dir("sft") / "metrics.json").exists())
+    folder = live(course.dir("sft"))
+    wait_for(lambda: (folder / "metrics.json").exists())
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2  # the executor and its kernel
-    first = json.loads((course.dir("sft") / "begun.json").read_text())["run_id"]
+    first = json.loads((folder / "begun.json").read_text())["run_id"]
     process.send_signal(number)
     out, err = process.communicate(timeout=600)
     expected = -number if number == signal.SIGKILL else 128 + number
