@@ -5,6 +5,7 @@ import hashlib
 import os
 import platform
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -31,10 +32,12 @@ def hardware() -> dict:
 
 
 def versions() -> dict[str, str]:
-    """Python and the libraries that results depend on."""
-    installed = {d.name.lower(): d.version for d in metadata.distributions() if d.name}
-    found = {name: installed[name] for name in LIBRARIES if name in installed}
-    return {"python": platform.python_version(), **found}
+    """Python and the libraries that results depend on, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def code() -> dict[str, str]:
@@ -70,10 +73,8 @@ def _digest(module: str) -> str | None:
 @lru_cache(maxsize=1024)
 def _code_digest(path: Path, size: int, mtime_ns: int) -> str:
     source = path.read_bytes()
-    try:
+    with suppress(SyntaxError, ValueError):  # half edited: then its bytes
         source = ast.unparse(_without_docstrings(ast.parse(source))).encode()
-    except (SyntaxError, ValueError):  # half edited: then its bytes
-        pass
     return hashlib.sha256(source).hexdigest()[:16]
 
 
