@@ -1,28 +1,26 @@
 """What a run leaves on disk: written whole or not at all, described by a manifest, checked on use.
 
-`artifacts/<preset>/<task>-s<seed>/<stage>/` is one stage. `begun.json` is written first and names
-the configuration; `manifest.json` is written last and lists every file with size and sha256. So
-a stop at any moment, even kill -9, leaves either a finished stage or one that can be resumed,
-and a damaged or foreign one is refused in one line that says how to make it again.
+`artifacts/<preset>/<task>-s<seed>/<stage>/` is one finished stage. While it runs it is written
+beside that, to `.<stage>.new`: `begun.json` first, which names the configuration; `manifest.json`
+last, which lists every file with size and sha256; then the new one takes the place of the one
+before in one step. So a stop at any moment, even kill -9, leaves the finished stage as it was, or
+the new one, and an unfinished one can be resumed. A damaged or foreign stage is refused in one
+line that says how to make it again.
 """
 
 import json
 import os
-import platform
-import secrets
 import shlex
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from helpers.config import ConfigError, Course, flat
+from helpers import folders
+from helpers.config import Course
 from helpers.files import (
     ArtifactError,
     atomic_write,
@@ -30,39 +28,20 @@ from helpers.files import (
     damage,
     listing,
     read_json,
-    remove,
     remove_temporary,
     sync,
     write_json,
 )
+from helpers.manifest import broken, code, hardware, older_code, other_configuration, versions
 
 __all__ = ["ArtifactError", "Stage", "atomic_write", "atomic_write_text", "command", "find"]
-__all__ += ["hardware", "is_made", "new_run_id", "read_json", "versions", "write_json"]
+__all__ += ["hardware", "is_made", "new_run_id", "opened", "read_json", "versions", "write_json"]
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "bitsandbytes")
 NOT_LISTED = ("manifest.json", "begun.json", "checkpoints")  # not part of a stage's result
-
-
-def hardware() -> dict:
-    """Processor, cores, memory in GB and GPUs (seen only where torch is already loaded)."""
-    torch = sys.modules.get("torch")
-    gpus = torch.cuda.device_count() if torch and torch.cuda.is_available() else 0
-    return {
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "gpus": [torch.cuda.get_device_name(i) for i in range(gpus)],
-    }
-
-
-def versions() -> dict[str, str]:
-    installed = {d.name.lower(): d.version for d in metadata.distributions() if d.name}
-    found = {name: installed[name] for name in LIBRARIES if name in installed}
-    return {"python": platform.python_version(), **found}
+_said: set[str] = set()  # run_ids of stages of older code that this process was told of
 
 
 @dataclass
@@ -71,25 +50,35 @@ class Stage:
 
     course: Course
     name: str
-    path: Path
+    path: Path  # where its files are: beside the finished one while it runs, in its place then
     info: dict  # begun.json while it runs, manifest.json once it is finished
 
     @classmethod
     def begin(
         cls, course: Course, name: str, uses: Sequence[str] = (), needs: Sequence[str] = ()
     ) -> "Stage":
-        """Open the stage for writing. An unfinished run of the same configuration and inputs is
-        kept, to be resumed; anything else that lies there is cleared. The runner widens this
-        to a finished stage whose notebook was stopped in a later cell (COURSE_RESUME=1), or
-        narrows it to nothing, for a notebook that has changed (COURSE_RESUME=0)."""
-        path = course.dir(name)
+        """Open the stage for writing; no other process can until it is finished or this one ends.
+
+        An unfinished run of the same configuration and inputs is resumed, any other unfinished one
+        is cleared. A finished one stays, whatever its configuration, and `find` gives it until
+        `finish`; then the new one takes its place, for there is one of each stage. The runner
+        widens this to going on with the finished one, whose notebook was stopped in a later cell
+        (COURSE_RESUME=1), or narrows it to nothing, for a notebook that has changed
+        (COURSE_RESUME=0)."""
+        home = course.dir(name)
         identity = {
             "stage": name,
             "fingerprint": course.fingerprint(uses),
             "uses": sorted(uses),
             "needs": {need: find(course, need).run_id for need in needs},
         }
-        before = _unfinished(path, identity)
+        folders.hold(home)
+        folders.settle(home)
+        path = folders.live(home)
+        resume = os.environ.get("COURSE_RESUME")
+        before = folders.begun(path, identity) if resume != "0" else None
+        if not before and resume == "1" and (before := folders.begun(home, identity)):
+            folders.reopen(home)
         if before:
             last_sign_of_life = max(p.stat().st_mtime for p in [path, *path.rglob("*")])
             seconds = before["seconds"] + max(0.0, last_sign_of_life - before["started"])
@@ -97,9 +86,10 @@ class Stage:
             (path / "manifest.json").unlink(missing_ok=True)
             remove_temporary(path)
         else:
-            remove(path)
+            folders.clear(home)
             run_id, seconds = new_run_id(), 0.0
         info = {**identity, "run_id": run_id, "started": time.time(), "seconds": seconds}
+        info["code"] = {**code(), **(before or {}).get("code", {})}  # what made its first part
         write_json(path / "begun.json", info)
         return cls(course, name, path, info)
 
@@ -130,14 +120,14 @@ class Stage:
 
     def save_metrics(self, values: dict) -> None:
         """Merge into metrics.json."""
-        write_json(self.path / "metrics.json", {**self.metrics, **values})
+        write_json(self.writable() / "metrics.json", {**self.metrics, **values})
 
     def save_curve(self, curve: "pd.DataFrame") -> None:
-        atomic_write(self.path / "curve.parquet", curve.to_parquet)
+        atomic_write(self.writable() / "curve.parquet", curve.to_parquet)
 
     def save_samples(self, rows: Iterable[dict], name: str = "samples.jsonl") -> None:
         lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
-        atomic_write_text(self.path / name, "".join(f"{line}\n" for line in lines))
+        atomic_write_text(self.writable() / name, "".join(f"{line}\n" for line in lines))
 
     def last_checkpoint(self) -> str | None:
         """The newest complete checkpoint; damaged ones are removed with a printed line."""
@@ -145,9 +135,22 @@ class Stage:
 
         return last_complete(self.checkpoints)
 
+    def writable(self) -> Path:
+        """The folder to write to. Of a stage that is finished it is a copy beside it, so that the
+        finished one stays whole until `finish` is called again."""
+        home = self.course.dir(self.name)
+        if self.path == home:
+            self._still_mine("manifest.json")
+            folders.hold(home)
+            folders.reopen(home)
+            self.path = folders.live(home)
+        return self.path
+
     def finish(self, data_hash: str | None = None, **extra: Any) -> dict:
-        """Write manifest.json, last of all; `extra` is kept in it. Returns the manifest."""
-        now = time.time()
+        """Write manifest.json, last of all, and take the place of the finished stage of before;
+        `extra` is kept in the manifest. Returns it."""
+        now, home = time.time(), self.course.dir(self.name)
+        self._still_mine("manifest.json" if self.path == home else "begun.json")
         files = listing(self.path, skip=NOT_LISTED)
         for name in files:
             sync(self.path / name)
@@ -159,35 +162,72 @@ class Stage:
             "files": files,
             "versions": versions(),
             "hardware": hardware(),
+            "code": {**code(), **self.info["code"]},
             "minutes": round((self.info["seconds"] + now - self.info["started"]) / 60, 3),
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
             **extra,
         }
         write_json(self.path / "manifest.json", manifest)
+        if self.path != home:
+            folders.swap(home)
+            self.path = home
+        folders.release(home)
         return manifest
+
+    def _still_mine(self, noted: str) -> None:
+        """ArtifactError unless the folder is still of the run that this object began."""
+        if "started" not in self.info:
+            raise ArtifactError(f"stage {self.name!r} is finished and open for reading only; "
+                                "write to it after Stage.begin")
+        if folders.run_id(self.path, noted) != self.run_id:
+            raise ArtifactError(f"{self.path} is no longer of run {self.run_id}: another run of "
+                                f"stage {self.name!r} has taken its place; begin it again")
 
 
 def new_run_id() -> str:
     """Time and chance, such as 20261120-193246-7f3a9c: sortable, never twice the same."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(3)}"
 
 
 def find(course: Course, name: str) -> Stage:
-    """The finished stage, verified: its configuration, every file, and what it was made from."""
-    path, again = course.dir(name), f"make it with: {command(course, name)}"
+    """The finished stage, verified: its configuration, every file, and what it was made from. Says
+    once in a process if the code that made it has changed since."""
+    stage = opened(course, name)
+    if (older := older_code(stage.info)) and stage.run_id not in _said:
+        _said.add(stage.run_id)
+        print(f"stage {name!r} was {older}; to make it again: {command(course, name)} --force")
+    return stage
+
+
+def opened(course: Course, name: str) -> Stage:
+    """What `find` gives, without a word about older code."""
+    home = course.dir(name)
+    while True:
+        folders.settle(home)
+        before = folders.run_id(home, "manifest.json")
+        try:
+            return _opened(course, name, home)
+        except ArtifactError:
+            if folders.run_id(home, "manifest.json") == before:
+                raise  # else a new one has moved in while we looked
+
+
+def _opened(course: Course, name: str, path: Path) -> Stage:
+    again = f"make it with: {command(course, name)}"
     if not (path / "manifest.json").exists():
-        state = "is not finished" if path.exists() else "is not made yet"
+        begun = path.exists() or folders.live(path).exists()
+        state = "is not finished" if begun else "is not made yet"
         raise ArtifactError(f"stage {name!r} {state} ({path}); {again}")
     try:
         manifest = read_json(path / "manifest.json")
     except ArtifactError as error:
         raise ArtifactError(f"{error}; {again}") from None
-    if broken := _broken(manifest, name) or damage(path, manifest["files"]):
-        raise ArtifactError(f"stage {name!r} is damaged: {broken} ({path}); {again}")
-    if other := _other_configuration(course, manifest):
+    if problem := broken(manifest, name) or damage(path, manifest["files"]):
+        raise ArtifactError(f"stage {name!r} is damaged: {problem} ({path}); {again}")
+    if other := other_configuration(course, manifest):
         raise ArtifactError(f"stage {name!r} is of another configuration: {other}; {again}")
     for need, run_id in manifest["needs"].items():
-        if find(course, need).run_id != run_id:
+        if opened(course, need).run_id != run_id:
             raise ArtifactError(f"stage {name!r} is older than the {need!r} it needs; {again}")
     return Stage(course, name, path, manifest)
 
@@ -195,7 +235,7 @@ def find(course: Course, name: str) -> Stage:
 def is_made(course: Course, name: str) -> bool:
     """Whether `find` would give the stage."""
     try:
-        find(course, name)
+        opened(course, name)
     except ArtifactError:
         return False
     return True
@@ -208,47 +248,6 @@ def command(course: Course, stage: str | None = None) -> str:
     if course.overrides:
         line += f" --overrides {shlex.quote(json.dumps(course.overrides))}"
     return f"{line} --only {stage}" if stage else line
-
-
-def _unfinished(path: Path, identity: dict) -> dict | None:
-    """begun.json of a run with this identity that is to be resumed; None if there is none."""
-    resume = os.environ.get("COURSE_RESUME")
-    if resume == "0" or (resume != "1" and (path / "manifest.json").exists()):
-        return None
-    try:
-        begun = read_json(path / "begun.json")
-    except ArtifactError:
-        return None
-    whole = isinstance(begun, dict) and {"run_id", "started", "seconds"} <= begun.keys()
-    return begun if whole and all(begun.get(k) == v for k, v in identity.items()) else None
-
-
-def _broken(manifest: Any, name: str) -> str | None:
-    """What is wrong with a manifest as such, in words."""
-    shape = {"run_id": str, "fingerprint": str, "uses": list, "needs": dict, "files": dict}
-    if not isinstance(manifest, dict):
-        return "manifest.json is no mapping"
-    for key, kind in shape.items():
-        if not isinstance(manifest.get(key), kind):
-            return f"manifest.json has no {key}"
-    if not all(
-        isinstance(f, dict) and {"bytes", "sha256"} <= f.keys() for f in manifest["files"].values()
-    ):
-        return "manifest.json lists files without size and sha256"
-    return None if manifest.get("stage") == name else "manifest.json is of another stage"
-
-
-def _other_configuration(course: Course, manifest: dict) -> str | None:
-    """None if the stage was made with these settings, else what differs."""
-    try:
-        if course.fingerprint(manifest["uses"]) == manifest["fingerprint"]:
-            return None
-    except ConfigError as error:
-        return str(error)
-    here, there = dict(flat(course.model_dump())), dict(flat(manifest.get("settings", {})))
-    differing = [key for key in here | there if here.get(key) != there.get(key)]
-    named = [f"{key} was {there.get(key)!r}, is {here.get(key)!r}" for key in differing[:3]]
-    return ", ".join(named) or "the model or the data it was made from has changed"
 
 
 def __getattr__(name: str) -> Any:

@@ -229,18 +229,18 @@ def setting_names() -> list[str]:
     return wording.setting_names(Course)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4096)
 def _file_digest(path: Path, size: int, mtime_ns: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with open(path, "rb") as file:  # piece by piece: a model's file may be larger than the memory
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(folder: Path) -> str:
     """sha256 over names and contents, cards (README.md, metrics.json) left out: they tell of the
-    data and change nothing. Files above 64 MiB count with name and size."""
+    data and change nothing. A file is read once for as long as size and time of change stay."""
     total = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in CARDS):
         stat = path.stat()
-        small = stat.st_size <= 64 * 2**20
-        content = _file_digest(path, stat.st_size, stat.st_mtime_ns) if small else ""
+        content = _file_digest(path, stat.st_size, stat.st_mtime_ns)
         total.update(f"{path.relative_to(folder)}:{stat.st_size}:{content}\n".encode())
     return total.hexdigest()

@@ -19,6 +19,7 @@ import pytest
 
 from helpers.checkpoints import MARKER
 from helpers.config import ROOT
+from helpers.folders import live
 from tests import runs
 
 RUN = Path("tiny") / "gsm8k-s0"
@@ -73,11 +74,12 @@ def kill_twice(artifacts: Path) -> list[dict]:
     """What each of two kills left of GRPO: the rows of its curve, the steps of its whole
     checkpoints, whether it counted as made. The first comes at a random step after the first
     checkpoint, the second while a later checkpoint is being written."""
-    grpo, left = artifacts / RUN / "grpo", []
+    home, left = artifacts / RUN / "grpo", []
+    grpo = live(home)  # where it is while it trains
 
     def note() -> None:
         left.append({"curve": curve(grpo), "whole": whole(grpo),
-                     "made": (grpo / "manifest.json").exists()})
+                     "made": (home / "manifest.json").exists()})
 
     after = random.randint(1, 8)
     kill_when(artifacts, lambda: whole(grpo) and len(curve(grpo)) >= whole(grpo)[0] + after)

@@ -16,7 +16,8 @@ from helpers.config import ConfigError, Course, artifacts_root, as_mapping
 from helpers.course import graph, report
 from helpers.course.opening import check_course
 from helpers.course.processes import Stopped, cores, lock
-from helpers.course.runner import RunFailed, Runner, plan, record, run_ids, state
+from helpers.course.runner import RunFailed, Runner
+from helpers.course.states import older, plan, record, run_ids, state
 
 
 def ensure(course: Course, stage: str, notebooks: str | Path | None = None) -> Stage:
@@ -84,8 +85,9 @@ def scoreboard(course: Course) -> str:
 
 
 def status(course: Course, notebooks: str | Path | None = None) -> str:
-    """A line a notebook: made, stale, missing or failed, minutes, peak memory, run ids; and one
-    for each that is no part of this run."""
+    """A line a notebook: made, stale, missing or failed, minutes, peak memory, run ids, and what of
+    the library's code has changed since it was made; and one for each that is no part of this
+    run."""
     everything, others = graph.load(course, notebooks)
     width = max(len(n.name) for n in everything)
     lines = [f"{'notebook':{width}}  state    minutes  memory  run"]
@@ -94,7 +96,9 @@ def status(course: Course, notebooks: str | Path | None = None) -> str:
         minutes = f"{noted['minutes']:.1f}" if "minutes" in noted else ""
         memory = f"{noted['peak_memory_gb']:.1f} GB" if "peak_memory_gb" in noted else ""
         ids = ", ".join(run_ids(course, notebook).values()) if now == "made" else ""
-        lines.append(f"{notebook.name:{width}}  {now:7}  {minutes:>7}  {memory:>6}  {ids}".rstrip())
+        line = f"{notebook.name:{width}}  {now:7}  {minutes:>7}  {memory:>6}  {ids}"
+        note = older(course, notebook) if now == "made" else ""
+        lines.append(f"{line}  {note}".rstrip())
     return "\n".join(lines + [notebook.cannot for notebook in others])
 
 

@@ -18,7 +18,7 @@ import nbformat
 
 from helpers.artifacts import ArtifactError
 from helpers.config import ROOT, ConfigError, Course
-from helpers.course import graph, runner
+from helpers.course import graph, states
 from helpers.files import atomic_write_text
 
 WIDGETS = "application/vnd.jupyter.widget-view+json"
@@ -79,9 +79,9 @@ def publish(course: Course) -> list[Path]:
     """Write every notebook of the run back into its folder; ArtifactError if one is not made."""
     written = []
     for notebook in graph.load_graph(course):
-        if runner.state(course, notebook) != "made":
+        if states.state(course, notebook) != "made":
             raise ArtifactError(f"{notebook.name} is not made with its present code: make course")
-        executed = nbformat.read(runner.kept(course, notebook.name), as_version=4)
+        executed = nbformat.read(states.kept(course, notebook.name), as_version=4)
         source = nbformat.read(notebook.path, as_version=4)
         text = nbformat.writes(with_outputs(source, executed))
         atomic_write_text(notebook.path, text if text.endswith("\n") else text + "\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from helpers.artifacts import ArtifactError, atomic_write_text, read_json
 from helpers.config import Course
 from helpers.course.graph import Notebook
-from helpers.course.runner import kept, record, state
+from helpers.course.states import kept, record, state
 
 STYLE = """
 :root { color-scheme: light dark; }

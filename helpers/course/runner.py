@@ -1,9 +1,7 @@
 """Runs notebooks in the order of the graph, one process each, and keeps what they leave.
 
-Beside the executed copy `<run>/notebooks/<name>.ipynb` lies `<name>.run.json`: status ("running",
-"made" or "failed"), minutes, peak_memory_gb (resident, kernel and all below it), cells, code
-hash, and run_ids {stage: run_id}. A lock that the children inherit keeps two runs apart, and
-makes a new run wait for what is left of one that was killed.
+A lock that the children inherit keeps two runs apart, and makes a new run wait for what is left of
+one that was killed.
 """
 
 import os
@@ -16,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TextIO
 
-from helpers.artifacts import find, is_made
+from helpers import folders
+from helpers.artifacts import is_made
 from helpers.config import ROOT, Course
 from helpers.course.graph import Notebook, longest_path, parents
 from helpers.course.processes import (
@@ -28,6 +27,7 @@ from helpers.course.processes import (
     memory_gb,
     stop_on_signals,
 )
+from helpers.course.states import kept, record, run_ids
 from helpers.files import ArtifactError, read_json, write_json
 
 POLL_SECONDS, MEMORY_SECONDS = 0.1, 1.0
@@ -37,52 +37,18 @@ class RunFailed(RuntimeError):
     """A notebook stopped with an error; the message has three lines."""
 
 
-def kept(course: Course, name: str, ending: str = ".ipynb") -> Path:
-    """Where the executed notebook, or what belongs to it, is kept."""
-    return course.dir("notebooks") / f"{name}{ending}"
-
-
-def record(course: Course, notebook: Notebook) -> dict:
-    """The notebook's run.json; empty if it was never run, or if the file is damaged."""
-    try:
-        return read_json(kept(course, notebook.name, ".run.json"))
-    except ArtifactError:
-        return {}
-
-
 def _unfinished(course: Course, notebook: Notebook) -> Path:
     """Where papermill writes while the notebook runs."""
     return kept(course, f".{notebook.name}.running")
 
 
-def run_ids(course: Course, notebook: Notebook) -> dict[str, str]:
-    return {stage: find(course, stage).run_id for stage in notebook.makes}
-
-
-def state(course: Course, notebook: Notebook) -> str:
-    """made · stale (settings, inputs or code have changed) · missing · failed."""
-    noted = record(course, notebook)
-    if noted.get("status") == "failed":
-        return "failed"
-    if not all(is_made(course, stage) for stage in notebook.makes):
-        there = any((course.dir(s) / "manifest.json").exists() for s in notebook.makes)
-        return "stale" if there else "missing"
-    if noted.get("status") == "running":
-        return "missing"
-    if not noted:  # its stage may have been made by hand, in Jupyter
-        return "made" if notebook.makes else "missing"
-    by_hand = noted["run_ids"] != run_ids(course, notebook)
-    return "made" if by_hand or noted["code"] == notebook.code else "stale"
-
-
-def plan(course: Course, notebooks: list[Notebook], forced: set[str] = frozenset()) -> list:
-    """Those of `notebooks` (in order) that must run: not made, forced, or below one that is."""
-    todo: list[Notebook] = []
-    for notebook in notebooks:
-        due = notebook.name in forced or state(course, notebook) != "made"
-        if due or parents(notebook, todo):
-            todo.append(notebook)
-    return todo
+def _changed(course: Course, notebook: Notebook, noted: dict) -> bool:
+    """Whether what is there was made by other code of this notebook, and must be begun anew. That
+    is so until a stage has begun: the run that was to do it may have been stopped before."""
+    if noted.get("code", notebook.code) != notebook.code:
+        return True
+    starts = [folders.started(course.dir(stage)) for stage in notebook.makes]
+    return bool(noted.get("anew")) and max(starts, default=0.0) < noted["time"]
 
 
 @dataclass
@@ -123,7 +89,11 @@ class Runner:
 
     def run(self, todo: list[Notebook], forced: set[str] = frozenset()) -> None:
         """Execute `todo` (in order). RunFailed on the first notebook that fails; the others are
-        stopped then, and continue from their checkpoints in the next run."""
+        stopped then, and continue from their checkpoints in the next run. ConfigError before
+        anything runs if the course pays a reward that there is not."""
+        from helpers.rewards import check_names  # here: `status` does not wait for it
+
+        check_names(self.course)
         course, begun = self.course, time.monotonic()
         waiting, done = list(todo), set()
         with lock(course) as held, tempfile.TemporaryDirectory() as scratch, stop_on_signals():
@@ -172,10 +142,10 @@ class Runner:
 
     def _start(self, notebook: Notebook, number: int, held: IO, scratch: Path, forced: bool):
         course, noted = self.course, record(self.course, notebook)
-        same_code = noted.get("code", notebook.code) == notebook.code
+        anew = forced or _changed(course, notebook, noted)
         unfinished = noted.get("status") in ("running", "failed")
         kept(course, notebook.name, ".failed.ipynb").unlink(missing_ok=True)
-        started = {"status": "running", "code": notebook.code}
+        started = {"status": "running", "code": notebook.code, "anew": anew, "time": time.time()}
         write_json(kept(course, notebook.name, ".run.json"), started)
         job = scratch / f"{notebook.name}.json"
         progress = scratch / f"{notebook.name}.progress.json"
@@ -191,7 +161,7 @@ class Runner:
         )
         env = environment(self.threads, scratch)
         env.pop("COURSE_RESUME", None)
-        if forced or not same_code:
+        if anew:
             env["COURSE_RESUME"] = "0"
         elif unfinished:
             env["COURSE_RESUME"] = "1"
@@ -239,16 +209,19 @@ class Runner:
             name = seen.get("error", f"{ended} {kept(course, notebook.name, '.log')}")
             problem = f"{name}: {' '.join(seen.get('detail', '').split())[:400]}"
         else:
-            missing = [stage for stage in notebook.makes if not is_made(course, stage)]
+            missing = [stage for stage in notebook.makes if not is_made(course, stage)
+                       or folders.live(course.dir(stage)).exists()]  # begun and not finished
             if missing:
                 problem = f"ArtifactError: it ran to its end but did not make {missing[0]!r}"
         ending = ".failed.ipynb" if problem else ".ipynb"
         executed = kept(course, notebook.name, ending)
         if (unfinished := _unfinished(course, notebook)).exists():
             os.replace(unfinished, executed)
+        begun = record(course, notebook)
         write_json(
             kept(course, notebook.name, ".run.json"),
             {
+                **({"anew": begun.get("anew"), "time": begun.get("time")} if problem else {}),
                 "status": "failed" if problem else "made",
                 "code": notebook.code,
                 "run_ids": {} if problem else run_ids(course, notebook),

@@ -1,7 +1,7 @@
 """The scoreboard: every number is computed again from the samples that the models wrote.
 
-`build` reads `samples_<model>.jsonl` of every run's evaluation stage, scores the models, compares
-each with the one it was trained from, and writes `artifacts/<preset>/scoreboard.json`:
+`build` reads `samples_<model>.jsonl` of every run's finished evaluation stage, scores the models,
+compares each with the one it was trained from, and writes `artifacts/<preset>/scoreboard.json`:
 
     {"run_id", "rows": [{"task", "seed", "stage", "pass@1", …}], "minutes", "peak_memory_gb",
      "tests": [{"task", "seed", "better", "than", "measure", "difference", "ci95",
@@ -20,7 +20,9 @@ from pathlib import Path
 from helpers import rungs
 from helpers.config import ROOT, artifacts_root
 from helpers.evaluate import MEASURES, compare, load_samples, score
-from helpers.files import ArtifactError, atomic_write_text, read_json, write_json
+from helpers.files import ArtifactError, atomic_write_text, damage, read_json, write_json
+from helpers.folders import settle
+from helpers.manifest import broken
 
 RUN_FOLDER = re.compile(r"(?P<task>.+)-s(?P<seed>\d+)")
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
@@ -29,13 +31,15 @@ BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
 def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
     """Score every evaluated run of the preset, write scoreboard.json atomically, return it.
 
-    `run_id` is a digest of all samples: equal samples, equal scoreboard. ArtifactError if nothing
-    is evaluated yet or a samples file is damaged, ValueError if the models of one run were not
-    measured on the same problems.
+    `run_id` is a digest of all samples: equal samples, equal scoreboard. An evaluation that is not
+    finished, damaged or of another run than its folder says is left out, with a printed line.
+    ArtifactError if none is left, ValueError if the models of one run were not measured on the
+    same problems.
     """
     folder = _preset_folder(preset, artifacts_root)
     rows, tests, digest = [], [], hashlib.sha256()
-    for run in _runs(folder):
+    runs = [run for run in _runs(folder) if _counts(run)]
+    for run in runs:
         task, seed = RUN_FOLDER.fullmatch(run.name).group("task", "seed")
         place = {"task": task, "seed": int(seed)}
         models = _models(run)
@@ -47,7 +51,7 @@ def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
     if not rows:
         raise ArtifactError(f"no evaluated model in {folder}; "
                             f"run: python -m helpers.course run --preset {preset}")
-    board = {"run_id": digest.hexdigest()[:16], "rows": rows, "tests": tests, **_cost(folder)}
+    board = {"run_id": digest.hexdigest()[:16], "rows": rows, "tests": tests, **_cost(runs)}
     write_json(folder / "scoreboard.json", board)
     return board
 
@@ -65,18 +69,40 @@ def _runs(folder: Path) -> list[Path]:
     )]
 
 
+def _counts(run: Path) -> bool:
+    """Whether the run's evaluation is one to be shown; else a line says why not."""
+    settle(run / "evaluation")
+    if not (run / "evaluation").exists():
+        return False  # not evaluated yet
+    if problem := _flaw(run):
+        print(f"{run / 'evaluation'} is left out: {problem}", file=sys.stderr)
+    return not problem
+
+
+def _flaw(run: Path) -> str | None:
+    """What is wrong with the run's evaluation stage, in words."""
+    folder = run / "evaluation"
+    try:
+        manifest = read_json(folder / "manifest.json")
+    except ArtifactError as error:
+        return "it is not finished" if not (folder / "manifest.json").exists() else str(error)
+    if problem := broken(manifest, "evaluation") or damage(folder, manifest["files"]):
+        return problem
+    settings = manifest.get("settings")
+    made_as = [str((settings if isinstance(settings, dict) else {}).get(key))
+               for key in ("preset", "task", "seed")]
+    if made_as != [run.parent.name, *RUN_FOLDER.fullmatch(run.name).group("task", "seed")]:
+        return f"it is of another run: preset {made_as[0]}, task {made_as[1]}, seed {made_as[2]}"
+    return None
+
+
 def _models(run: Path) -> dict[str, list[dict]]:
-    """{model: its rows}, in the order of the course."""
-    paths = {path.stem.removeprefix("samples_"): path
-             for path in (run / "evaluation").glob("samples_*.jsonl")}
-    order = sorted(paths, key=lambda name: (_place(name), name))
-    models = {}
-    for name in order:
-        try:
-            models[name] = load_samples(paths[name])
-        except ValueError as error:
-            raise ArtifactError(f"{paths[name]} is damaged: {error}; evaluate again") from None
-    return models
+    """{model: its rows}, in the order of the course; only files that the manifest lists."""
+    files = read_json(run / "evaluation" / "manifest.json")["files"]
+    found = [re.fullmatch(r"samples_([^/]+)\.jsonl", name) for name in files]
+    names = [match[1] for match in found if match]
+    return {name: load_samples(run / "evaluation" / f"samples_{name}.jsonl")
+            for name in sorted(names, key=lambda name: (_place(name), name))}
 
 
 def _place(model: str) -> int:
@@ -96,12 +122,12 @@ def _tests(models: dict[str, list[dict]]) -> list[dict]:
     ]
 
 
-def _cost(folder: Path) -> dict:
+def _cost(runs: list[Path]) -> dict:
     """Minutes and peak memory of all notebooks; of a run without any, its manifests' minutes."""
     minutes, peaks = 0.0, []
-    for run in _runs(folder):
+    for run in runs:
         notebooks = [read_json(path) for path in sorted(run.glob("notebooks/*.run.json"))]
-        costs = notebooks or [read_json(path) for path in sorted(run.glob("*/manifest.json"))]
+        costs = notebooks or [read_json(path) for path in sorted(run.glob("[!.]*/manifest.json"))]
         minutes += sum(cost.get("minutes") or 0.0 for cost in costs)
         peaks += [cost["peak_memory_gb"] for cost in notebooks if cost.get("peak_memory_gb")]
     return {"minutes": minutes, "peak_memory_gb": max(peaks, default=None)}

@@ -32,9 +32,9 @@ from helpers.rewards.text import Completion, Reward, completion_text
 
 __all__ = [
     "Completion", "REWARDS", "Reward", "RewardError", "add_up", "answer_accuracy", "boxed",
-    "close_answer", "completion_text", "correct_answer", "countdown", "exact_answer", "formatting",
-    "length_penalty", "output_consistency", "random_reward", "reasoning", "reward_functions",
-    "step_words", "weighted_sum",
+    "check_names", "close_answer", "completion_text", "correct_answer", "countdown",
+    "exact_answer", "formatting", "length_penalty", "output_consistency", "random_reward",
+    "reasoning", "reward_functions", "step_words", "weighted_sum",
 ]  # fmt: skip
 
 
@@ -96,7 +96,8 @@ _FLAWS: dict[str, tuple[tuple[str, ...], Callable]] = {
 
 
 def check_names(course: Course) -> None:
-    """ConfigError for a reward that does not exist; it tells the nearest one that does."""
+    """ConfigError, which tells the nearest known name, if the course names a reward that there is
+    not; so that it can be said before anything runs."""
     for name in course.rewards:
         if name not in REWARDS:
             near = difflib.get_close_matches(name, REWARDS, n=1, cutoff=0.6)
@@ -108,11 +109,10 @@ def reward_functions(course: Course) -> tuple[list[Reward], list[float]]:
     """Return the course's reward functions and their weights, in the order of its settings.
 
     Where one of them cannot judge a row, because its reference is broken, all of them return None:
-    else such a row would be paid for its looks alone. An unknown name is a ConfigError that tells
-    the nearest known one.
+    else such a row would be paid for its looks alone. An unknown name is a ConfigError.
     """
-    flaws = [_FLAWS[name] for name in course.rewards if name in _FLAWS]
     check_names(course)
+    flaws = [_FLAWS[name] for name in course.rewards if name in _FLAWS]
     functions = [_judging(name, REWARDS[name](course), _FLAWS[name][0] if name in _FLAWS else (),
                           flaws) for name in course.rewards]
     return functions, list(course.rewards.values())

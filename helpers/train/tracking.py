@@ -27,13 +27,18 @@ class CourseCallback(TrainerCallback):
     """
 
     def __init__(self, stage: Stage, live: Sequence[str] | None = None, every: float = 2.0):
-        self.file = Path(stage.path) / CURVE_FILE
+        self.stage = stage
         self.live = list(live) if live else None
         self.every = every
         self._display = None
         self._drawn = -math.inf
         self._earlier = 0.0
         self._started = time.monotonic()
+
+    @property
+    def file(self) -> Path:
+        """Where the lines are: it moves with the stage, which is finished elsewhere."""
+        return Path(self.stage.path) / CURVE_FILE
 
     def on_train_begin(self, args, state, control, **kwargs):
         """Start a new curve, or keep the lines up to the step that training resumes from."""
@@ -42,6 +47,7 @@ class CourseCallback(TrainerCallback):
         self._display = None
         if not state.is_world_process_zero:
             return
+        self.stage.writable()  # trained again after it was finished, it goes on beside that
         lines = [line for line in self._lines() if line["step"] <= state.global_step]
         if state.global_step == 0:
             lines = []
@@ -86,7 +92,7 @@ class CourseCallback(TrainerCallback):
             return
         fig = plots.training_panel(curve, self.live)
         first = self._display is None
-        self._display = self._display or f"curve-{self.file.parent.name}-{id(self)}"
+        self._display = self._display or f"curve-{self.stage.name}-{id(self)}"
         plots.show(fig, fig.get_label(), self._display, update=not first)
         self._drawn = time.monotonic()
 

@@ -17,6 +17,7 @@ from helpers import artifacts, files
 from helpers.artifacts import ArtifactError, CheckpointGuard, Stage, find, is_made
 from helpers.checkpoints import MARKER, mark
 from helpers.config import ROOT, Course
+from helpers.folders import live
 
 
 @pytest.fixture
@@ -86,6 +87,7 @@ def test_a_stage_and_its_manifest(course):
     assert manifest["data_hash"] == "abc" and manifest["note"] == "hello"
     assert {"python", "torch", "transformers", "trl", "peft"} <= manifest["versions"].keys()
     assert manifest["hardware"]["cores"] == os.cpu_count()
+    assert {"helpers.config", "helpers.artifacts", "helpers.files"} <= manifest["code"].keys()
     assert json.loads(json.dumps(manifest)) == manifest
 
 
@@ -202,17 +204,20 @@ class TestBegin:
         assert Stage.begin(course, "grpo", needs=["sft"]).metrics == {}
 
     def test_finished_starts_afresh(self, course):
-        made(course)
+        first = made(course)
         stage = Stage.begin(course, "sft")
-        assert stage.metrics == {} and not is_made(course, "sft")
-        assert not list(stage.path.parent.glob(".trash*"))
+        assert stage.metrics == {} and find(course, "sft").run_id == first.run_id
+        stage.save_metrics({"b": 2})
+        stage.finish()
+        assert find(course, "sft").metrics == {"b": 2} and stage.run_id != first.run_id
+        assert [path.name for path in course.dir().iterdir()] == ["sft"]
 
     def test_the_runner_can_keep_or_clear(self, course, monkeypatch):
         first = made(course)
         monkeypatch.setenv("COURSE_RESUME", "1")
         again = Stage.begin(course, "sft")
         assert again.run_id == first.run_id and again.metrics == {"loss": 1.5}
-        assert not is_made(course, "sft")
+        assert find(course, "sft").metrics == {"loss": 1.5}
         monkeypatch.setenv("COURSE_RESUME", "0")
         assert Stage.begin(course, "sft").metrics == {}
 
@@ -332,8 +337,9 @@ def test_kill_at_any_moment_leaves_nothing_half_made(course):
         if is_made(course, "sft"):
             assert len(find(course, "sft").metrics) == 5
             seen.add("made")
-        elif course.dir("sft").exists():
-            metrics = course.dir("sft") / "metrics.json"
+        else:
+            assert "made" not in seen  # once there is a finished one, there always is
+            metrics = live(course.dir("sft")) / "metrics.json"
             assert not metrics.exists() or len(artifacts.read_json(metrics)) <= 5
             seen.add("unfinished")
         stage = Stage.begin(course, "sft")  # always possible

@@ -296,3 +296,15 @@ def test_a_hub_model_loads_where_the_hub_is_read():
 
 def test_the_largest_seed_loads():
     assert Course.load(seed=2**32 - 1).seed == 2**32 - 1
+
+
+def test_a_large_local_file_counts_with_all_that_is_in_it(tmp_path):
+    """Two files of one size above 64 MiB that differ in their last byte."""
+    course = Course.load(overrides={"model": {"name": str(tmp_path)}})
+    prints = set()
+    for last in b"ab":
+        with open(tmp_path / "model.safetensors", "wb") as file:
+            file.seek(64 * 2**20)
+            file.write(bytes([last]))
+        prints.add(course.fingerprint())
+    assert len(prints) == 2

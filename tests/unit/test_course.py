@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import nbformat
 import psutil
@@ -18,8 +19,9 @@ from helpers import rungs
 from helpers.artifacts import ArtifactError, Stage, find, is_made
 from helpers.config import ROOT, ConfigError, Course
 from helpers.course import course as command_line
-from helpers.course import graph, report, runner
+from helpers.course import graph, report, runner, states
 from helpers.course.processes import cores
+from helpers.folders import live
 
 PARAMETERS = 'preset = "tiny"\ntask = "gsm8k"\nseed = 0\noverrides = {}'
 pytestmark = pytest.mark.timeout(1200)  # a busy machine is slow, not wrong
@@ -238,10 +240,11 @@ def wait_for(condition, seconds=600):
 def test_stopped_in_the_middle_it_continues(place, number):
     place.write("03_sft", makes=["sft"], cells=SLOW)
     process, course = place.start("run"), Course.load()
-    wait_for(lambda: (course.dir("sft") / "metrics.json").exists())
+    folder = live(course.dir("sft"))
+    wait_for(lambda: (folder / "metrics.json").exists())
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2  # the executor and its kernel
-    first = json.loads((course.dir("sft") / "begun.json").read_text())["run_id"]
+    first = json.loads((folder / "begun.json").read_text())["run_id"]
     process.send_signal(number)
     out, err = process.communicate(timeout=600)
     expected = -number if number == signal.SIGKILL else 128 + number
@@ -276,6 +279,51 @@ def test_two_runs_at_once_are_refused():
     with runner.lock(course), pytest.raises(ArtifactError, match="another run"):
         with runner.lock(course, wait=0.1):
             pass
+
+
+def test_status_says_what_was_made_by_older_code(three, tmp_path, monkeypatch):
+    """It warns and re-runs nothing by itself."""
+    toy = ModuleType("helpers.toy")
+    toy.__file__ = str(tmp_path / "toy.py")
+    Path(toy.__file__).write_text("price = 1")
+    course = Course.load()
+    Stage.begin(course, "alone").finish()
+    monkeypatch.setitem(sys.modules, "helpers.toy", toy)
+    Stage.begin(course, "sft", uses=["sft"]).finish()
+    Path(toy.__file__).write_text("price = 2")
+    lines = {line.split()[0]: line for line in
+             command_line.status(course, three.notebooks).splitlines()}
+    assert lines["03_sft"].split()[1] == "made"
+    assert lines["03_sft"].endswith("  made by older code: helpers.toy changed")
+    assert lines["04_alone"].split()[1] == "made" and "older code" not in lines["04_alone"]
+    everything = graph.load_graph(course, three.notebooks)
+    assert [n.name for n in states.plan(course, everything)] == ["05_grpo"]
+
+
+class TestWhatIsGoneOnWith:
+    @pytest.fixture
+    def notebook(self, three):
+        return graph.load_graph(Course.load(), three.notebooks)[0]
+
+    def test_begun_and_not_finished_is_not_made_though_an_older_one_is(self, notebook, tmp_path):
+        course = Course.load()
+        Stage.begin(course, "sft", uses=["sft"]).finish()
+        Stage.begin(course, "sft", uses=["sft"])
+        child = runner.Child(notebook, 1, SimpleNamespace(returncode=0), tmp_path / "progress")
+        with pytest.raises(runner.RunFailed, match="did not make 'sft'"):
+            runner.Runner(course, out=io.StringIO())._finish(child, 1)
+
+    def test_what_was_to_begin_anew_still_is_after_a_stop_before_it_began(self, notebook):
+        """Else the next run would go on with what the notebook's old code has made."""
+        course = Course.load()
+        assert not runner._changed(course, notebook, {})
+        Stage.begin(course, "sft").finish()
+        noted = {"status": "running", "code": notebook.code, "anew": True,
+                 "time": time.time() + 60}  # later than the start of the stage that is there
+        assert runner._changed(course, notebook, noted)
+        assert runner._changed(course, notebook, {"code": "of another text"})
+        assert not runner._changed(course, notebook, {**noted, "anew": False})
+        assert not runner._changed(course, notebook, {**noted, "time": time.time() - 60})
 
 
 class TestGraph:
@@ -433,12 +481,17 @@ class TestCommandLine:
             (["--overrides", "{grpo: {max_step: 1}}"], "'grpo.max_steps'"),
             (["--preset", "tin"], "'tiny'"),
             (["--recipe", "nothing"], "recipe 'nothing' does not exist"),
+            (["--overrides", "{rewards: {exact_anwser: 1}}"], "did you mean 'exact_answer'?"),
         ],
     )
-    def test_mistakes_are_told_in_one_line(self, three, capsys, arguments, words):
+    def test_mistakes_are_told_in_one_line(self, three, monkeypatch, capsys, arguments, words):
+        """Before anything runs, and what is finished stays."""
+        monkeypatch.setenv("TRACE", str(three.trace_file))
+        first = Stage.begin(Course.load(), "sft").finish()["run_id"]
         assert self.main(three, "run", *arguments) == 1
         err = capsys.readouterr().err
         assert words in err and err.count("\n") == 1
+        assert three.trace() == [] and find(Course.load(), "sft").run_id == first
 
     def test_what_cannot_be_done_is_said_by_status_and_before_a_run(self, three, capsys,
                                                                      monkeypatch):

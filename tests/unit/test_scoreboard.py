@@ -7,7 +7,7 @@ import pytest
 
 from helpers.course import scoreboard
 from helpers.evaluate import compare, score
-from helpers.files import ArtifactError
+from helpers.files import ArtifactError, listing
 from helpers.verify import grade
 
 
@@ -41,6 +41,15 @@ def write(path, value):
     path.write_text(json.dumps(value))
 
 
+def finish(evaluation, seed, **changes):
+    """The manifest of a finished evaluation, or one that differs in `changes`."""
+    settings = {"preset": evaluation.parts[-3], "task": "gsm8k", "seed": seed}
+    write(evaluation / "manifest.json", {
+        "run_id": "20260101-000000-abcdef", "stage": "evaluation", "fingerprint": "0" * 16,
+        "uses": ["evaluation"], "needs": {}, "files": listing(evaluation, ["manifest.json"]),
+        "settings": settings, **changes})
+
+
 MODELS = {"grpo": 0.9, "base": 0.1, "sft": 0.6, "base_few_shot": 0.3, "ppo": 0.7}
 
 
@@ -51,6 +60,7 @@ def root(tmp_path):
         for name in names:
             path = tmp_path / "tiny" / run / "evaluation" / f"samples_{name}.jsonl"
             write_jsonl(path, samples(MODELS[name], seed=f"{run}{name}"))
+        finish(path.parent, int(run.split("-s")[1]))
     write(tmp_path / "tiny/gsm8k-s0/notebooks/03_sft.run.json", {"minutes": 2, "peak_memory_gb": 1})
     write(tmp_path / "tiny/gsm8k-s0/notebooks/07_grpo.run.json",
           {"minutes": 4.5, "peak_memory_gb": 1.5})
@@ -102,6 +112,7 @@ def test_equal_samples_give_an_equal_scoreboard_and_others_another(root):
     assert scoreboard.build("tiny", root) == first
     path = root / "tiny/gsm8k-s0/evaluation/samples_sft.jsonl"
     write_jsonl(path, samples(0.6, seed="other luck"))
+    finish(path.parent, 0)
     assert scoreboard.build("tiny", root)["run_id"] != first["run_id"]
 
 
@@ -117,13 +128,50 @@ def test_nothing_measured_and_damage_are_said_in_one_line(root, monkeypatch, cap
     assert scoreboard.main(["--preset", "a100"]) == 1
     assert "helpers.course run --preset a100" in capsys.readouterr().err
     path = root / "tiny/gsm8k-s0/evaluation/samples_grpo.jsonl"
-    path.write_text(path.read_text()[:-20])
-    assert scoreboard.main(["--preset", "tiny"]) == 1
-    out, err = capsys.readouterr()
-    assert not out and err.count("\n") == 1 and f"{path} is damaged" in err
     write_jsonl(path, samples(0.9, seed=1, n=39))
+    finish(path.parent, 0)
     assert scoreboard.main(["--preset", "tiny"]) == 1
     assert "same problems" in capsys.readouterr().err
+
+
+def half_written(run):
+    (run / "evaluation" / "manifest.json").unlink()
+
+
+def cut(run):
+    path = run / "evaluation" / "samples_grpo.jsonl"
+    path.write_text(path.read_text()[:-20])
+
+
+def copied_from_another_run(run):
+    finish(run / "evaluation", seed=7)
+
+
+def another_stage(run):
+    finish(run / "evaluation", seed=0, stage="sft")
+
+
+@pytest.mark.parametrize("harm, why", [
+    (half_written, "it is not finished"), (cut, "samples_grpo.jsonl has"),
+    (copied_from_another_run, "it is of another run: preset tiny, task gsm8k, seed 7"),
+    (another_stage, "manifest.json is of another stage")])
+def test_only_whole_evaluations_of_their_own_run_are_shown(root, capsys, harm, why):
+    """The others are left out, with a line that says which and why, and cost nothing."""
+    run = root / "tiny/gsm8k-s0"
+    harm(run)
+    board = scoreboard.build("tiny", root)
+    assert {row["seed"] for row in board["rows"]} == {2, 10}
+    assert {test["seed"] for test in board["tests"]} == {10}
+    assert board["minutes"] == 0.5
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{run / 'evaluation'} is left out: {why}")
+
+
+def test_a_file_that_no_stage_wrote_is_no_model(root):
+    first = scoreboard.build("tiny", root)
+    write_jsonl(root / "tiny/gsm8k-s0/evaluation/samples_mine.jsonl", samples(1.0, seed=1))
+    write_jsonl(root / "tiny/gsm8k-s0/.evaluation.new/samples_sft.jsonl", samples(1.0, seed=1))
+    assert scoreboard.build("tiny", root) == first
 
 
 def test_the_table_shows_every_row_and_test_aligned(root):
