@@ -55,8 +55,8 @@ def measure(
     """Sample `course.evaluation.n` completions and one greedy one for every problem; return rows.
 
     With `few_shot_examples` the prompt is plain text with these worked examples, for a base model
-    that knows no chat; sampling then stops at a blank line. Temperature, top-p, length and batch
-    size are the course's, the seed is the course's unless given.
+    that knows no chat; sampling then stops where the next example would begin. Temperature, top-p,
+    length and batch size are the course's, the seed is the course's unless given.
     """
     from helpers import prompts, sampling  # torch: not needed to score rows that are already there
 
@@ -68,7 +68,7 @@ def measure(
         "max_new_tokens": course.lengths.completion,
         "seed": course.seed if seed is None else seed,
         "batch_size": course.generation.batch_size,
-        "stop_text": None if few_shot_examples is None else "\n\n",
+        "stop_text": None if few_shot_examples is None else prompts.NEXT_EXAMPLE,
         "progress": progress,
     }
     samples = sampling.generate(

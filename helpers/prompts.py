@@ -4,7 +4,8 @@ A training example is a system message, the question, and the worked answer in t
 Loss falls on the answer's tokens and on the `<|im_end|>` after it, on nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from helpers.config import Course
 from helpers.data.conversation import Conversation, Preference
@@ -14,6 +15,7 @@ from helpers.data.report import Records
 
 IGNORED = -100  # the label that torch's cross-entropy skips
 START_OF_TURN, END_OF_TURN = "<|im_start|>", "<|im_end|>"
+AT_ONCE = 1024  # texts given to the tokenizer together: what it returns weighs far more than they
 
 ANSWER_TEMPLATES = {
     "hash": "{solution}\n#### {answer}",
@@ -65,11 +67,14 @@ def preference_example(pair: Preference, course: Course) -> dict[str, list[dict[
     return {"prompt": messages(pair, course), "chosen": turns[0], "rejected": turns[1]}
 
 
+NEXT_EXAMPLE = "\n\nQuestion:"  # what a model writes after its answer to a few-shot prompt
+
+
 def few_shot_text(problem: Problem, shots: Sequence[Problem], course: Course) -> str:
     """Plain text with worked examples, for a base model that knows no chat turns.
 
-    Every example ends with a blank line; a model that has understood the pattern does the same, so
-    sampling stops at a blank line.
+    A model that has understood the pattern goes on with a next question, so sampling stops at
+    NEXT_EXAMPLE. A blank line alone ends no solution: many have some between their steps.
     """
     worked = "".join(
         f"Question: {shot.question}\nAnswer: {solution_text(shot, course.answer_format)}\n\n"
@@ -114,18 +119,28 @@ def encode_example(tokenizer, example: dict) -> tuple[list[int], list[int]]:
     return prompt_ids + answer_ids, labels
 
 
+def token_counts(texts: Iterable[str], tokenizer) -> Iterator[int]:
+    """The number of tokens of each text, in order. Texts are read as they are needed, at most
+    AT_ONCE of them together, and of what the tokenizer returns only the numbers are kept."""
+    texts = iter(texts)
+    while some := list(islice(texts, AT_ONCE)):
+        yield from map(len, tokenizer(some, add_special_tokens=False)["input_ids"])
+
+
+def prompt_lengths(records: Sequence[Record], course: Course, tokenizer) -> list[int]:
+    """Tokens of each record's prompt; answers are not looked at."""
+    return list(token_counts((chat_text(tokenizer, messages(record, course))
+                              for record in records), tokenizer))
+
+
 def lengths(records: Sequence[Record], course: Course, tokenizer) -> list[tuple[int, int]]:
     """Tokens of prompt and answer for each record, the end of turn counted with the answer; of a
     preference the longer answer counts."""
-    if not records:
-        return []
-    prompts = [chat_text(tokenizer, messages(record, course)) for record in records]
-    texts = [[answer + END_OF_TURN for answer in answers(record, course)] for record in records]
-    prompt_ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
-    answer_ids = iter(tokenizer([text for several in texts for text in several],
-                                add_special_tokens=False)["input_ids"])
-    longest = [max(len(next(answer_ids)) for _ in several) for several in texts]
-    return [(len(ids), answer) for ids, answer in zip(prompt_ids, longest, strict=True)]
+    counts = token_counts((answer + END_OF_TURN for record in records
+                           for answer in answers(record, course)), tokenizer)
+    longest = [max(islice(counts, 2 if isinstance(record, Preference) else 1))
+               for record in records]
+    return list(zip(prompt_lengths(records, course, tokenizer), longest, strict=True))
 
 
 def within_lengths(
@@ -153,8 +168,9 @@ def fitting_prompts(
     problems: Sequence[Problem], course: Course, tokenizer
 ) -> tuple[list[Problem], int]:
     """The problems whose prompt fits `course.lengths.prompt`, and how many do not. The solution may
-    be of any length: what is only asked needs none. ValueError where no prompt fits."""
-    sizes = [prompt for prompt, _ in lengths(problems, course, tokenizer)]
+    be of any length: what is only asked needs none, and it is not tokenised. ValueError where no
+    prompt fits."""
+    sizes = prompt_lengths(problems, course, tokenizer)
     kept = [problem for problem, size in zip(problems, sizes, strict=True)
             if size <= course.lengths.prompt]
     if problems and not kept:

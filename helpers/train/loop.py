@@ -82,11 +82,19 @@ class TrainingLoop:
         return self.state
 
     def everywhere(self, metrics: dict[str, float]) -> dict[str, float]:
-        """Their means over all processes; all must come with the same names in the same order."""
+        """Their means over all processes that know them (NaN: it does not); all must come with the
+        same names in the same order."""
         values = torch.tensor(list(metrics.values()), dtype=torch.float64,
                               device=self.accelerator.device)
-        means = self.accelerator.reduce(values, "mean").tolist()
-        return dict(zip(metrics, means, strict=True))
+        known = ~values.isnan()
+        total = self.accelerator.reduce(values.where(known, 0.0), "sum")
+        means = total / self.accelerator.reduce(known.double(), "sum")
+        return dict(zip(metrics, means.tolist(), strict=True))
+
+    def anywhere(self, here: bool) -> bool:
+        """Whether it is so in any process."""
+        told = torch.tensor(float(here), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(told, "sum") > 0)
 
     def shuffled(self, rows: int, count: int, step: int) -> list[int]:
         """The `count` places that this process takes in a step, of endless shuffled passes over

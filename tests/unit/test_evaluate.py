@@ -334,13 +334,13 @@ def test_measure_grades_in_the_format_of_the_course(calls):
     assert rows[0]["strict"] == [False] * 3 and rows[0]["lenient"] == [True, True, False]
 
 
-def test_measure_few_shot_is_plain_text_that_stops_at_a_blank_line(calls):
+def test_measure_few_shot_is_plain_text_that_stops_at_the_next_example(calls):
     course = tiny_course()
     shots = [problem(7), replace(problem(8), solution="8 + 1 is 9")]
     measure(None, None, PROBLEMS, course, few_shot_examples=shots)
     assert calls[0]["texts"] == [prompts.few_shot_text(p, shots, course) for p in PROBLEMS]
     assert calls[0]["texts"][0].count("Question:") == 3 and "8 + 1 is 9" in calls[0]["texts"][0]
-    assert calls[0]["stop_text"] == calls[1]["stop_text"] == "\n\n"
+    assert calls[0]["stop_text"] == calls[1]["stop_text"] == prompts.NEXT_EXAMPLE
     assert calls[0]["seed"] == course.seed
 
 

@@ -95,6 +95,15 @@ def test_few_shot_text_to_the_letter():
     assert prompts.few_shot_text(PROBLEMS[0], [], course).startswith("Question: Anna")
 
 
+def test_the_stop_text_parts_examples_and_leaves_solutions_with_blank_lines_whole():
+    steps = replace(PROBLEMS[0], solution="First 12 + 7.\n\nThis is 19.")
+    text = prompts.few_shot_text(PROBLEMS[1], [steps, steps], course_with())
+    first, second, asked = text.split(prompts.NEXT_EXAMPLE)
+    assert first == "Question:" + second and first.endswith(
+        "\nAnswer: First 12 + 7.\n\nThis is 19.\n#### 19")
+    assert asked == " Why – 5 € ?  Two\n\nlines\nAnswer:"
+
+
 def test_lengths_filter_at_the_exact_limit_and_count(tokenizer):
     course = course_with()
     sizes = prompts.lengths(PROBLEMS, course, tokenizer)
@@ -122,6 +131,46 @@ def test_what_is_asked_needs_only_a_prompt_that_fits(tokenizer):
         prompts.fitting_prompts(
             PROBLEMS, course_with(lengths={"prompt": min(sizes) - 1, "completion": 1}), tokenizer)
     assert prompts.fitting_prompts([], course, tokenizer) == ([], 0)
+
+
+class Counting:
+    """A tokenizer that notes what it is given."""
+
+    def __init__(self, tokenizer):
+        self.real, self.calls = tokenizer, []
+
+    def __call__(self, texts, **options):
+        self.calls.append(list(texts))
+        return self.real(texts, **options)
+
+    def apply_chat_template(self, *turns, **options):
+        return self.real.apply_chat_template(*turns, **options)
+
+
+def test_what_is_asked_is_tokenised_without_its_answers_a_bounded_number_at_once(
+        tokenizer, monkeypatch):
+    """220,000 worked solutions at once are tens of gigabytes of token ids."""
+    monkeypatch.setattr(prompts, "AT_ONCE", 4, raising=False)
+    course = course_with()
+    many = [replace(PROBLEMS[0], question=f"Anna has {n} apples." * (1 + n % 3), id=str(n))
+            for n in range(10)]
+    asked = [prompts.chat_text(tokenizer, prompts.messages(one, course)) for one in many]
+    plain = list(map(len, tokenizer(asked)["input_ids"]))
+    limit = sorted(set(plain))[1]
+    counting = Counting(tokenizer)
+    kept, too_long = prompts.fitting_prompts(
+        many, course_with(lengths={"prompt": limit, "completion": 1}), counting)
+    assert kept == [one for one, size in zip(many, plain, strict=True) if size <= limit]
+    assert too_long == 10 - len(kept) == 3
+    assert list(map(len, counting.calls)) == [4, 4, 2]
+    assert not any(many[0].solution in text for call in counting.calls for text in call)
+    counting = Counting(tokenizer)
+    sizes = prompts.lengths([*many, PAIR], course, counting)
+    assert [prompt for prompt, _ in sizes[:10]] == plain
+    answer = prompts.solution_text(many[0], "hash") + END_OF_TURN
+    assert {size for _, size in sizes[:10]} == {len(tokenizer(answer)["input_ids"])}
+    assert sizes[10] == prompts.lengths([PAIR], course, tokenizer)[0]
+    assert max(map(len, counting.calls)) == 4 and sum(map(len, counting.calls)) == 11 + 12
 
 
 TALK = Conversation([{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."},

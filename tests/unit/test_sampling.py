@@ -7,7 +7,7 @@ import pytest
 import torch
 from peft import get_peft_model
 
-from helpers import decoding, models, sampling
+from helpers import decoding, models, prompts, sampling
 from helpers.config import Course
 from helpers.sampling import Completion, generate
 from tests.hub.tiny_repo import tiny_folder
@@ -185,6 +185,16 @@ def test_stop_text_ends_and_cuts(scripted, model, tokenizer):
     scripted("19\n\nQuestion: more")
     ((one,),) = generate(model, tokenizer, ["Anna"], max_new_tokens=20, greedy=True)
     assert one.text == "19\n\nQuestion: more"
+
+
+def test_a_few_shot_answer_with_a_blank_line_is_whole_and_what_follows_it_is_cut(
+        scripted, model, tokenizer):
+    answer = "12 + 7\n\nThis is 19.\n#### 19"
+    scripted(f"{answer}{prompts.NEXT_EXAMPLE} A pen costs 5.\n#### 5")
+    ((one,),) = generate(model, tokenizer, ["Anna"], max_new_tokens=60, greedy=True,
+                         stop_text=prompts.NEXT_EXAMPLE)
+    assert one.text == answer and not one.truncated
+    assert one.tokens == len(tokenizer(answer + prompts.NEXT_EXAMPLE)["input_ids"])
 
 
 def test_stop_text_within_one_token_and_across_tokens(tokenizer):

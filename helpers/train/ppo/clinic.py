@@ -20,7 +20,7 @@ from helpers.artifacts import Stage, find, hardware, versions
 from helpers.config import ROOT, Course
 from helpers.data import load_problems
 from helpers.files import listing, read_json, remove, write_json
-from helpers.prompts import chat_text, lengths, messages
+from helpers.prompts import chat_text, fitting_prompts, messages
 from helpers.rewards import reward_functions
 from helpers.train.ppo import AdapterBank, PPOConfig, PPOTrainer
 from helpers.verify import extract
@@ -69,10 +69,9 @@ def treat(name: str, course: Course, sft: Path, steps: int, **changes) -> dict:
     if pays != "answer":
         functions = [*functions, {"has_format": has_format, "equals_signs": equals_signs}[pays]]
         weights = [0.0] * len(weights) + [1.0]
-    problems = load_problems(course, "train")
+    problems, _ = fitting_prompts(load_problems(course, "train"), course, tokenizer)
     rows = [{"prompt": chat_text(tokenizer, messages(one, course)), "answer": one.answer}
-            for one, (prompt, _) in zip(problems, lengths(problems, course, tokenizer), strict=True)
-            if prompt <= course.lengths.prompt]
+            for one in problems]
     with tempfile.TemporaryDirectory() as folder:
         args = PPOConfig.from_course(course, **{
             "value_warmup_steps": 0, "warmup_steps": 0, "output_dir": folder, "max_steps": steps,

@@ -12,7 +12,7 @@ from helpers.prompts import encode_prompts
 from helpers.rewards import add_up
 from helpers.train.ppo.bank import AdapterBank
 from helpers.train.ppo.config import PPOConfig
-from helpers.train.ppo.rollout import Rollout
+from helpers.train.ppo.rollout import Rollout, known
 from helpers.train.rows import MicroBatch
 
 
@@ -23,7 +23,8 @@ class PPOError(RuntimeError):
 class Collector:
     """Makes rollouts. A score is the sum of `reward_funcs` (TRL's signature) by `reward_weights`,
     plus `args.reward_model_weight` times the bank's reward model, if it has one, brought to mean 0
-    and deviation 1 on the first rollout (kept in `memory["scale"]`)."""
+    and deviation 1 on the first rollout with verdicts (kept in `memory["scale"]`). A completion of
+    which a reward function says None has no score and is left out of everything."""
 
     def __init__(self, bank: AdapterBank, args: PPOConfig, tokenizer, accelerator: Accelerator,
                  rewards: tuple[Sequence[Callable], Sequence[float]], state: TrainerState,
@@ -56,21 +57,31 @@ class Collector:
         return rollout
 
     def _score(self, rollout: Rollout, columns: dict[str, list]) -> None:
-        """scores and parts; a completion without a verdict (None) is left out by its mask."""
+        """scores and parts, and zeros as the mask of a completion without a verdict (None)."""
         totals, parts = add_up(*self.rewards, rollout.texts, completion_ids=rollout.completions,
                                trainer_state=self.state, **columns)
-        rollout.parts = {name: torch.tensor([value or 0.0 for value in paid])
-                         for name, paid in parts.items()}
+        rollout.parts = {name: torch.tensor([torch.nan if value is None else float(value)
+                                             for value in paid]) for name, paid in parts.items()}
         rollout.mask[[total is None for total in totals]] = 0
         rollout.scores = torch.tensor([total or 0.0 for total in totals])
         rollout.scores -= self.args.missing_eos_penalty * rollout.truncated.float()
         if "reward" in self.bank.roles and self.args.reward_model_weight:
-            rollout.parts["reward_model"] = learned = self.forward_all("reward", rollout)[0][:, 0]
-            if "scale" not in self.memory:
-                all_scores = self.accelerator.gather(learned.to(self.device))
-                self.memory["scale"] = [float(all_scores.mean()), float(all_scores.std()) + 1e-8]
-            mean, deviation = self.memory["scale"]
+            learned = self.forward_all("reward", rollout)[0][:, 0]
+            learned[~rollout.judged] = torch.nan
+            rollout.parts["reward_model"] = learned
+            mean, deviation = self._scale(learned)
             rollout.scores += self.args.reward_model_weight * (learned - mean) / deviation
+        rollout.scores[~rollout.judged] = 0.0
+
+    def _scale(self, learned: Tensor) -> tuple[float, float]:
+        """Mean and deviation of the reward model's first scores, in all processes together; two
+        verdicts are needed, and until then what the reward model says counts nothing."""
+        if "scale" not in self.memory:
+            first = known(self.accelerator.gather(learned.to(self.device)))
+            if len(first) < 2:
+                return 0.0, torch.inf
+            self.memory["scale"] = [float(first.mean()), float(first.std()) + 1e-8]
+        return tuple(self.memory["scale"])
 
     def experience(self, rows: Sequence[dict], seed: int, kl_coef: float) -> Rollout:
         """A rollout with everything that learning from it takes."""

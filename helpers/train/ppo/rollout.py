@@ -1,10 +1,15 @@
-"""One batch of experience: what the policy wrote, and every role's numbers for it."""
+"""One batch of experience: what the policy wrote, and every role's numbers for it.
+
+A completion without a verdict (a reward function says None) has a mask of zeros: it is in no loss,
+no whitening and no mean.
+"""
 
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from helpers import losses
 from helpers.train.rows import MicroBatch, micro_batches
 
 
@@ -13,8 +18,9 @@ class Rollout:
     """B completions of up to T tokens. Rows are ragged lists of ids; tensors are padded right.
 
     prompts, completions: token ids; a completion has its end token, if it came to its end.
-    logp, ref_logp, entropy, values, advantages, returns: (B, T), 0 on padding; scores (B,); parts:
-    the score's parts by name, (B,) each, before weighting. What is not computed yet is None.
+    logp, ref_logp, entropy, values, advantages, returns: (B, T), 0 on padding; scores (B,), 0
+    without a verdict; parts: the score's parts by name, (B,) each, before weighting, NaN where
+    there is none. What is not computed yet is None.
     """
 
     prompts: list[list[int]]
@@ -42,6 +48,19 @@ class Rollout:
     def __len__(self) -> int:
         return len(self.prompts)
 
+    @property
+    def judged(self) -> Tensor:
+        """(B,) bool: the completions with a verdict."""
+        return self.mask.any(1)
+
+    def mean(self, values: Tensor) -> float:
+        """Mean of `values` (B,) over the completions with a verdict; NaN without any."""
+        return known_mean(values.where(self.judged, torch.nan))
+
+    def token_mean(self, values: Tensor) -> float:
+        """Mean of `values` (B, T) over the same completions' real tokens; NaN without any."""
+        return float(losses.masked_mean(values, self.mask)) if self.mask.any() else float("nan")
+
     def micro_batches(self, size: int, device: torch.device) -> list[MicroBatch]:
         """All rows in micro-batches of at most `size`, with this rollout's mask. Cut once and kept:
         rounding depends on what shares a batch, and log-probabilities that are compared must come
@@ -51,3 +70,14 @@ class Rollout:
             for batch in self._micro_batches:
                 batch.mask = batch.of(self.mask)
         return self._micro_batches
+
+
+def known(values: Tensor) -> Tensor:
+    """Those of `values` (N,) that are not NaN."""
+    missing = values.isnan()
+    return values[~missing] if missing.any() else values
+
+
+def known_mean(values: Tensor) -> float:
+    """Their mean, as TRL logs rewards of which some are None; NaN where all are missing."""
+    return float(known(values).mean())

@@ -5,6 +5,7 @@ times. Every random choice follows from the seed and the number of the step, so 
 the same ones. Metrics have the names of TRL's trainers.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from helpers.train.loop import TrainingLoop, generator
 from helpers.train.ppo.bank import TRAINED, AdapterBank
 from helpers.train.ppo.collect import Collector, PPOError
 from helpers.train.ppo.config import PPOConfig
-from helpers.train.ppo.rollout import Rollout
+from helpers.train.ppo.rollout import Rollout, known_mean
 from helpers.train.rows import MicroBatch
 
 
@@ -47,12 +48,17 @@ class PPOTrainer(TrainingLoop):
         self.eval_rows = self.collector.encode(eval_dataset)
 
     def training_step(self, step: int) -> dict[str, float]:
-        """Write and judge a batch of completions, then learn from it; the metrics of both."""
+        """Write and judge a batch of completions, then learn from it; the metrics of both.
+
+        Completions without a verdict are in no mean. A step without any verdict moves nothing: its
+        means are NaN, and what only learning could tell is left out.
+        """
         times = [time.monotonic()]
         rollout = self.roll_out(step)
         times.append(time.monotonic())
         metrics = self.everywhere(self.learn(rollout) | self._metrics(rollout))
-        if target := self.args.target_kl:  # Ziegler et al. 2019, arXiv:1909.08593, section 2.2
+        target = self.args.target_kl  # Ziegler et al. 2019, arXiv:1909.08593, section 2.2
+        if target and not math.isnan(metrics["objective/kl"]):
             error = max(-0.2, min(0.2, metrics["objective/kl"] / target - 1))
             self.memory["kl_coef"] *= 1 + 0.1 * error
         times.append(time.monotonic())
@@ -78,13 +84,18 @@ class PPOTrainer(TrainingLoop):
                 step_metrics = self._minibatch(rollout, [batches[i] for i in places], where)
                 for key, value in step_metrics.items():
                     seen.setdefault(key, []).append(value)
-        return {key: sum(values) / len(values) for key, values in seen.items()}
+        told = {key: [one for one in values if not math.isnan(one)] for key, values in seen.items()}
+        return {key: sum(values) / len(values) if values else math.nan
+                for key, values in told.items()}
 
     def _minibatch(self, rollout: Rollout, batches: list[MicroBatch], where: str
                    ) -> dict[str, float]:
-        """One optimiser step, its metrics."""
+        """One optimiser step, its metrics; none of both where no process has a verdict: without a
+        gradient the optimiser would still move the weights, by its momentum and weight decay."""
         learning = TRAINED[self.state.global_step < self.args.value_warmup_steps:]
         tokens = sum(float(batch.mask.sum()) for batch in batches)
+        if not self.anywhere(tokens > 0):
+            return {}
         total: dict[str, float] = {}
         for role in learning:
             # Forward and backward before the next switch: see the head of bank.py.
@@ -99,7 +110,8 @@ class PPOTrainer(TrainingLoop):
                                        f"learning rate.")
                     self.accelerator.backward(loss * share)
                     for key, value in watched.items():
-                        total[key] = total.get(key, 0.0) + value.item() * share
+                        seen = value.item() * share if tokens else math.nan
+                        total[key] = total.get(key, 0.0) + seen
         norms = self.update({role: self.bank.parameters_of(role) for role in learning})
         return total | {f"grad_norm/{role}": norm for role, norm in norms.items()}
 
@@ -123,25 +135,26 @@ class PPOTrainer(TrainingLoop):
 
     def _metrics(self, rollout: Rollout) -> dict[str, float]:
         """What the rollout was like."""
-        mask, used, score = rollout.mask, self.memory["kl_coef"], float(rollout.scores.mean())
-        kl = float(((rollout.logp - rollout.ref_logp) * mask).sum(1).mean())
+        mask, used, score = rollout.mask, self.memory["kl_coef"], rollout.mean(rollout.scores)
+        kl = rollout.mean(((rollout.logp - rollout.ref_logp) * mask).sum(1))
         return {
             "objective/kl": kl, "objective/kl_coef": used, "objective/scores": score,
             "objective/non_score_reward": -used * kl, "objective/rlhf_reward": score - used * kl,
-            "policy/entropy_avg": float(losses.masked_mean(rollout.entropy, mask)),
+            "policy/entropy_avg": rollout.token_mean(rollout.entropy),
             "val/explained_variance": losses.explained_variance(
                 rollout.values, rollout.returns, mask),
-            "val/error": float(losses.masked_mean((rollout.values - rollout.returns).abs(), mask)),
-            "completions/mean_length": float(mask.sum(1).mean()),
-            "completions/clipped_ratio": float(rollout.truncated.float().mean()),
-            **{f"rewards/{key}/mean": float(part.mean()) for key, part in rollout.parts.items()},
+            "val/error": rollout.token_mean((rollout.values - rollout.returns).abs()),
+            "completions/mean_length": rollout.mean(mask.sum(1)),
+            "completions/clipped_ratio": rollout.mean(rollout.truncated.float()),
+            **{f"rewards/{key}/mean": known_mean(part) for key, part in rollout.parts.items()},
         }
 
     def evaluate(self, seed: int = 0) -> dict[str, float]:
-        """Mean score and its parts on `eval_dataset`, one sampled completion a row."""
+        """Mean score and its parts on `eval_dataset`, one sampled completion a row; a row without a
+        verdict is left out, and without any the means are NaN."""
         rollout = self.collector.sample(self.eval_rows, seed)
-        return {"eval/reward": float(rollout.scores.mean())} | {
-            f"eval/rewards/{key}/mean": float(part.mean()) for key, part in rollout.parts.items()}
+        return {"eval/reward": rollout.mean(rollout.scores)} | {
+            f"eval/rewards/{key}/mean": known_mean(part) for key, part in rollout.parts.items()}
 
     def save_model(self, folder: str | Path) -> None:
         """The policy's adapter as a peft folder, which loads onto the base."""
