@@ -58,7 +58,8 @@ class Collector:
     def _score(self, rollout: Rollout, columns: dict[str, list]) -> None:
         """scores and parts; a completion without a verdict (None) is left out by its mask."""
         totals, parts = add_up(*self.rewards, rollout.texts, completion_ids=rollout.completions,
-                               trainer_state=self.state, **columns)
+                               truncated=rollout.truncated.tolist(), trainer_state=self.state,
+                               **columns)
         rollout.parts = {name: torch.tensor([value or 0.0 for value in paid])
                          for name, paid in parts.items()}
         rollout.mask[[total is None for total in totals]] = 0
