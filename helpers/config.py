@@ -4,6 +4,9 @@
 solved and how an answer looks; a task's `presets:` block holds its settings for one preset.
 Overrides win over both. A misspelt key or a value out of range is a `ConfigError` that names
 the setting and what would be right; nothing falls back to a default in silence.
+
+Settings are merged key by key, so an override `rewards: {boxed: 0.1}` adds to the task's rewards.
+`replace_rewards: {boxed: 0.1}` is all that is then paid, and a weight of null takes one reward out.
 """
 
 import copy
@@ -33,6 +36,7 @@ ALSO_USED = {rung.name: ("rewards",) for rung in rungs.RUNGS if rung.pays_reward
 # "rungs": the sections of all rungs; "sets": all nine data sets, each by the rules of its task.
 USES = (*STAGE_SECTIONS, "rungs", "sets")
 PLACES = read_yaml((HERE / "data" / "sets.yaml").read_text(), "sets.yaml")  # of each data set
+REPLACE = "replace_rewards"  # a way to say `rewards`, no setting of its own
 NO_EFFECT = ("tracking",)  # where curves are sent changes no result
 CARDS = ("README.md", "metrics.json")  # they describe a folder of data or a model
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -53,6 +57,7 @@ class Course(schema.Stages):
     dataset: schema.DatasetSource
     sets: schema.Sets = schema.Sets()
     answer_format: Literal["hash", "xml", "boxed", "think", "countdown", "free"]  # free: no check
+    demonstration: schema.Template | None = None  # of a worked answer; None = of its format
     system_prompt: str
     rewards: dict[str, schema.Weight]  # reward function -> weight
     tracking: schema.Tracking
@@ -85,6 +90,7 @@ class Course(schema.Stages):
         merged, origin = {}, {}
         for who, layer in layers:
             _merge(merged, layer, who, origin)
+        _set_rewards(merged, origin)
         try:
             course = cls.model_validate(merged)
         except ValidationError as error:
@@ -215,6 +221,21 @@ def _merge(base: dict, layer: dict, who: str, origin: dict[str, str], prefix: st
             origin[dotted] = who
 
 
+def _set_rewards(merged: dict, origin: dict[str, str]) -> None:
+    """`replace_rewards` in the place of `rewards`, and without those whose weight is null."""
+    if REPLACE in merged:
+        replaced = [key for key in origin if key.partition(".")[0] == "rewards"]
+        if "override" in {origin.pop(key) for key in replaced}:
+            raise ConfigError(f"{REPLACE}: give either it or rewards, not both")
+        if not isinstance(merged[REPLACE], dict):
+            raise ConfigError(f"{REPLACE}: is {merged[REPLACE]!r}, must be a mapping of rewards "
+                              f"and their weights, such as {{exact_answer: 1.0}}")
+        rewards = merged["rewards"] = merged.pop(REPLACE)
+        origin |= {f"rewards.{key}": origin.pop(f"{REPLACE}.{key}", "override") for key in rewards}
+    if isinstance(merged.get("rewards"), dict):
+        merged["rewards"] = {k: v for k, v in merged["rewards"].items() if v is not None}
+
+
 def flat(values: dict, prefix: str = "") -> list[tuple[str, Any]]:
     """Nested settings as (dotted name, value) pairs, in order."""
     pairs = []
@@ -226,7 +247,7 @@ def flat(values: dict, prefix: str = "") -> list[tuple[str, Any]]:
 
 def setting_names() -> list[str]:
     """Every setting's dotted name, sections included."""
-    return wording.setting_names(Course)
+    return [*wording.setting_names(Course), REPLACE]
 
 
 @lru_cache(maxsize=4096)

@@ -6,6 +6,8 @@ Rows (one a problem, the lines of `samples_<model>.jsonl`) hold every completion
      "strict": [bool], "lenient": [bool],
      "greedy": {"text", "tokens", "truncated", "strict", "lenient"}}
 
+(a Countdown puzzle has "nums" and "target" behind its "answer": `Track.columns`).
+
 `measure` makes rows with a model; `score`, `compare` and the verdicts need only rows, so that
 every published number can be computed again from the file. From the command line:
 
@@ -22,6 +24,7 @@ import numpy as np
 
 from helpers.config import Course
 from helpers.data.problem import Problem
+from helpers.prompts import NEXT_EXAMPLE
 from helpers.stats import (
     bootstrap_interval,
     majority_vote,
@@ -30,7 +33,7 @@ from helpers.stats import (
     pass_at_k,
     wilson_interval,
 )
-from helpers.verify import extract, grade
+from helpers.track import KINDS, Track, answer_of
 
 __all__ = [
     "at_least", "better", "bootstrap_interval", "compare", "load_samples", "majority_vote",
@@ -38,7 +41,7 @@ __all__ = [
     "wilson_interval",
 ]
 
-MEASURES = ("strict", "lenient")
+MEASURES = KINDS
 AT_LEAST = -0.02  # "at least as good": the interval of the difference lies above this
 NO_BETTER = 0.03  # "no better": the interval lies within plus or minus this
 
@@ -58,17 +61,18 @@ def measure(
     that knows no chat; sampling then stops where the next example would begin. Temperature, top-p,
     length and batch size are the course's, the seed is the course's unless given.
     """
-    from helpers import prompts, sampling  # torch: not needed to score rows that are already there
+    from helpers import sampling  # torch: not needed to score rows that are already there
 
+    track = Track(course)
     if few_shot_examples is None:
-        texts = [prompts.chat_text(tokenizer, prompts.messages(p, course)) for p in problems]
+        texts = [track.text(tokenizer, problem) for problem in problems]
     else:
-        texts = [prompts.few_shot_text(p, few_shot_examples, course) for p in problems]
+        texts = [track.few_shot(problem, few_shot_examples) for problem in problems]
     settings = {
         "max_new_tokens": course.lengths.completion,
         "seed": course.seed if seed is None else seed,
         "batch_size": course.generation.batch_size,
-        "stop_text": None if few_shot_examples is None else prompts.NEXT_EXAMPLE,
+        "stop_text": None if few_shot_examples is None else NEXT_EXAMPLE,
         "progress": progress,
     }
     samples = sampling.generate(
@@ -77,7 +81,7 @@ def measure(
     )
     greedy = sampling.generate(model, tokenizer, texts, greedy=True, **settings)
     return [
-        _row(problem, completions, first[0], course.answer_format)
+        _row(track, problem, completions, first[0])
         for problem, completions, first in zip(problems, samples, greedy, strict=True)
     ]
 
@@ -93,19 +97,18 @@ def measure_once(path: Path, model, tokenizer, problems: Sequence[Problem], cour
     return measure(model, tokenizer, problems, course)
 
 
-def _row(problem: Problem, completions: Sequence, greedy, answer_format: str) -> dict:
+def _row(track: Track, problem: Problem, completions: Sequence, greedy) -> dict:
     """One row from a problem's sampled completions and its greedy one."""
-    texts = [completion.text for completion in completions]
+    best = {kind: one for kind, (one,) in track.verdicts(problem, [greedy]).items()}
     return {
         "id": problem.id,
         "question": problem.question,
-        "answer": problem.answer,
-        "completions": texts,
+        **track.columns(problem),
+        "completions": [completion.text for completion in completions],
         "tokens": [completion.tokens for completion in completions],
         "truncated": [completion.truncated for completion in completions],
-        **{m: [grade(t, problem.answer, answer_format, m) for t in texts] for m in MEASURES},
-        "greedy": {key: getattr(greedy, key) for key in ("text", "tokens", "truncated")}
-        | {m: grade(greedy.text, problem.answer, answer_format, m) for m in MEASURES},
+        **track.verdicts(problem, completions),
+        "greedy": {key: getattr(greedy, key) for key in ("text", "tokens", "truncated")} | best,
     }
 
 
@@ -154,8 +157,7 @@ def _samples_a_problem(rows: Sequence[dict]) -> int:
 
 
 def _vote(row: dict) -> float:
-    answers = [extract(text, grading="lenient") for text in row["completions"][:8]]
-    return majority_vote(answers, row["answer"])
+    return majority_vote([answer_of(row, text) for text in row["completions"][:8]], row["answer"])
 
 
 def compare(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from helpers.stats import RESAMPLES, bootstrap_interval, majority_vote
-from helpers.verify import extract, normalise
+from helpers.track import answer_of
 
 BLOCK = 500  # resamples drawn at once
 
@@ -87,17 +87,17 @@ def best_of(scores: ArrayLike, values: ArrayLike, n: int) -> np.ndarray:
     return result
 
 
-def majority_of(completions: Sequence[Sequence[str]], references: Sequence[str], n: int
-                ) -> np.ndarray:
+def majority_of(rows: Sequence[dict], n: int) -> np.ndarray:
     """Credit of the majority vote among n of N answers, (P,): a mean over all ways to draw the n,
-    which is meant for N up to about 10. Answers are found leniently; ties share the credit."""
+    which is meant for N up to about 10. Answers are found leniently; ties share the credit.
+
+    rows: one a problem, with "completions", "answer", and "nums" and "target" of a puzzle."""
     result = []
-    for texts, reference in zip(completions, references, strict=True):
-        answers = [extract(text, grading="lenient") for text in texts]
-        answers = [answer if answer is None else normalise(answer) for answer in answers]
-        draws = [majority_vote(draw, reference) for draw in combinations(answers, n)]
+    for row in rows:
+        answers = [answer_of(row, text) for text in row["completions"]]
+        draws = [majority_vote(draw, row["answer"]) for draw in combinations(answers, n)]
         if not draws:
-            raise ValueError(f"a vote of {n} needs {n} answers a problem, there are {len(texts)}")
+            raise ValueError(f"a vote of {n} needs {n} answers a problem, there are {len(answers)}")
         result.append(float(np.mean(draws)))
     return np.array(result)
 

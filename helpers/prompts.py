@@ -4,6 +4,7 @@ A training example is a system message, the question, and the worked answer in t
 Loss falls on the answer's tokens and on the `<|im_end|>` after it, on nothing else.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -32,6 +33,33 @@ def solution_text(problem: Problem, answer_format: str) -> str:
     return template.format(solution=problem.solution, answer=problem.answer)
 
 
+def worked_text(problem: Problem, course: Course) -> str:
+    """The worked solution and the answer as the task writes them: by its template `demonstration`,
+    or by that of its answer format."""
+    if course.demonstration is None:
+        return solution_text(problem, course.answer_format)
+    return course.demonstration.format(solution=problem.solution, answer=problem.answer,
+                                       last_sentence=last_sentence(problem.solution))
+
+
+def last_sentence(text: str) -> str:
+    """The last sentence with more than one word; a full stop within a number ends none."""
+    sentences = re.split(r"(?<=[.!?])\s+|\s*\n\s*", text.strip())
+    said = [one for one in sentences if len(re.findall(r"\w+", one)) > 1]
+    return said[-1] if said else text.strip()
+
+
+def demonstration(record: Problem | Conversation, course: Course) -> str:
+    """What supervised tuning imitates of a record: its worked solution, a conversation's last
+    answer. ValueError for a problem without a solution: to imitate the bare answer teaches to
+    guess."""
+    if isinstance(record, Problem) and not record.solution.strip():
+        raise ValueError(f"problem {record.id} has no worked solution to imitate; take the records "
+                         f"of data.load_demonstrations, which leaves such problems out")
+    (text,) = answers(record, course)
+    return text
+
+
 def messages(record: Record, course: Course) -> list[dict[str, str]]:
     """The turns before the answer: of a problem system and user turn, else the record's own. The
     system turn is always there: Qwen's template adds its own if not.
@@ -51,14 +79,13 @@ def answers(record: Record, course: Course) -> list[str]:
         return [record.chosen, record.rejected]
     if isinstance(record, Conversation):
         return [record.answer]
-    return [solution_text(record, course.answer_format)]
+    return [worked_text(record, course)]
 
 
 def sft_example(record: Problem | Conversation, course: Course) -> dict[str, list[dict[str, str]]]:
     """One row for TRL's SFTTrainer: `prompt` and `completion` as lists of messages."""
-    (answer,) = answers(record, course)
     return {"prompt": messages(record, course),
-            "completion": [{"role": "assistant", "content": answer}]}
+            "completion": [{"role": "assistant", "content": demonstration(record, course)}]}
 
 
 def preference_example(pair: Preference, course: Course) -> dict[str, list[dict[str, str]]]:
@@ -70,14 +97,17 @@ def preference_example(pair: Preference, course: Course) -> dict[str, list[dict[
 NEXT_EXAMPLE = "\n\nQuestion:"  # what a model writes after its answer to a few-shot prompt
 
 
-def few_shot_text(problem: Problem, shots: Sequence[Problem], course: Course) -> str:
+def few_shot_text(
+    problem: Problem, shots: Sequence[Problem | Conversation], course: Course
+) -> str:
     """Plain text with worked examples, for a base model that knows no chat turns.
 
     A model that has understood the pattern goes on with a next question, so sampling stops at
     NEXT_EXAMPLE. A blank line alone ends no solution: many have some between their steps.
     """
     worked = "".join(
-        f"Question: {shot.question}\nAnswer: {solution_text(shot, course.answer_format)}\n\n"
+        f"Question: {messages(shot, course)[-1]['content']}\n"
+        f"Answer: {demonstration(shot, course)}\n\n"
         for shot in shots
     )
     return f"{worked}Question: {problem.question}\nAnswer:"

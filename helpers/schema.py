@@ -4,9 +4,18 @@ Units: lengths in tokens, steps in optimiser steps, probabilities and shares bet
 `helpers.config` puts the sections together into one `Course`.
 """
 
+from string import Formatter
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from helpers import rungs
 from helpers.overrides import as_number
@@ -35,6 +44,25 @@ def _weight(value: Any) -> Any:
 
 
 Weight = Annotated[float, BeforeValidator(_weight)]  # of a reward
+TEMPLATE_FIELDS = ("solution", "last_sentence", "answer")
+
+
+def _template(text: str) -> str:
+    """A template whose fields there are, the answer among them."""
+    try:
+        fields = [part[1:] for part in Formatter().parse(text) if part[1] is not None]
+    except ValueError as error:
+        raise ValueError(f"is no template: {error}. Write {{{{ and }}}} for braces") from None
+    for name, spec, conversion in fields:
+        if name not in TEMPLATE_FIELDS or spec or conversion:
+            raise ValueError(f"the field {{{name}}} does not exist; there are "
+                             f"{', '.join(TEMPLATE_FIELDS)}")
+    if "answer" not in {name for name, *_ in fields}:
+        raise ValueError("has no {answer}")
+    return text
+
+
+Template = Annotated[str, AfterValidator(_template)]  # e.g. "{solution}\n#### {answer}"
 
 
 class Section(BaseModel):

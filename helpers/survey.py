@@ -23,7 +23,8 @@ TASKS = {  # the task whose limits, prompts and held-out sets apply
     "warmstart": "countdown", "smoltalk": "instruct", "ultrafeedback": "instruct",
     "aime24": "deepscaler", "math500": "deepscaler",
 }
-OF_ONE_TASK = ("dataset", "lengths", "answer_format", "system_prompt", "rewards", "sets")
+OF_ONE_TASK = ("dataset", "lengths", "answer_format", "demonstration", "system_prompt", "rewards",
+               "replace_rewards", "sets")
 EVERYTHING = Data(train=None, validation=None, test=None)
 SPLITS = ("train", "validation", "test")
 KINDS = {Problem: "problem", Conversation: "conversation", Preference: "pair of answers"}

@@ -122,11 +122,13 @@ def is_validation(key: str) -> bool:
     return _split_of(key, test=False) == "validation"
 
 
-def data_hash(problems: Iterable[Problem]) -> str:
-    """16 hex digits that change when any question, solution or answer, or their order, does."""
+def data_hash(records: Iterable[Problem | Conversation]) -> str:
+    """16 hex digits that change when any question, solution, answer or turn, or the order, does."""
     digest = hashlib.sha256()
-    for problem in problems:
-        for text in (problem.question, problem.solution, problem.answer):
+    for record in records:
+        texts = ((record.question, record.solution, record.answer) if isinstance(record, Problem)
+                 else [part for turn in record.messages for part in turn.values()])
+        for text in texts:
             digest.update(hashlib.sha256(text.encode()).digest())
     return digest.hexdigest()[:16]
 

@@ -51,6 +51,15 @@ def to_conversation(row: dict, place: str, split: str) -> Conversation:
     return Conversation(turns, "warmstart", question_hash(key)[:16], key)
 
 
+def puzzle(talk: Conversation) -> Problem:
+    """The puzzle that a WarmStart conversation asks, as a Problem; ValueError if it asks none."""
+    asked = _ASKED.search(talk.prompt[-1]["content"])
+    if not asked:
+        raise ValueError(f"conversation {talk.id} asks no puzzle")
+    nums = [int(one) for one in re.findall(r"\d+", asked[1])]
+    return to_problem({"nums": nums, "target": int(asked[2])}, talk.source, "train")
+
+
 TASKS = Family({"target": WHOLE, "nums": [WHOLE]},
                {"train": "train", "validation": "train", "test": "train"}, to_problem)
 WARMSTART = Family({"query": TEXT, "completion": TEXT},

@@ -3,13 +3,14 @@
 TRL calls a reward function with `completions` and every data set column as keyword lists; None
 leaves that completion out of the training signal. A task names its rewards and their weights in
 `rewards:`; `reward_functions` looks them up, and `weighted_sum` adds them up. Every part is logged
-under its own name.
+under its own name. A completion that was cut at the length limit earns nothing from a reward that
+asks for the strict form (`cut`).
 """
 
 import difflib
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from helpers.config import ConfigError, Course
 from helpers.rewards import answers
@@ -20,6 +21,7 @@ from helpers.rewards.answers import (
     countdown,
     exact_answer,
 )
+from helpers.rewards.cut import PAY_NO_CUT, were_cut
 from helpers.rewards.style import (
     boxed,
     formatting,
@@ -31,10 +33,10 @@ from helpers.rewards.style import (
 from helpers.rewards.text import Completion, Reward, completion_text
 
 __all__ = [
-    "Completion", "REWARDS", "Reward", "RewardError", "add_up", "answer_accuracy", "boxed",
-    "check_names", "close_answer", "completion_text", "correct_answer", "countdown",
-    "exact_answer", "formatting", "length_penalty", "output_consistency", "random_reward",
-    "reasoning", "reward_functions", "step_words", "weighted_sum",
+    "Completion", "REWARDS", "Reward", "RewardError", "add_up", "answer_accuracy", "answer_reward",
+    "boxed", "check_names", "close_answer", "completion_text", "correct_answer", "countdown",
+    "exact_answer", "flaw_of", "formatting", "length_penalty", "output_consistency",
+    "random_reward", "reasoning", "reward_functions", "step_words", "weighted_sum",
 ]  # fmt: skip
 
 
@@ -112,22 +114,36 @@ def reward_functions(course: Course) -> tuple[list[Reward], list[float]]:
     else such a row would be paid for its looks alone. An unknown name is a ConfigError.
     """
     check_names(course)
-    flaws = [_FLAWS[name] for name in course.rewards if name in _FLAWS]
-    functions = [_judging(name, REWARDS[name](course), _FLAWS[name][0] if name in _FLAWS else (),
-                          flaws) for name in course.rewards]
+    functions = [_judging(name, REWARDS[name](course), course) for name in course.rewards]
     return functions, list(course.rewards.values())
 
 
-def _judging(
-    name: str, reward: Reward, own: tuple[str, ...],
-    flaws: list[tuple[tuple[str, ...], Callable]],
-) -> Reward:
-    """`reward` under its `name` (TRL's metrics: rewards/<name>/mean), None for broken rows.
+def flaw_of(course: Course, row: Mapping) -> str | None:
+    """Why the course's rewards cannot judge the completions of a row with these columns (its
+    reference is broken, or of a kind that a reward does not compare), or None if they can."""
+    for needed, flaw in (_FLAWS[name] for name in course.rewards if name in _FLAWS):
+        if all(column in row for column in needed) and (
+                found := flaw(*(row[column] for column in needed))):
+            return found
+    return None
 
-    RewardError where a column of its `own` is not there, or not with one entry a completion.
+
+def answer_reward(course: Course) -> str:
+    """The name of the reward that checks the answer: the task's first one with a reference, else
+    its first one."""
+    return next((name for name in course.rewards if name in _FLAWS), next(iter(course.rewards)))
+
+
+def _judging(name: str, reward: Reward, course: Course) -> Reward:
+    """`reward` under its `name` (TRL's metrics: rewards/<name>/mean): None for broken rows, 0 for a
+    completion that was cut, where the strict form is asked for.
+
+    RewardError where a column of its own is not there, or not with one entry a completion.
     """
+    own = _FLAWS[name][0] if name in _FLAWS else ()
+    references = {column for needed, _ in _FLAWS.values() for column in needed}
 
-    def judge(completions, **columns):
+    def judge(completions, truncated=None, **columns):
         for column in own:
             found = len(columns[column]) if column in columns else "no"
             if found != len(completions):
@@ -136,13 +152,15 @@ def _judging(
                     f"{len(completions)} completions, and has {found} (columns: "
                     f"{', '.join(sorted(columns)) or 'none'}). Give every row of the data its "
                     f"{column!r}, or take the reward out of `rewards`.")
-        broken = [False] * len(completions)
-        for needed, flaw in flaws:
-            if all(column in columns for column in needed):
-                rows = zip(*(columns[column] for column in needed), strict=True)
-                broken = [was or flaw(*row) is not None
-                          for was, row in zip(broken, rows, strict=True)]
+        given = sorted(references & columns.keys())
+        rows = [dict(zip(given, row, strict=True))
+                for row in zip(*(columns[one] for one in given), strict=True)]
+        broken = [flaw_of(course, row) is not None for row in rows] or [False] * len(completions)
         paid = reward(completions=completions, **columns)
+        if name in PAY_NO_CUT:
+            cut = were_cut(course, len(completions), truncated, columns.get("completion_ids"))
+            paid = [0.0 if gone and value is not None else value
+                    for gone, value in zip(cut, paid, strict=True)]
         return [None if bad else value for bad, value in zip(broken, paid, strict=True)]
 
     judge.__name__ = name

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from helpers.config import Course
 from helpers.data.problem import Problem
-from helpers.prompts import END_OF_TURN, START_OF_TURN, chat_text, messages
-from helpers.verify import grade
+from helpers.prompts import END_OF_TURN, START_OF_TURN
+from helpers.track import Track
 
 KEYS = ("id", "prompt", "chosen", "rejected", "chosen_tokens", "rejected_tokens")
 TEXTS, COUNTS = ("prompt", "chosen", "rejected"), ("chosen_tokens", "rejected_tokens")
@@ -36,22 +36,22 @@ def graded(
     """n sampled answers to every problem with their verdicts, one row a problem:
 
     {"id", "prompt", "question", "answer", "completions", "tokens", "truncated", "strict",
-    "lenient"}, the lists with one entry an answer.
+    "lenient"}, the lists with one entry an answer, and whatever else `Track.columns` gives.
     """
     from helpers import sampling
 
-    texts = [chat_text(tokenizer, messages(problem, course)) for problem in problems]
+    track = Track(course)
+    texts = [track.text(tokenizer, problem) for problem in problems]
     samples = sampling.generate(
         model, tokenizer, texts, n=n, temperature=temperature, seed=seed, progress=progress,
         max_new_tokens=course.lengths.completion, batch_size=course.generation.batch_size)
     rows = []
     for problem, prompt, answers in zip(problems, texts, samples, strict=True):
-        verdicts = {kind: [grade(one.text, problem.answer, course.answer_format, kind)
-                           for one in answers] for kind in ("strict", "lenient")}
         rows.append({"id": problem.id, "prompt": prompt, "question": problem.question,
-                     "answer": problem.answer, "completions": [one.text for one in answers],
+                     **track.columns(problem), "completions": [one.text for one in answers],
                      "tokens": [one.tokens for one in answers],
-                     "truncated": [one.truncated for one in answers], **verdicts})
+                     "truncated": [one.truncated for one in answers],
+                     **track.verdicts(problem, answers)})
     return rows
 
 

@@ -89,22 +89,36 @@ def reason(
     expression = extract_expression(text, grading)
     if expression is None:
         return None, NO_ANSWER
-    written = expression
-    if grading == "lenient":
-        written = written.translate(_SIGNS)
-        for sign, plain in _LATEX_SIGNS:
-            written = written.replace(sign, plain)
-        claim = _EQUALS.fullmatch(written)
-        # Digits are compared as text: int() refuses very long ones.
-        if claim and claim["claimed"].lstrip("0") == str(target).lstrip("0"):
-            written = claim["expression"].strip()
     try:
-        value, used = evaluate(written)
+        value, used = evaluate(_plain(expression, target) if grading == "lenient" else expression)
     except ValueError as error:
         return expression, f"not an expression: {error}"
     if Counter(used) != Counter(nums):
         return expression, "other numbers"
     return expression, RIGHT if value == target else "wrong value"
+
+
+def _plain(expression: str, target: int) -> str:
+    """The expression in plain signs, without a true `= N` behind it."""
+    written = expression.translate(_SIGNS)
+    for sign, plain in _LATEX_SIGNS:
+        written = written.replace(sign, plain)
+    claim = _EQUALS.fullmatch(written)
+    # Digits are compared as text: int() refuses very long ones.
+    if claim and claim["claimed"].lstrip("0") == str(target).lstrip("0"):
+        return claim["expression"].strip()
+    return written
+
+
+def value_of(text: str, nums: Sequence[int], target: int) -> Fraction | None:
+    """What the answer comes to, found leniently: so equal answers are told, however they are
+    written. None where there is no expression, or one of other numbers."""
+    expression = extract_expression(text, "lenient")
+    try:
+        value, used = evaluate(_plain(expression or "", target))
+    except ValueError:
+        return None
+    return value if Counter(used) == Counter(nums) else None
 
 
 def grade_countdown(

@@ -16,7 +16,7 @@ from helpers.data.family import Record
 from helpers.data.problem import Problem
 from helpers.plots.tables import AS_TEXT, CELL, LINE, RIGHT, WRONG
 from helpers.sampling import Completion
-from helpers.verify import extract, grade
+from helpers.track import KINDS, Track
 
 ANNOTATION = re.compile(r"<<[^<>]*>>")
 MARKED = ('<code style="border:1px dashed #767676;border-radius:3px;padding:0 3px;'
@@ -179,19 +179,20 @@ def _cell(value: object, pattern: str) -> str:
 
 
 def graded_html(
-    completions: Sequence[Completion], answer: str, answer_format: str, rewards: Sequence[float]
+    track: Track, problem: Problem, completions: Sequence[Completion],
+    rewards: Sequence[float | None]
 ) -> HTML:
     """The completions of one problem: text, tokens, the answer found, both verdicts, the reward."""
     names = ("", "completion", "tokens", "answer found", "strict", "lenient", "reward")
     head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in names)
     body = ""
     for number, (one, reward) in enumerate(zip(completions, rewards, strict=True), start=1):
-        strict = grade(one.text, answer, answer_format)
-        lenient = grade(one.text, answer, answer_format, "lenient")
-        found = extract(one.text, answer_format, "lenient")
+        strict, lenient = (track.grade(problem, one.text, kind, one.truncated) for kind in KINDS)
+        found = track.extract(one.text, "lenient")
         ended = "" if not one.truncated else " (cut off)"
         cells = (str(number), escape(one.text.strip()) or "(nothing)", f"{one.tokens}{ended}",
-                 escape(found or "none"), _mark(strict), _mark(lenient), f"{reward:g}")
+                 escape(found or "none"), _mark(strict), _mark(lenient),
+                 "–" if reward is None else f"{reward:g}")
         colour = RIGHT if strict else WRONG
         body += f'<tr style="background:{colour}">' + "".join(
             f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"

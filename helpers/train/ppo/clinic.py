@@ -18,12 +18,11 @@ import torch
 from helpers import losses, models
 from helpers.artifacts import Stage, find, hardware, versions
 from helpers.config import ROOT, Course
-from helpers.data import load_problems
 from helpers.files import listing, read_json, remove, write_json
-from helpers.prompts import chat_text, fitting_prompts, messages
-from helpers.rewards import reward_functions
+from helpers.prompts import fitting_prompts
+from helpers.rewards import answer_reward, reward_functions
+from helpers.track import Track
 from helpers.train.ppo import AdapterBank, PPOConfig, PPOTrainer
-from helpers.verify import extract
 
 FOLDER = ROOT / "data" / "recorded" / "ppo"
 CURVES = {"objective/scores": "paid", "objective/kl": "kl", "completions/mean_length": "length",
@@ -57,21 +56,21 @@ def treat(name: str, course: Course, sft: Path, steps: int, **changes) -> dict:
 
     `changes` win over the course's settings of PPO (prompts_per_step=16, …)."""
     pays, settings, words = PATIENTS[name]
+    track = Track(course)
     tokenizer, base = models.load_tokenizer(course, sft), models.load_model(sft, course)
     torch.manual_seed(course.seed)
     bank = AdapterBank(base, models.lora_config(course, r=course.ppo.r,
                                                 lora_alpha=course.ppo.alpha))
 
     def has_format(completions, **columns):
-        return [float(extract(text, course.answer_format) is not None) for text in completions]
+        return [float(track.extract(text) is not None) for text in completions]
 
     functions, weights = reward_functions(course)
     if pays != "answer":
         functions = [*functions, {"has_format": has_format, "equals_signs": equals_signs}[pays]]
         weights = [0.0] * len(weights) + [1.0]
-    problems, _ = fitting_prompts(load_problems(course, "train"), course, tokenizer)
-    rows = [{"prompt": chat_text(tokenizer, messages(one, course)), "answer": one.answer}
-            for one in problems]
+    problems, _ = fitting_prompts(track.problems("train"), course, tokenizer)
+    rows = [track.row(tokenizer, one) for one in track.judged(problems)[0]]
     with tempfile.TemporaryDirectory() as folder:
         args = PPOConfig.from_course(course, **{
             "value_warmup_steps": 0, "warmup_steps": 0, "output_dir": folder, "max_steps": steps,
@@ -81,7 +80,7 @@ def treat(name: str, course: Course, sft: Path, steps: int, **changes) -> dict:
         trainer = kind(bank, args, rows, tokenizer, functions, weights)
         log = trainer.train().log_history
         said = trainer.collector.sample(trainer.train_rows[:8], course.seed).texts
-    right = f"rewards/{next(iter(course.rewards))}/mean"
+    right = f"rewards/{answer_reward(course)}/mean"
     curves = {new: [row[key] for row in log] for key, new in (CURVES | {right: "right"}).items()}
     return {"name": name, "words": words, "pays": pays, "settings": settings | changes,
             "steps": [row["step"] for row in log], "curves": curves, "said": said}

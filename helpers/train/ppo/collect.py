@@ -59,7 +59,8 @@ class Collector:
     def _score(self, rollout: Rollout, columns: dict[str, list]) -> None:
         """scores and parts, and zeros as the mask of a completion without a verdict (None)."""
         totals, parts = add_up(*self.rewards, rollout.texts, completion_ids=rollout.completions,
-                               trainer_state=self.state, **columns)
+                               truncated=rollout.truncated.tolist(), trainer_state=self.state,
+                               **columns)
         rollout.parts = {name: torch.tensor([torch.nan if value is None else float(value)
                                              for value in paid]) for name, paid in parts.items()}
         rollout.mask[[total is None for total in totals]] = 0
