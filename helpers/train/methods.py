@@ -31,6 +31,8 @@ from helpers.train.settings import device_flags, lora_config, train_in_float32
 STEPS = {name: name for name in ("max_steps", "learning_rate", "warmup_steps", "max_grad_norm",
                                  "logging_steps", "save_steps")} | {
     "lr_scheduler_type": "lr_scheduler"}
+BOOKKEEPING = ("save_total_limit", "disable_tqdm", "use_cpu", "dataloader_pin_memory", "report_to",
+               "seed")  # not in a table unless one was changed
 BATCHES = {"num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size",
            "gradient_accumulation_steps": "gradient_accumulation_steps"}
 
@@ -68,7 +70,8 @@ class Method:
         for name, (_, origin) in self._planned(course).items():
             value = getattr(args, name)
             origin = origin if value == getattr(plain, name) else "here"
-            rows.append((name, value.value if isinstance(value, Enum) else value, origin))
+            if name not in BOOKKEEPING or origin == "here":
+                rows.append((name, value.value if isinstance(value, Enum) else value, origin))
         return pd.DataFrame(rows, columns=["argument", "value", "set by"]).astype({"value": object})
 
     def trainer(self, course: Course, args: TrainingArguments, train_dataset, tokenizer,

@@ -12,15 +12,15 @@ import torch
 from peft import LoraConfig
 from transformers import TrainingArguments
 
+from helpers import models
 from helpers.config import Course
-from helpers.models import device, precision
 
 
 def device_flags(course: Course) -> dict:
     """Arguments that every trainer's configuration gets. TRL's own defaults turn bfloat16 and
     gradient checkpointing on, wherever it runs."""
-    gpu = device().type == "cuda"
-    kind = precision(course)
+    gpu = models.device().type == "cuda"
+    kind = models.precision(course)
     checkpointing = "gradient_checkpointing"
     if "activation_checkpointing" in TrainingArguments.__dataclass_fields__:
         checkpointing = "activation_checkpointing"  # its name since transformers 5.2x
