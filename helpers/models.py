@@ -1,4 +1,4 @@
-"""Loading models and tokenizers, LoRA, and merging that leaves the original untouched.
+"""Loading models and tokenizers, and merging adapters in a way that leaves the original untouched.
 
 Models are safetensors from a local folder or from the hub; no code of a model repository is ever
 run. Precision follows the device: bfloat16 needs compute capability 8 (a T4 only emulates it).
@@ -14,13 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from peft import LoraConfig
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BitsAndBytesConfig,
-    TrainingArguments,
 )
 from transformers.utils import logging as transformers_logging
 
@@ -60,25 +58,6 @@ def precision(course: Course) -> torch.dtype:
     if wanted == "float16" and not gpu:
         raise ModelError("model.precision: float16 trains on a GPU only. Use 'auto'.")
     return getattr(torch, wanted)
-
-
-def trainer_flags(course: Course) -> dict:
-    """Arguments that every TRL configuration gets. TRL's own defaults turn bfloat16 and gradient
-    checkpointing on, wherever it runs."""
-    gpu = device().type == "cuda"
-    kind = precision(course)
-    checkpointing = "gradient_checkpointing"
-    if "activation_checkpointing" in TrainingArguments.__dataclass_fields__:
-        checkpointing = "activation_checkpointing"  # its name since transformers 5.2x
-    return {
-        "use_cpu": not gpu,
-        "bf16": gpu and kind == torch.bfloat16,
-        "fp16": gpu and kind == torch.float16,
-        checkpointing: gpu,
-        "dataloader_pin_memory": gpu,
-        "report_to": list(course.tracking.report_to) or "none",
-        "seed": course.seed,
-    }
 
 
 def find_model(name: str, world: str = "tiny") -> str:
@@ -142,16 +121,29 @@ def load_model(path: str | Path, course: Course, quantization: str = "none", ful
     return _load(find_model(str(path), "tiny"), course, quantization, full)
 
 
+class ScoreHead(torch.nn.Linear):
+    """Hidden states (..., H) to one number each, (..., 1), in float32 whatever the model computes
+    in: autocast would round the score to 8 or 11 bits, though its input were cast before."""
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(states.device.type, enabled=False):
+            return super().forward(states.float())
+
+
 def load_scorer(path: str | Path, course: Course, quantization: str = "none"):
     """The saved model with a head of one number, `score`, in place of the words' head: what a
-    reward model is trained from. The new head's weights follow `course.seed`."""
+    reward model is trained from. The new head's weights follow `course.seed`, in float32."""
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # it warns that the head is new, which is the point
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(course.seed)
-            return _load(find_model(str(path), "tiny"), course, quantization, False,
-                         AutoModelForSequenceClassification, num_labels=1)
+            model = _load(find_model(str(path), "tiny"), course, quantization, False,
+                          AutoModelForSequenceClassification, num_labels=1)
+            head = ScoreHead(model.score.in_features, 1, bias=False, device=model.device)
+            head.weight.data.copy_(model.score.weight)
+            model.score = head
+            return model
     finally:
         transformers_logging.set_verbosity(level)
 
@@ -191,14 +183,6 @@ def _end_at_turn(model: torch.nn.Module, name: str, course: Course) -> None:
         return
     model.generation_config.eos_token_id = [end, padding]
     model.generation_config.pad_token_id = padding
-
-
-def lora_config(course: Course, **changes) -> LoraConfig:
-    """LoRA as the course sets it; `changes` (r=4, …) win."""
-    lora = course.lora
-    settings = {"r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout,
-                "target_modules": lora.target_modules, "task_type": "CAUSAL_LM"}
-    return LoraConfig(**(settings | changes))
 
 
 def _lora_layers(peft_model) -> list[tuple[str, torch.nn.Module]]:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from helpers.files import remove
+from helpers.models import ScoreHead
 
 HEAD = "score.weight"  # of a reward model with a head of its own
 
@@ -87,9 +88,9 @@ def causal(config: LoraConfig) -> LoraConfig:
     return replace(config, task_type="CAUSAL_LM", modules_to_save=None, inference_mode=False)
 
 
-def new_head(base: nn.Module) -> nn.Linear:
+def new_head(base: nn.Module) -> ScoreHead:
     """A linear head that says 0 of everything, until it is loaded or trained."""
-    head = nn.Linear(base.config.hidden_size, 1, bias=False, device=base.device)
+    head = ScoreHead(base.config.hidden_size, 1, bias=False, device=base.device)
     nn.init.zeros_(head.weight)
     return head
 

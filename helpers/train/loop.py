@@ -1,6 +1,7 @@
 """What a training loop of our own has in common with transformers' Trainer: callbacks, logs,
 checkpoints, and going on from one as if nothing had happened."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class TrainingLoop:
 
     def __init__(self, args: TrainingArguments, model: nn.Module, processing_class,
                  optimizer, weights, callbacks: Sequence = ()):
-        self.args = args
+        self.args, self.model = args, model
         kind = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
         self.accelerator = Accelerator(cpu=args.use_cpu, mixed_precision=kind)
         self.scheduler = get_scheduler(args.lr_scheduler_type, optimizer,
@@ -44,6 +45,9 @@ class TrainingLoop:
         self.optimizer = self.accelerator.prepare(optimizer)
         self.weights, self.memory = weights, {}
         self.kept = {"optimizer": self.optimizer, "scheduler": self.scheduler}
+        if self.accelerator.scaler:  # float16 only: it finds its scale by steps that it skips
+            self.kept["scaler"] = self.accelerator.scaler
+        self.updated = False  # whether the optimiser has moved anything since the scheduler has
         main = self.accelerator.is_main_process
         self.state = TrainerState(max_steps=args.max_steps, is_world_process_zero=main,
                                   is_local_process_zero=main, logging_steps=args.logging_steps,
@@ -67,7 +71,9 @@ class TrainingLoop:
         while self.state.global_step < self.args.max_steps:
             metrics = self.training_step(self.state.global_step)
             metrics["learning_rate"] = self.scheduler.get_last_lr()[0]
-            self.scheduler.step()
+            if self.updated:
+                self.scheduler.step()
+            self.updated = False
             self.state.global_step += 1
             self.callbacks.on_step_end(*told)
             if self.control.should_log:
@@ -110,15 +116,17 @@ class TrainingLoop:
 
     def update(self, weights: dict[str, list[nn.Parameter]]) -> dict[str, float]:
         """One step of the optimiser: gradients averaged over all processes, clipped for each name
-        alone; returns their norms before."""
-        self.accelerator.unscale_gradients()
-        norms = {}
-        for name, group in weights.items():
-            if self.accelerator.num_processes > 1:
-                for weight in group:
-                    weight.grad = self.accelerator.reduce(weight.grad, "mean")
-            norms[name] = torch.nn.utils.clip_grad_norm_(group, self.args.max_grad_norm).item()
+        alone; returns their norms before. In float16 a step with a gradient that overflowed is
+        skipped, with a lower scale for the next."""
+        if self.accelerator.num_processes > 1:
+            for weight in (one for group in weights.values() for one in group):
+                weight.grad = self.accelerator.reduce(weight.grad, "mean")
+        self.accelerator.unscale_gradients()  # on the mean, so that all skip a step or none does
+        norms = {name: nn.utils.clip_grad_norm_(group, self.args.max_grad_norm).item()
+                 for name, group in weights.items()}
         self.optimizer.step()
+        # Not `step_was_skipped`: a fused optimiser skips inside its kernel and does not tell.
+        self.updated |= not self.accelerator.scaler or all(map(math.isfinite, norms.values()))
         self.optimizer.zero_grad()
         return norms
 
@@ -134,5 +142,6 @@ class TrainingLoop:
         for name, weight in self.weights().items():
             weight.copy_(saved["weights"][name])
         for name, thing in self.kept.items():
-            thing.load_state_dict(saved[name])
+            if name != "scaler" or name in saved:  # once it was not kept: it then starts anew
+                thing.load_state_dict(saved[name])
         self.memory.update(saved["memory"])

@@ -25,6 +25,7 @@ from helpers.prompts import END_OF_TURN, START_OF_TURN, chat_text
 from helpers.sampling import batches
 from helpers.train.adapters import HEAD, AdapterError, read_adapter
 from helpers.train.rows import logprobs
+from helpers.train.settings import lora_config
 
 
 class RewardModelError(RuntimeError):
@@ -137,13 +138,15 @@ def margins(reward: RewardModel, pairs: Sequence[dict]) -> list[float]:
     return [a - b for a, b in zip(scores, scores[len(pairs):], strict=False)]
 
 
-def new_reward_model(course: Course, sft_path: str | Path, kind: str | None = None) -> PeftModel:
+def new_reward_model(course: Course, sft_path: str | Path, kind: str | None = None,
+                     quantization: str = "none") -> PeftModel:
     """An untrained reward model on the merged `sft` model, for RewardTrainer (without
-    `peft_config`); `kind`: "likelihood" or "head", None takes the course's setting."""
+    `peft_config`); `kind`: "likelihood" or "head", None takes the course's setting. Its base is
+    not quantised unless `quantization` says "4bit": `load_reward_model` takes one that is not."""
     if (kind or course.reward_model.kind) == "head":
-        return get_peft_model(models.load_scorer(sft_path, course),
-                              models.lora_config(course, task_type="SEQ_CLS"))
-    return LikelihoodJudge(models.load_model(sft_path, course), models.lora_config(course),
+        return get_peft_model(models.load_scorer(sft_path, course, quantization),
+                              lora_config(course, task_type="SEQ_CLS"))
+    return LikelihoodJudge(models.load_model(sft_path, course, quantization), lora_config(course),
                            models.load_tokenizer(course, sft_path), course.reward_model.beta)
 
 

@@ -30,6 +30,7 @@ from helpers import models, sampling
 from helpers.config import ROOT, Course
 from helpers.data import load_problems
 from helpers.prompts import chat_text, messages
+from helpers.train.settings import device_flags, lora_config
 from tests.benchmarks import gauges
 from tests.benchmarks.gauges import Clock, Texts, alive_like, size, weights_of
 
@@ -72,14 +73,14 @@ def prompts(work: Work, course: Course, tokenizer) -> list[str]:
 
 def ours_config(work: Work, course: Course, folder: str):
     """Our PPOConfig for this work."""
-    from helpers.train.ppo import PPOConfig
+    from helpers.train.methods import PPO
 
-    return PPOConfig.from_course(
-        course, output_dir=folder, max_steps=work.steps + 1, num_ppo_epochs=work.epochs,
+    return PPO.arguments(
+        course, folder, max_steps=work.steps + 1, num_ppo_epochs=work.epochs,
         prompts_per_step=work.batch, minibatch_size=work.minibatch, micro_batch_size=work.micro,
         max_completion_length=work.completion, learning_rate=LEARNING_RATE,
         value_learning_rate=LEARNING_RATE, value_warmup_steps=0, reward_model_weight=1.0,
-        save_steps=10**6, disable_tqdm=True, **models.trainer_flags(course))
+        save_steps=10**6)
 
 
 def trl_settings(work: Work, course: Course, folder: str) -> dict:
@@ -95,7 +96,7 @@ def trl_settings(work: Work, course: Course, folder: str) -> dict:
         "kl_coef": ppo.kl_coef, "kl_estimator": ppo.kl_estimator, "gamma": ppo.gamma,
         "lam": ppo.lam, "cliprange": ppo.cliprange, "cliprange_value": ppo.cliprange_value,
         "num_sample_generations": 0, "save_strategy": "no", "disable_tqdm": True,
-        "logging_steps": 1, **models.trainer_flags(course)}
+        "logging_steps": 1, **device_flags(course)}
 
 
 def reward_adapter(course: Course, folder: str) -> Path:
@@ -103,7 +104,7 @@ def reward_adapter(course: Course, folder: str) -> Path:
     ours loads it, TRL gets it merged into a model, so both pay the same rewards."""
     torch.manual_seed(course.seed)
     scorer = models.load_scorer(course.model.name, course)
-    scorer = get_peft_model(scorer, models.lora_config(course, task_type="SEQ_CLS"))
+    scorer = get_peft_model(scorer, lora_config(course, task_type="SEQ_CLS"))
     with torch.no_grad():
         for name, weight in scorer.named_parameters():
             if "lora_B" in name:
@@ -117,7 +118,7 @@ def ours(work: Work, course: Course, tokenizer, folder: str, clock: Clock):
     from helpers.train.ppo import AdapterBank, PPOTrainer
 
     torch.manual_seed(work.seed)
-    config = models.lora_config(course, r=course.ppo.r, lora_alpha=course.ppo.alpha)
+    config = lora_config(course, r=course.ppo.r, lora_alpha=course.ppo.alpha)
     bank = AdapterBank(models.load_base(course), config, reward_adapter(course, folder))
     rows = [{"prompt": text} for text in prompts(work, course, tokenizer)]
     trainer = PPOTrainer(bank, ours_config(work, course, folder), rows, tokenizer,
@@ -154,7 +155,7 @@ def trl(work: Work, course: Course, tokenizer, folder: str, clock: Clock):
     value = scorer().requires_grad_(True)  # merging leaves it frozen
     rows = Dataset.from_list([{"input_ids": tokenizer(text)["input_ids"]}
                               for text in prompts(work, course, tokenizer)])
-    config = models.lora_config(course, r=course.ppo.r, lora_alpha=course.ppo.alpha)
+    config = lora_config(course, r=course.ppo.r, lora_alpha=course.ppo.alpha)
     trainer = PPOTrainer(
         PPOConfig(**trl_settings(work, course, folder)), tokenizer,
         model=models.load_base(course, full=True),

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from helpers import models
 from helpers.config import Course
 from helpers.train.adapters import AdapterError, digest, read_adapter
+from helpers.train.settings import lora_config
 from tests.hub.tiny_repo import tiny_folder
 
 
@@ -27,7 +28,7 @@ def base_at(folder, course):
 def made(course, tmp_path):
     """A base in a folder of its own and the folder of an adapter made on it."""
     base = base_at(tmp_path / "base", course)
-    peft = get_peft_model(base, models.lora_config(course))
+    peft = get_peft_model(base, lora_config(course))
     torch.manual_seed(0)
     with torch.no_grad():
         for name, weight in peft.named_parameters():

@@ -30,6 +30,7 @@ from helpers.evaluate import (
     wilson_interval,
 )
 from helpers.sampling import Completion
+from helpers.train.settings import lora_config
 from tests.hub.tiny_repo import tiny_folder
 
 # Statistics
@@ -408,7 +409,7 @@ def test_command_line_takes_an_adapter(test_set, tmp_path):
     from peft import get_peft_model
 
     course = tiny_course()
-    adapted = get_peft_model(models.load_base(course), models.lora_config(course))
+    adapted = get_peft_model(models.load_base(course), lora_config(course))
     torch.manual_seed(1)
     for name, weight in adapted.named_parameters():
         if "lora_B" in name:

@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM
 from helpers import forecast, machine, model_size, models
 from helpers.config import Course
 from helpers.models import ModelError
+from helpers.train.settings import lora_config
 
 SLOW = machine.Machine("test", 8.0, 0.1, 30.0, gpu=False, cores=2)
 CARD = machine.Machine("card", 40.0, 100.0, 1000.0, gpu=True)
@@ -34,7 +35,7 @@ def test_the_tiny_base_is_counted_as_it_is_loaded():
     base = models.load_base(course)
     found = model_size.size(course)
     assert found.parameters == sum(p.numel() for p in base.parameters())
-    adapted = get_peft_model(base, models.lora_config(course))
+    adapted = get_peft_model(base, lora_config(course))
     assert found.trained == sum(p.numel() for p in adapted.parameters() if p.requires_grad)
 
 
@@ -44,7 +45,7 @@ def test_lora_is_counted_as_peft_makes_it(targets):
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(model_size.architecture(course))
         counted = model_size.lora_parameters(model, course)
-        adapted = get_peft_model(model, models.lora_config(course))
+        adapted = get_peft_model(model, lora_config(course))
     assert counted == sum(p.numel() for p in adapted.parameters() if p.requires_grad)
 
 
@@ -77,7 +78,7 @@ def test_an_untied_embedding_is_in_no_product():
 
 def test_activations_are_close_to_what_autograd_saves():
     course = Course.load()
-    model = get_peft_model(models.load_base(course), models.lora_config(course)).train()
+    model = get_peft_model(models.load_base(course), lora_config(course)).train()
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     kept = {}
 

@@ -12,6 +12,7 @@ from trl import GRPOConfig, SFTConfig
 from helpers import models
 from helpers.config import ROOT, Course
 from helpers.models import ModelError
+from helpers.train.settings import device_flags, lora_config
 from tests.hub.tiny_repo import WORDS, tiny_folder
 
 
@@ -23,7 +24,7 @@ def course_with(**changes):
 def adapted():
     """A model with a LoRA adapter that changes its answers clearly."""
     course = course_with()
-    model = get_peft_model(models.load_base(course), models.lora_config(course))
+    model = get_peft_model(models.load_base(course), lora_config(course))
     torch.manual_seed(1)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
@@ -93,7 +94,7 @@ def test_a_width_that_4_bits_get_wrong_on_a_cpu_is_refused(tmp_path):
 def test_four_bit_base_trains_lora_and_refuses_to_merge():
     course = Course.load()
     base = models.load_base(course, quantization="4bit")
-    model = get_peft_model(base, models.lora_config(course, r=4))
+    model = get_peft_model(base, lora_config(course, r=4))
     model(input_ids=IDS, labels=IDS).loss.backward()
     assert all(p.grad is not None for n, p in model.named_parameters() if "lora_" in n)
     with pytest.raises(ModelError, match="4-bit base cannot be merged"), models.merged_copy(model):
@@ -117,10 +118,10 @@ def test_parameter_table_adds_up(adapted):
 
 def test_lora_config_follows_the_course():
     course = course_with(lora={"r": 3, "alpha": 7, "dropout": 0.25, "target_modules": ["q_proj"]})
-    config = models.lora_config(course)
+    config = lora_config(course)
     assert (config.r, config.lora_alpha, config.lora_dropout) == (3, 7, 0.25)
-    assert config.target_modules == {"q_proj"} and models.lora_config(course, r=5).r == 5
-    everywhere = get_peft_model(models.load_base(course), models.lora_config(course_with()))
+    assert config.target_modules == {"q_proj"} and lora_config(course, r=5).r == 5
+    everywhere = get_peft_model(models.load_base(course), lora_config(course_with()))
     assert not [name for name, _ in everywhere.named_parameters()
                 if "lora" in name and ("lm_head" in name or "embed" in name)]
 
@@ -145,17 +146,17 @@ def test_precision_follows_the_device_not_the_preset(pretend_gpu, monkeypatch):
         models.precision(float16)
     pretend_gpu(7)
     assert models.precision(auto) == torch.float16
-    flags = models.trainer_flags(auto)
+    flags = device_flags(auto)
     assert flags["fp16"] and not flags["bf16"] and not flags["use_cpu"]
     with pytest.raises(ModelError, match=r"compute capability 8\.0"):
         models.precision(bfloat16)
     pretend_gpu(8)
-    assert models.precision(auto) == torch.bfloat16 and models.trainer_flags(auto)["bf16"]
+    assert models.precision(auto) == torch.bfloat16 and device_flags(auto)["bf16"]
 
 
 def test_cpu_flags_make_valid_trainer_configurations(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    flags = models.trainer_flags(course_with())
+    flags = device_flags(course_with())
     for kind in (SFTConfig, GRPOConfig):
         config = kind(output_dir=str(tmp_path), **flags)
         assert not (config.bf16 or config.fp16 or config.gradient_checkpointing)

@@ -15,6 +15,7 @@ from helpers.config import Course
 from helpers.train import pairs, reward_model
 from helpers.train.adapters import AdapterError
 from helpers.train.reward_model import RewardModel, RewardModelError
+from helpers.train.settings import device_flags
 from tests.hub.tiny_repo import tiny_folder
 
 PROMPT = "<|im_start|>user\nAnna has {} apples.<|im_end|>\n<|im_start|>assistant\n"
@@ -40,7 +41,7 @@ def both(course, tmp_path_factory):
         settings = RewardConfig(
             output_dir=str(folder / "run"), max_steps=4, learning_rate=0.02,
             per_device_train_batch_size=3, save_strategy="no", disable_tqdm=True,
-            max_length=None, **models.trainer_flags(course))
+            max_length=None, **device_flags(course))
         trainer = RewardTrainer(
             reward_model.new_reward_model(course, tiny_folder(), kind), args=settings,
             train_dataset=pairs.for_trainer(PAIRS), processing_class=tokenizer)

@@ -10,6 +10,7 @@ from peft import get_peft_model
 from helpers import decoding, models, prompts, sampling
 from helpers.config import Course
 from helpers.sampling import Completion, generate
+from helpers.train.settings import lora_config
 from tests.hub.tiny_repo import tiny_folder
 
 PROMPTS = ["Anna", "Anna has 12 apples and buys 7 more. How many apples has she now?",
@@ -213,7 +214,7 @@ def test_stop_text_is_looked_for_in_the_answer_not_in_the_prompt(model, tokenize
 
 def test_an_adapter_model_and_training_mode(tokenizer):
     course = course_with()
-    adapted = get_peft_model(models.load_base(course), models.lora_config(course, lora_dropout=0.5))
+    adapted = get_peft_model(models.load_base(course), lora_config(course, lora_dropout=0.5))
     adapted.train()
     torch.nn.init.normal_(next(w for n, w in adapted.named_parameters() if "lora_B" in n), std=.3)
     found = generate(adapted, tokenizer, PROMPTS, max_new_tokens=6, greedy=True)

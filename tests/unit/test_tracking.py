@@ -13,6 +13,7 @@ from helpers import models, plots, prompts
 from helpers.artifacts import Stage
 from helpers.config import ROOT, Course
 from helpers.data.problem import Problem
+from helpers.train.settings import device_flags
 from helpers.train.tracking import CourseCallback
 from tests.hub.tiny_repo import tiny_folder
 
@@ -97,7 +98,7 @@ def train(stage, steps, resume=None):
     rows = Dataset.from_list([prompts.sft_example(problem, course) for problem in PROBLEMS])
     config = SFTConfig(
         output_dir=str(stage.checkpoints), max_steps=steps, per_device_train_batch_size=2,
-        logging_steps=1, save_steps=2, disable_tqdm=True, **models.trainer_flags(course))
+        logging_steps=1, save_steps=2, disable_tqdm=True, **device_flags(course))
     trainer = SFTTrainer(models.load_base(course), config, train_dataset=rows,
                          processing_class=models.load_tokenizer(course), callbacks=[callback])
     trainer.train(resume_from_checkpoint=resume)

@@ -8,6 +8,7 @@ Two things go wrong in silence when adapters are switched, and both give a polic
 switching makes one adapter trainable and freezes all others, and a backward pass with gradient
 checkpointing computes its forward pass again, with whatever adapter is active *then*. So `role`
 sets every flag itself, and each branch must run its backward pass before the next switch.
+`learning` is both at once: a role, and checkpointing, which belongs to learning alone.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from helpers.train import adapters
 from helpers.train.adapters import Adapter, AdapterError, causal, new_head, read_adapter
@@ -55,7 +57,6 @@ class AdapterBank(nn.Module):
             self.model.add_adapter("value", causal(start.config if start else policy))
         if gradient_checkpointing:
             base.gradient_checkpointing_enable({"use_reentrant": False})
-            base.config.use_cache = False
         self._flags()
         self.eval()  # no dropout: a log-probability must be the same when it is computed again
 
@@ -82,6 +83,23 @@ class AdapterBank(nn.Module):
             self.model.set_adapter("policy")
             self._flags()
 
+    @contextmanager
+    def learning(self, name: str) -> Iterator["AdapterBank"]:
+        """`role`, for a pass that goes backward: with checkpointing, if the bank was made with it.
+
+        transformers checkpoints in training mode only, which would also switch dropout on and take
+        its cache from sampling. So the layers alone are told that they train, not what is in them,
+        and only here."""
+        layers = [one for one in self.modules() if isinstance(one, GradientCheckpointingLayer)]
+        with self.role(name):
+            try:
+                for layer in layers:
+                    layer.training = True
+                yield self
+            finally:
+                for layer in layers:
+                    layer.training = False
+
     def _flags(self) -> None:
         """Policy, value and its head are trained whatever is active; nothing else ever is."""
         for name, weight in self.named_parameters():
@@ -100,9 +118,10 @@ class AdapterBank(nn.Module):
         return logprobs(self.model.get_base_model(), ids, places, targets, *how)
 
     def numbers(self, role: str, ids: Tensor, places: Tensor) -> Tensor:
-        """What the role's head says at `places`, (B, P): forecasts of value, scores of reward."""
+        """What the role's head says at `places`, (B, P), in float32: forecasts of value, scores of
+        reward."""
         states = hidden_states(self.model.get_base_model(), ids, places)
-        return self.heads[role](states.float()).squeeze(-1)
+        return self.heads[role](states).squeeze(-1)
 
     def digest(self, role: str) -> str:
         """sha256 of a role's weights ("base": of the shared ones)."""

@@ -22,7 +22,8 @@ from helpers.files import listing, read_json, remove, write_json
 from helpers.prompts import fitting_prompts
 from helpers.rewards import answer_reward, reward_functions
 from helpers.track import Track
-from helpers.train.ppo import AdapterBank, PPOConfig, PPOTrainer
+from helpers.train.methods import PPO
+from helpers.train.ppo import PPOTrainer
 
 FOLDER = ROOT / "data" / "recorded" / "ppo"
 CURVES = {"objective/scores": "paid", "objective/kl": "kl", "completions/mean_length": "length",
@@ -56,11 +57,7 @@ def treat(name: str, course: Course, sft: Path, steps: int, **changes) -> dict:
 
     `changes` win over the course's settings of PPO (prompts_per_step=16, …)."""
     pays, settings, words = PATIENTS[name]
-    track = Track(course)
-    tokenizer, base = models.load_tokenizer(course, sft), models.load_model(sft, course)
-    torch.manual_seed(course.seed)
-    bank = AdapterBank(base, models.lora_config(course, r=course.ppo.r,
-                                                lora_alpha=course.ppo.alpha))
+    track, tokenizer = Track(course), models.load_tokenizer(course, sft)
 
     def has_format(completions, **columns):
         return [float(track.extract(text) is not None) for text in completions]
@@ -72,12 +69,12 @@ def treat(name: str, course: Course, sft: Path, steps: int, **changes) -> dict:
     problems, _ = fitting_prompts(track.problems("train"), course, tokenizer)
     rows = [track.row(tokenizer, one) for one in track.judged(problems)[0]]
     with tempfile.TemporaryDirectory() as folder:
-        args = PPOConfig.from_course(course, **{
-            "value_warmup_steps": 0, "warmup_steps": 0, "output_dir": folder, "max_steps": steps,
-            "save_strategy": "no", "logging_steps": 1, "disable_tqdm": True,
-            **models.trainer_flags(course), **settings, **changes})
-        kind = PaddedWhitening if name == "padding" else PPOTrainer
-        trainer = kind(bank, args, rows, tokenizer, functions, weights)
+        args = PPO.arguments(course, folder, **{
+            "value_warmup_steps": 0, "warmup_steps": 0, "max_steps": steps, "save_strategy": "no",
+            "logging_steps": 1, **settings, **changes})
+        trainer = PPO.trainer(course, args, rows, tokenizer, start=sft, reward_funcs=functions,
+                              reward_weights=weights,
+                              kind=PaddedWhitening if name == "padding" else PPOTrainer)
         log = trainer.train().log_history
         said = trainer.collector.sample(trainer.train_rows[:8], course.seed).texts
     right = f"rewards/{answer_reward(course)}/mean"

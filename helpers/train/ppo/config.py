@@ -1,11 +1,8 @@
 """The settings of PPO: a TrainingArguments with the names that TRL's PPOConfig had."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from transformers import TrainingArguments
-
-from helpers.config import Course
 
 
 @dataclass
@@ -48,14 +45,3 @@ class PPOConfig(TrainingArguments):
             raise ValueError(f"kl_estimator is {self.kl_estimator!r}; there are 'k1' and 'k3'")
         if self.max_steps < 1:
             raise ValueError("max_steps: PPO counts in rollouts, give their number")
-
-    @classmethod
-    def from_course(cls, course: Course, **changes: Any) -> "PPOConfig":
-        """The section `ppo` of the course's settings; `changes` (output_dir=…) win."""
-        settings = course.ppo.model_dump(exclude={"r", "alpha", "lr_scheduler"}) | {
-            "lr_scheduler_type": course.ppo.lr_scheduler, "adam_epsilon": 1e-5,
-            "max_prompt_length": course.lengths.prompt,
-            "max_completion_length": course.lengths.completion,
-            "generation_batch_size": course.generation.batch_size, "save_total_limit": 2,
-        }
-        return cls(**settings | changes)

@@ -93,27 +93,34 @@ class PPOTrainer(TrainingLoop):
         """One optimiser step, its metrics; none of both where no process has a verdict: without a
         gradient the optimiser would still move the weights, by its momentum and weight decay."""
         learning = TRAINED[self.state.global_step < self.args.value_warmup_steps:]
-        tokens = sum(float(batch.mask.sum()) for batch in batches)
-        if not self.anywhere(tokens > 0):
+        if not self.anywhere(any(bool(batch.mask.any()) for batch in batches)):
             return {}
         total: dict[str, float] = {}
         for role in learning:
-            # Forward and backward before the next switch: see the head of bank.py.
-            with self.bank.role(role):
-                for batch in batches:
-                    share = float(batch.mask.sum()) / max(1.0, tokens)
-                    with self.accelerator.autocast():
-                        loss, watched = self.loss(role, rollout, batch)
-                    if not torch.isfinite(loss):
-                        raise PPOError(f"{where}: the {role} loss is {loss.item()}. The last "
-                                       f"checkpoint is whole: go on from it with a lower "
-                                       f"learning rate.")
-                    self.accelerator.backward(loss * share)
-                    for key, value in watched.items():
-                        seen = value.item() * share if tokens else math.nan
-                        total[key] = total.get(key, 0.0) + seen
+            total |= self.backward(role, rollout, batches, where)
         norms = self.update({role: self.bank.parameters_of(role) for role in learning})
         return total | {f"grad_norm/{role}": norm for role, norm in norms.items()}
+
+    def backward(self, role: str, rollout: Rollout, batches: list[MicroBatch], where: str = ""
+                 ) -> dict[str, float]:
+        """Adds a role's gradients of one minibatch, whose micro-batches weigh by their tokens; its
+        metrics. Forward and backward before the next switch: see the head of bank.py."""
+        tokens = sum(float(batch.mask.sum()) for batch in batches)
+        total: dict[str, float] = {}
+        with self.bank.learning(role):
+            for batch in batches:
+                share = float(batch.mask.sum()) / max(1.0, tokens)
+                with self.accelerator.autocast():
+                    loss, watched = self.loss(role, rollout, batch)
+                if not torch.isfinite(loss):
+                    raise PPOError(f"{where}: the {role} loss is {loss.item()}. The last "
+                                   f"checkpoint is whole: go on from it with a lower "
+                                   f"learning rate.")
+                self.accelerator.backward(loss * share)
+                for key, value in watched.items():
+                    seen = value.item() * share if tokens else math.nan
+                    total[key] = total.get(key, 0.0) + seen
+        return total
 
     def loss(self, role: str, rollout: Rollout, batch: MicroBatch
              ) -> tuple[Tensor, dict[str, Tensor]]:

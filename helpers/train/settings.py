@@ -1,0 +1,52 @@
+"""What all methods of training have in common: flags that follow the device, LoRA, and the type of
+what is trained.
+
+Frozen weights have the type that the device computes in, or 4 bits. **What is trained is float32 on
+every device and in every precision**: a small update is lost in 16 bits, and float16 training
+scales its gradients, which is refused for gradients of 16 bits. The libraries see to that here and
+there only: peft lifts LoRA's weights but not a new head, and TRL casts the adapters of a 4-bit base
+to bfloat16.
+"""
+
+import torch
+from peft import LoraConfig
+from transformers import TrainingArguments
+
+from helpers import models
+from helpers.config import Course
+
+
+def device_flags(course: Course) -> dict:
+    """Arguments that every trainer's configuration gets. TRL's own defaults turn bfloat16 and
+    gradient checkpointing on, wherever it runs."""
+    gpu = models.device().type == "cuda"
+    kind = models.precision(course)
+    checkpointing = "gradient_checkpointing"
+    if "activation_checkpointing" in TrainingArguments.__dataclass_fields__:
+        checkpointing = "activation_checkpointing"  # its name since transformers 5.2x
+    return {
+        "use_cpu": not gpu,
+        "bf16": gpu and kind == torch.bfloat16,
+        "fp16": gpu and kind == torch.float16,
+        checkpointing: gpu,
+        "dataloader_pin_memory": gpu,
+        "report_to": list(course.tracking.report_to) or "none",
+        "seed": course.seed,
+    }
+
+
+def lora_config(course: Course, **changes) -> LoraConfig:
+    """LoRA as the course sets it; `changes` (r=4, …) win."""
+    lora = course.lora
+    settings = {"r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout,
+                "target_modules": lora.target_modules, "task_type": "CAUSAL_LM"}
+    return LoraConfig(**(settings | changes))
+
+
+def train_in_float32(model: torch.nn.Module) -> torch.nn.Module:
+    """The same model, every tensor that training changes lifted to float32, in place. Call it when
+    the trainer is built, since building one casts, and before the first step."""
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
+    return model

@@ -1,0 +1,179 @@
+"""Each method for two steps on a very small model, and what to look at, on a CPU and on a GPU."""
+
+import atexit
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import transformers.modeling_utils
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from datasets import Dataset
+from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+
+from helpers import models
+from helpers.config import Course
+from helpers.data.problem import Problem
+from helpers.prompts import chat_text, messages, sft_example
+from helpers.train import pairs
+from helpers.train.methods import METHODS
+from tests.hub.tiny_repo import tiny_folder
+
+NAMES = tuple(METHODS)
+HALF = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+PROBLEMS = [Problem(f"Anna has {n} apples and buys 7 more.", f"{n} + 7 = {n + 7}\n#### {n + 7}",
+                    str(n + 7), "gsm8k", str(n)) for n in range(8)]
+# No warm-up and a high rate: the first step must be seen.
+FAST = {"max_steps": 2, "learning_rate": 1e-2, "warmup_steps": 0, "lr_scheduler_type": "constant",
+        "save_strategy": "no", "logging_steps": 1}
+FEW = {"batch_size": 2, "gradient_accumulation_steps": 1}
+SIZES = {"sft": FEW, "reward_model": FEW | {"kind": "head"}, "dpo": FEW,
+         "ppo": {"prompts_per_step": 4, "minibatch_size": 2, "micro_batch_size": 2,
+                 "value_warmup_steps": 0},
+         "grpo": {"prompts_per_step": 1, "num_generations": 2},
+         "lengths": {"prompt": 256, "completion": 8}, "system_prompt": "Add."}
+
+
+@lru_cache(maxsize=1)
+def small_folder() -> Path:
+    """A random Qwen2 of one layer whose sizes are multiples of 64, as 4 bits on a CPU ask."""
+    folder = Path(tempfile.mkdtemp(prefix="small-model-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_folder())
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=1,
+        num_attention_heads=2, num_key_value_heads=1, tie_word_embeddings=True,
+        initializer_range=0.1, pad_token_id=tokenizer.pad_token_id)
+    Qwen2ForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def course_for(precision: str, model: Path | str | None = None, **changes) -> Course:
+    """The tiny preset with a small model, in a precision; "4bit": its weights, in float16, which is
+    what an old GPU takes."""
+    four = precision == "4bit"
+    wanted = {"name": str(model or small_folder()), "quantization": "4bit" if four else "none",
+              "precision": "float16" if four else precision}
+    return Course.load(overrides={"model": wanted, **SIZES} | changes)
+
+
+class Scaler(torch.amp.GradScaler):
+    """A gradient scaler for CPUs that counts what it is asked."""
+
+    def __init__(self):
+        super().__init__("cpu", init_scale=256.0)
+        self.asked = 0
+
+    def unscale_(self, optimizer):
+        self.asked += 1
+        super().unscale_(optimizer)
+
+
+def half_on_a_cpu(monkeypatch, course: Course) -> None:
+    """Let a CPU train as a GPU does in the course's 16 bits: autocast, and for float16 a scaler,
+    which accelerate starts on GPUs only. (The refusal of float16 has its test with the models.)"""
+    kind, start = course.model.precision, Accelerator.__init__
+    if kind not in HALF:
+        return
+
+    def init(self, *args, **options):
+        start(self, *args, **options)
+        self.native_amp = True
+        self.scaler = Scaler() if kind == "float16" else None
+
+    short = {"float16": "fp16", "bfloat16": "bf16"}[kind]
+    monkeypatch.setattr(models, "precision", lambda course: HALF[kind])
+    monkeypatch.setattr(Accelerator, "__init__", init)
+    monkeypatch.setattr(AcceleratorState, "mixed_precision", property(lambda self: short))
+
+
+def uneven(completions, **columns):
+    """A reward that differs within a group, whatever was written."""
+    return [float(row % 2) for row in range(len(completions))]
+
+
+def rows_for(name: str, course: Course, tokenizer, problems=PROBLEMS):
+    """What the method trains on, as its trainer reads it."""
+    asked = [messages(one, course) for one in problems]
+    if name == "sft":
+        return Dataset.from_list([sft_example(one, course) for one in problems])
+    if name == "grpo":
+        return Dataset.from_list([{"prompt": one} for one in asked])
+    texts = [chat_text(tokenizer, one) for one in asked]
+    if name == "ppo":
+        return [{"prompt": text} for text in texts]
+    return pairs.for_trainer([
+        {"prompt": text, "chosen": one.solution, "rejected": "Seven, as ever.\n#### 7"}
+        for text, one in zip(texts, problems, strict=True)])
+
+
+def build(name: str, course: Course, folder: Path, problems=PROBLEMS, **changes):
+    """The method's trainer as a notebook makes it, for two steps."""
+    method, tokenizer = METHODS[name], models.load_tokenizer(course)
+    args = method.arguments(course, folder, **FAST | changes)
+    more = {} if name == "sft" else {"start": course.model.name}
+    if name == "sft":
+        more["eval_dataset"] = rows_for(name, course, tokenizer, problems[:2])
+    if name == "reward":
+        more["quantization"] = course.model.quantization
+    if name in ("ppo", "grpo"):
+        more["reward_funcs"] = [uneven]
+    return method.trainer(course, args, rows_for(name, course, tokenizer, problems), tokenizer,
+                          **more)
+
+
+@dataclass
+class Seen:
+    """What two steps did: `kinds` of what is trained, before and after; the names that have not
+    `moved`; the numbers that were logged; checkpointed calls of layers."""
+
+    kinds: set[torch.dtype]
+    still: list[str]
+    logs: list[dict]
+    checkpointed: int
+    scaler: object = field(default=None)
+
+
+def count_checkpointed(monkeypatch) -> list:
+    """A list that grows by one with each call that is checkpointed, in models whose checkpointing
+    is switched on after this."""
+    calls, real = [], transformers.modeling_utils.checkpoint
+
+    def counted(*args, **options):
+        calls.append(1)
+        return real(*args, **options)
+
+    monkeypatch.setattr(transformers.modeling_utils, "checkpoint", counted)
+    return calls
+
+
+def two_steps(monkeypatch, trainer) -> Seen:
+    """Train, and see what happened."""
+    calls = count_checkpointed(monkeypatch)
+    trained = {name: weight for name, weight in trainer.model.named_parameters()
+               if weight.requires_grad}
+    before = {name: weight.detach().clone() for name, weight in trained.items()}
+    kinds = {weight.dtype for weight in trained.values()}
+    scaler = trainer.accelerator.scaler
+    if scaler:  # low enough that no first step is skipped
+        scaler.load_state_dict(scaler.state_dict() | {"scale": 256.0})
+    trainer.train()
+    kinds |= {weight.dtype for weight in trained.values()}
+    still = [name for name, weight in trained.items() if torch.equal(weight, before[name])]
+    assert all(weight.isfinite().all() for weight in trained.values())
+    return Seen(kinds, still, trainer.state.log_history, len(calls), scaler)
+
+
+def check(seen: Seen) -> None:
+    """What must hold of every method in every precision on every device."""
+    assert seen.kinds == {torch.float32}
+    assert not seen.still, seen.still
+    norms = [value for row in seen.logs for key, value in row.items() if "grad_norm" in key]
+    losses = [row["loss"] for row in seen.logs if "loss" in row]
+    numbers = torch.tensor(norms + losses)
+    assert len(norms) >= 2 and numbers.isfinite().all() and min(norms) > 0

@@ -1,0 +1,131 @@
+"""Every method in every precision trains float32 weights by finite steps; its arguments are the
+course's settings, and a change or a misspelt one is seen."""
+
+import gc
+
+import pytest
+import torch
+
+from helpers.config import ConfigError, Course
+from helpers.train.methods import DPO, GRPO, METHODS, PPO, REWARD, SFT
+from tests import methods
+
+
+@pytest.fixture(autouse=True)
+def few_objects():
+    """A trainer collects garbage when it starts: over all that was imported, two seconds each."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16", "float32", "4bit"])
+@pytest.mark.parametrize("name", methods.NAMES)
+def test_every_trained_tensor_is_float32_and_a_step_moves_it(name, precision, tmp_path,
+                                                             monkeypatch):
+    course = methods.course_for(precision)
+    methods.half_on_a_cpu(monkeypatch, course)
+    trainer = methods.build(name, course, tmp_path)
+    frozen = {weight.dtype for weight in trainer.model.parameters() if not weight.requires_grad}
+    assert methods.HALF.get(course.model.precision, torch.float32) in frozen
+    assert (torch.uint8 in frozen) == (precision == "4bit")
+    seen = methods.two_steps(monkeypatch, trainer)
+    methods.check(seen)
+    assert (seen.scaler is not None) == (course.model.precision == "float16")
+    assert seen.scaler is None or (seen.scaler.is_enabled() and seen.scaler.asked >= 2)
+
+
+EXPECTED = {  # what the cells of notebooks 03 to 07 give to their trainers, by the settings' names
+    "sft": ("sft", {"num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size",
+                    "per_device_eval_batch_size": "batch_size", "eval_steps": "save_steps",
+                    "weight_decay": "weight_decay"},
+            {"completion_only_loss": True, "max_length": None, "eval_on_start": True,
+             "eval_strategy": "steps", "logging_first_step": True}),
+    "reward": ("reward_model", {"num_train_epochs": "epochs", "weight_decay": "weight_decay",
+                                "per_device_train_batch_size": "batch_size"},
+               {"max_length": None, "center_rewards_coefficient": None}),
+    "dpo": ("dpo", {"num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size",
+                    "beta": "beta"}, {"max_length": None, "logging_first_step": True}),
+    "ppo": ("ppo", {name: name for name in (
+        "prompts_per_step", "num_ppo_epochs", "minibatch_size", "micro_batch_size", "kl_coef",
+        "value_learning_rate", "value_warmup_steps", "reward_model_weight", "kl_estimator", "lam",
+        "missing_eos_penalty", "target_kl", "gamma", "cliprange", "cliprange_value", "top_p",
+        "temperature")},
+            {"adam_epsilon": 1e-5, "max_prompt_length": 128, "max_completion_length": 104,
+             "generation_batch_size": 256}),
+    "grpo": ("grpo", {name: name for name in (
+        "num_generations", "temperature", "epsilon", "epsilon_high", "beta", "loss_type",
+        "scale_rewards", "mask_truncated_completions")},
+             {"max_completion_length": 104, "shuffle_dataset": False, "use_vllm": False,
+              "per_device_train_batch_size": 32, "gradient_accumulation_steps": 4,
+              "reward_weights": [1.0]}),
+}
+ALL = {name: name for name in ("learning_rate", "warmup_steps", "max_grad_norm", "logging_steps",
+                               "save_steps")} | {"lr_scheduler_type": "lr_scheduler"}
+
+
+@pytest.fixture(scope="module")
+def course():
+    return Course.load()
+
+
+@pytest.mark.parametrize("name", methods.NAMES)
+def test_arguments_are_the_settings_and_what_a_method_fixes(name, course, tmp_path):
+    args = METHODS[name].arguments(course, tmp_path)
+    section, settings, fixed = EXPECTED[name]
+    for argument, setting in (ALL | settings).items():
+        assert getattr(args, argument) == getattr(getattr(course, section), setting), argument
+    for argument, value in fixed.items():
+        assert getattr(args, argument) == value, argument
+    assert args.max_steps == (getattr(course, section).max_steps or -1)
+    assert args.output_dir == str(tmp_path) and args.save_total_limit == 2 and args.disable_tqdm
+    if not torch.cuda.is_available():
+        assert args.use_cpu and not (args.bf16 or args.fp16 or args.gradient_checkpointing)
+
+
+def test_a_reward_head_has_a_rate_and_a_centre_of_its_own(course, tmp_path):
+    kind = course.reward_model.model_copy(update={"kind": "head"})
+    args = REWARD.arguments(course.model_copy(update={"reward_model": kind}), tmp_path)
+    assert args.learning_rate == course.reward_model.head_learning_rate
+    assert args.center_rewards_coefficient == course.reward_model.center_rewards_coefficient
+
+
+def test_changes_win_and_the_table_says_so(course, tmp_path):
+    args = SFT.arguments(course, tmp_path, learning_rate=0.5, save_total_limit=3)
+    table = SFT.table(course, args).set_index("argument")
+    assert args.learning_rate == 0.5 and args.save_total_limit == 3
+    assert table.loc["learning_rate"].tolist() == [0.5, "here"]
+    assert table.loc["save_total_limit"].tolist() == [3, "here"]
+    assert table.loc["lr_scheduler_type"].tolist() == ["cosine", "sft.lr_scheduler"]
+    assert table.loc["num_train_epochs"].tolist() == [1, "sft.epochs"]
+    assert table.loc["max_length"].tolist() == [None, "method"]
+    assert table.loc["bf16", "set by"] == "device"
+    assert "seed" not in table.index and "use_cpu" not in table.index
+
+
+def test_the_table_names_settings_of_other_sections(course, tmp_path):
+    table = GRPO.table(course, GRPO.arguments(course, tmp_path)).set_index("argument")
+    assert table.loc["max_completion_length"].tolist() == [104, "lengths.completion"]
+    assert table.loc["learning_rate", "set by"] == "grpo.learning_rate"
+    assert "here" not in set(table["set by"])
+
+
+def test_a_change_may_be_made_afterwards_too(course, tmp_path):
+    args = DPO.arguments(course, tmp_path)
+    args.beta = 0.7
+    assert DPO.table(course, args).set_index("argument").loc["beta"].tolist() == [0.7, "here"]
+
+
+@pytest.mark.parametrize("name", methods.NAMES)
+def test_an_unknown_argument_is_one_line_with_the_nearest(name, course, tmp_path):
+    with pytest.raises(ConfigError, match=r"argument 'learning_rat' does not exist; did you mean "
+                                          r"'learning_rate'\?") as caught:
+        METHODS[name].arguments(course, tmp_path, learning_rat=1.0)
+    assert "\n" not in str(caught.value) and METHODS[name].name in str(caught.value)
+
+
+def test_every_setting_of_ppo_reaches_its_arguments(course, tmp_path):
+    table = PPO.table(course, PPO.arguments(course, tmp_path))
+    told = set(table["set by"]) - {"method", "device"}
+    sizes = {"ppo.r", "ppo.alpha"}  # of the adapter, not of the training
+    assert {f"ppo.{name}" for name in type(course.ppo).model_fields} - sizes <= told
