@@ -11,8 +11,8 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if shutil.which("nvidia-smi") is None:
-    # Nothing is compiled on a CPU here, yet bitsandbytes loads torch's compiler: a fifth of the time
-    # that every process spends on loading libraries.
+    # Nothing is compiled on a CPU here, yet bitsandbytes loads torch's compiler: a fifth of what
+    # every process spends on loading libraries.
     os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 
 import logging
