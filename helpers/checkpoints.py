@@ -6,6 +6,7 @@ badly or not at all. `CheckpointGuard` marks a checkpoint once it is whole and o
 removes the oldest checkpoint before the newest one is marked.
 """
 
+import math
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,21 @@ MARKER = "complete.json"
 
 
 class CheckpointGuard(TrainerCallback):
-    """Marks each checkpoint as complete; add it to a trainer's callbacks."""
+    """Marks each checkpoint as complete; add it to a trainer's callbacks.
+
+    A GRPO run that is resumed between two generations samples its answers anew and is another run
+    from there on, so a checkpoint between them is refused before training begins (ValueError).
+    """
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        pieces = (getattr(args, "steps_per_generation", None) or 1) * getattr(
+            args, "num_iterations", 1)
+        step = args.gradient_accumulation_steps
+        if args.save_strategy == "steps" and args.save_steps * step % pieces:
+            apart = math.lcm(pieces, step) // step
+            raise ValueError(f"save_steps is {args.save_steps}, but answers are sampled for "
+                             f"{pieces} passes at once, {step} a step: a run resumed from there "
+                             f"would sample others. Set save_steps to a multiple of {apart}.")
 
     def on_save(self, args, state, control, **kwargs):
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"

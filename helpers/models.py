@@ -1,4 +1,4 @@
-"""Loading models and tokenizers, and merging adapters in a way that leaves the original untouched.
+"""Loading models and tokenizers; merging is in helpers.merging.
 
 Models are safetensors from a local folder or from the hub; no code of a model repository is ever
 run. Precision follows the device: bfloat16 needs compute capability 8 (a T4 only emulates it).
@@ -6,10 +6,7 @@ run. Precision follows the device: bfloat16 needs compute capability 8 (a T4 onl
 
 import os
 import re
-import shutil
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -19,11 +16,19 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BitsAndBytesConfig,
+    GenerationConfig,
 )
 from transformers.utils import logging as transformers_logging
 
 from helpers import hub
 from helpers.config import ROOT, Course
+from helpers.merging import (  # noqa: F401 - merging is also found here
+    ModelError,
+    check_targets,
+    merge_and_save,
+    merge_bound,
+    merged_copy,
+)
 from helpers.prompts import END_OF_TURN
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -32,10 +37,6 @@ PADDING = "<|endoftext|>"
 transformers_logging.disable_progress_bar()  # a line a weight shard is no news in a notebook
 # TRL 1.16 asks for gradient checkpointing by its old name.
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-
-
-class ModelError(RuntimeError):
-    """A model cannot be loaded or used as asked: one line with what, where and what to do."""
 
 
 def device() -> torch.device:
@@ -169,71 +170,27 @@ def _load(name: str, course: Course, quantization: str, full: bool,
                 raise ModelError(f"{name}: a layer has {layer.in_features} inputs. On CPUs 4-bit "
                                  f"weights come back wrong unless that is a multiple of 64. Use "
                                  f"model.quantization='none'.")
+    check_targets(model, course.lora)
     _end_at_turn(model, name, course)
     return model.eval()
 
 
 def _end_at_turn(model: torch.nn.Module, name: str, course: Course) -> None:
     """Note in the model's configuration that an answer ends with its turn: base models name the
-    end of the document only, and whoever loads the saved model generates past the answer."""
+    end of the document only, and whoever loads the saved model generates past the answer.
+
+    All else that the checkpoint says of sampling is dropped (top_k, no_repeat_ngram_size,
+    suppress_tokens, …): `generate` takes from there what it is not told, and then it samples from
+    another distribution than the one that is trained and measured.
+    """
     tokenizer = load_tokenizer(course, name if Path(name).is_dir() else None)
     end, padding = tokenizer.eos_token_id, tokenizer.pad_token_id
     model.config.eos_token_id, model.config.pad_token_id = end, padding
     if not model.can_generate():
         return
-    model.generation_config.eos_token_id = [end, padding]
-    model.generation_config.pad_token_id = padding
+    model.generation_config = GenerationConfig(eos_token_id=[end, padding], pad_token_id=padding)
 
 
-def _lora_layers(peft_model) -> list[tuple[str, torch.nn.Module]]:
-    layers = [(name, module) for name, module in peft_model.get_base_model().named_modules()
-              if hasattr(module, "lora_A") and hasattr(module, "base_layer")]
-    for name, layer in layers:
-        if not layer.base_layer.weight.is_floating_point():
-            raise ModelError(f"{name}: a 4-bit base cannot be merged exactly. Load the base with "
-                             f"quantization='none', put the adapter on it and merge that.")
-        if layer.merged_adapters:
-            raise ModelError(f"{name}: the adapter is already merged.")
-    return layers
-
-
-@contextmanager
-def merged_copy(peft_model) -> Iterator[torch.nn.Module]:
-    """The same model with its active adapter merged, for saving; restored afterwards.
-
-    The weights are saved and put back, byte for byte. Subtracting the adapter again, as unmerging
-    does, would change about one float32 weight in ten.
-    """
-    layers = _lora_layers(peft_model)
-    saved = [layer.base_layer.weight.detach().clone() for _, layer in layers]
-    try:
-        for _, layer in layers:
-            layer.merge()
-        yield peft_model
-    finally:
-        for (_, layer), weight in zip(layers, saved, strict=True):
-            layer.merged_adapters.clear()
-            layer.base_layer.weight.data.copy_(weight)
-
-
-def merge_and_save(peft_model, tokenizer, path: str | Path) -> Path:
-    """Save the model with its adapter merged as a plain model folder, tokenizer included.
-
-    Written beside `path` first and renamed when complete. `peft_model` is left as it was.
-    """
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    base = peft_model.get_base_model()
-    with merged_copy(peft_model):
-        weights = {name.replace(".base_layer.", "."): weight
-                   for name, weight in base.state_dict().items() if ".lora_" not in name}
-        base.save_pretrained(partial, state_dict=weights)
-    tokenizer.save_pretrained(partial)
-    if path.exists():
-        shutil.rmtree(path)
-    os.replace(partial, path)
-    return path
 
 
 def parameter_table(model: torch.nn.Module) -> pd.DataFrame:

@@ -236,7 +236,7 @@ def grpo(tmp_path_factory, tokenizer):
         return GRPOTrainer(
             models.load_base(course), reward_funcs=functions, train_dataset=rows,
             args=GRPOConfig(**on_cpu(tmp_path_factory.mktemp("grpo")) | settings | changes),
-            processing_class=models.load_tokenizer(course), peft_config=models.lora_config(course))
+            processing_class=models.load_tokenizer(course), peft_config=lora())
 
     return make
 

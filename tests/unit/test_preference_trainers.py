@@ -7,8 +7,13 @@ tokens, and the hidden state of the last real token for a score.
 
 import pytest
 import torch
+from peft import LoraConfig
 
-from helpers import losses
+from helpers import judge, losses
+from helpers.config import Course
+from helpers.models import load_base, load_tokenizer
+from helpers.train import pairs
+from tests.hub.tiny_repo import tiny_folder
 from tests.loss_checks import close, flat_gradient, on_cpu, tiny_model, tiny_tokenizer
 
 PAIRS, WIDTH, PROMPT = 4, 7, 2
@@ -97,6 +102,31 @@ def test_the_loss_of_dpo_starts_at_log_2_in_trl_as_well(trainer, batch):
     logp = completion_logp(trl.model, batch).chunk(2)
     close(losses.dpo_loss(*logp, *logp)[0].detach(), theirs.detach(), atol=1e-6)
     assert float(theirs) == pytest.approx(0.6931472, abs=1e-6)
+    # Every pair is a tie, and TRL counts ties as wrong; the course's own accuracy counts them half.
+    assert trl._metrics["train"]["rewards/accuracies"] == [0.0]
+    tied = [{"id": str(place)} for place in range(PAIRS)]
+    assert judge.pair_accuracy(tied, [0.0] * PAIRS)["accuracy"] == 0.5
+
+
+def test_with_the_courses_limit_no_pair_is_cut_and_none_is_dropped(tmp_path):
+    """TRL's own limit of 1,024 tokens cuts a long chosen answer and leaves the rejected one, and
+    drops a pair with a long prompt. Notebook 05 leaves out what is too long and sets no limit."""
+    from trl import DPOConfig, DPOTrainer
+
+    course = Course.load(overrides={"model": {"name": str(tiny_folder())}})
+    tokenizer, words = load_tokenizer(course), "Anna has 12 apples. " * 300
+    long, short = (len(tokenizer(text)["input_ids"]) for text in (words, "7"))
+    assert long > 1024
+    made = [{"prompt": "Anna", "chosen": words, "rejected": "7"},
+            {"prompt": words, "chosen": "7", "rejected": "7"}]
+    trl = DPOTrainer(load_base(course), None, train_dataset=pairs.for_trainer(made),
+                     args=DPOConfig(**on_cpu(tmp_path) | {"max_length": None}),
+                     processing_class=tokenizer,
+                     peft_config=LoraConfig(target_modules="all-linear"))
+    batch = trl.data_collator([trl.train_dataset[place] for place in range(2)])
+    answers = batch["completion_mask"].sum(1).tolist()  # with the end of turn
+    assert answers == [long + 1, short + 1, short + 1, short + 1]
+    assert int(batch["attention_mask"][1].sum()) == long + short + 1
 
 
 @pytest.mark.parametrize("centering", [None, 0.01])
