@@ -31,11 +31,11 @@ def advise(course: Course, here: machine.Machine, table: pd.DataFrame) -> list[s
         found.append(f"Preset {course.preset!r} wants a GPU and there is none here. Use preset "
                      f"'tiny', or on Colab: Runtime, Change runtime type, T4 GPU.")
     totals = table.set_index("stage")["total GB"]
-    if totals.max() > 0.9 * here.memory_gb:
+    if totals.max() > (limit := 0.9 * here.memory_gb):
         stage = totals.idxmax()
         found.append(f"The forecast of {totals.max():.1f} GB does not fit into "
                      f"{here.memory_gb:.1f} GB: it is of stage {stage!r}. "
-                     f"{_remedy(course, lambda c: _total(forecast(c, here), stage))}")
+                     f"{_remedy(course, lambda c: _total(forecast(c, here), stage), limit)}")
     free = psutil.virtual_memory().available / 1e9
     if free < 2:
         found.append(f"Only {free:.1f} GB of main memory are free. Close other programs, or shut "
@@ -63,7 +63,9 @@ def _total(table: pd.DataFrame, stage: str) -> float:
     return table.set_index("stage").loc[stage, "total GB"]
 
 
-def _remedy(course: Course, needed: Callable[[Course], float]) -> str:
+def _remedy(
+    course: Course, needed: Callable[[Course], float], limit: float = float("inf")
+) -> str:
     """The one setting that saves most of what `needed` counts in GB, by trying each."""
     before = needed(course)
     after = {change: needed(_with(course, *change)) for change in _changes(course)}
@@ -72,7 +74,10 @@ def _remedy(course: Course, needed: Callable[[Course], float]) -> str:
         return "That is the model's own weights: choose a smaller model.name."
     name, value = best
     now = dict(_flat(course))[name]
-    return f"What counts most is {name}: {now}; with {value} it would be {after[best]:.1f} GB."
+    line = f"What counts most is {name}: {now}; with {value} it would be {after[best]:.1f} GB."
+    if after[best] > limit:
+        line += " That is still too much: go on, or choose a smaller preset or model."
+    return line
 
 
 def _flat(course: Course) -> list[tuple[str, object]]:
@@ -86,6 +91,8 @@ def _changes(course: Course) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = [(n, now[n] // 2) for n in COUNTS if now[n] > 1]
     if now["sft.method"] == "full":
         found.append(("sft.method", "lora"))
+    if course.preset != "tiny" and now["model.quantization"] == "none":  # it needs a GPU
+        found.append(("model.quantization", "4bit"))
     if course.preset != "tiny" and now["model.precision"] == "float32":
         found.append(("model.precision", "auto"))
     return found

@@ -52,7 +52,8 @@ def test_it_names_the_trouble(monkeypatch):
     ("tiny", SLOW, {"lora": {"r": 40_000}}, "ppo", "lora.r: 40000"),
     ("colab", T4, {"model": {"name": "Qwen/Qwen2.5-7B"}, "sft": {"method": "full"}}, "sft",
      "sft.method: full; with lora"),
-    ("colab", T4, {"model": {"name": "Qwen/Qwen2.5-7B"}}, "ppo", "choose a smaller model.name"),
+    ("colab", T4, {"model": {"name": "Qwen/Qwen2.5-7B"}}, "ppo",
+     "model.quantization: none; with 4bit"),
 ])
 def test_memory_names_the_stage_and_the_setting_that_are_the_largest(
     preset, here, changes, stage, setting
@@ -66,6 +67,14 @@ def test_the_named_value_does_what_is_said():
     (line,) = advice(course, T4)
     less = forecast(load("colab", dpo={"batch_size": 32}), T4).set_index("stage")
     assert f"it would be {less.loc['dpo', 'total GB']:.1f} GB" in line
+
+
+def test_one_setting_may_not_be_enough():
+    small = machine.Machine("card", 3.0, 100.0, 1000.0, gpu=True)
+    (line,) = advice(load("colab"), small)
+    assert "That is still too much" in line
+    (line,) = advice(load("colab", dpo={"batch_size": 10}), T4)
+    assert "dpo.batch_size: 10" in line and "still" not in line
 
 
 def test_disk_is_counted_by_what_is_written(monkeypatch):

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from click.testing import CliRunner
-from papermill.cli import papermill as papermill_command
+from papermill.cli import papermill as papermill_cli
 
 from helpers.config import ROOT, Course
 from helpers.course import course as command_line
@@ -28,8 +27,7 @@ def prepared(words: list[str], tmp_path: Path, monkeypatch) -> dict:
     monkeypatch.chdir(ROOT)
     source, output, options = words[0], words[1], words[2:]
     here = tmp_path / "out.ipynb"
-    done = CliRunner().invoke(papermill_command, [source, str(here), *options, "--prepare-only"])
-    assert done.exit_code == 0, done.output
+    papermill_cli.main([source, str(here), *options, "--prepare-only"], standalone_mode=False)
     cell = next(c.source for c in nbformat.read(here, 4).cells if c.source.startswith(INJECTED))
     found: dict = {}
     exec(cell, {}, found)
