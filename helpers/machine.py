@@ -1,4 +1,4 @@
-"""The machine a notebook runs on: what it has, how fast it is, and what will go wrong on it.
+"""The machine a notebook runs on: what it has, how fast it is, and what it lacks.
 
 Memory in GB (1e9 bytes), speed in TFLOP/s (1e12 multiplications or additions a second), bandwidth
 in GB/s. The speed here is measured, that of the cards in `USUAL` is from NVIDIA's data sheets.
@@ -16,7 +16,7 @@ import psutil
 import torch
 
 from helpers.artifacts import hardware, versions
-from helpers.config import ROOT, Course, artifacts_root
+from helpers.config import ROOT, artifacts_root
 from helpers.models import device
 
 
@@ -93,46 +93,19 @@ def report(machine: Machine) -> pd.DataFrame:
         "GPU": ", ".join(found["gpus"]) or "none (not needed for preset tiny)",
         "matrix products": f"{1000 * machine.tflops:,.0f} GFLOP/s{one_core}, measured just now",
         "memory bandwidth": f"{machine.bandwidth:,.0f} GB/s, measured just now",
-        "free disk": f"{_free_disk():.0f} GB",
+        "free disk": f"{free_disk():.0f} GB",
         **versions(),
     }
     return pd.DataFrame({"what": values.keys(), "value": [str(v) for v in values.values()]})
 
 
-def advice(course: Course, machine: Machine, peak_gb: float) -> list[str]:
-    """What may go wrong with this course on this machine, each with what to do; often empty.
-
-    `peak_gb`: the largest total of the forecast.
-    """
-    found = []
-    if course.preset != "tiny" and not machine.gpu:
-        found.append(f"Preset {course.preset!r} wants a GPU and there is none here. Use preset "
-                     f"'tiny', or on Colab: Runtime, Change runtime type, T4 GPU.")
-    if peak_gb > 0.9 * machine.memory_gb:
-        found.append(f"The forecast of {peak_gb:.1f} GB does not fit into {machine.memory_gb:.1f} "
-                     f"GB. Choose a smaller preset, or lower sft.batch_size and lengths.")
-    free = psutil.virtual_memory().available / 1e9
-    if free < 2:
-        found.append(f"Only {free:.1f} GB of main memory are free. Close other programs, or shut "
-                     f"down other notebooks.")
-    if _free_disk() < 2 + 4 * peak_gb:
-        found.append(f"Only {_free_disk():.1f} GB of disk are free for models and checkpoints. "
-                     f"Make room, or set COURSE_ARTIFACTS to a folder on another disk.")
-    if machine.cores and torch.get_num_threads() > machine.cores:
-        found.append(f"torch uses {torch.get_num_threads()} threads on {machine.cores} cores, "
-                     f"which is slower. Set OMP_NUM_THREADS={machine.cores}.")
-    if other := _other_versions():
-        found.append(f"Tested with other versions: {', '.join(other)}. If something fails, "
-                     f"install the tested ones: pip install -r requirements.txt")
-    return found
-
-
-def _free_disk() -> float:
+def free_disk() -> float:
+    """GB that are free where the runs are kept."""
     place = next(p for p in [artifacts_root(), *artifacts_root().parents] if p.exists())
     return shutil.disk_usage(place).free / 1e9
 
 
-def _other_versions() -> list[str]:
+def other_versions() -> list[str]:
     """Libraries whose installed version is not the one in requirements.txt."""
     pins = dict(re.findall(r"(?m)^([\w-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text()))
     installed = {name: version.split("+")[0] for name, version in versions().items()}

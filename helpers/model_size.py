@@ -65,9 +65,19 @@ class Size:
         return self.embedding == 2 * self.vocabulary * self.width
 
 
+_SIZES: dict[tuple, Size] = {}  # counted once: what is asked for changes rarely
+
+
 def size(course: Course) -> Size:
     """Count the model's parameters, and those that LoRA would add and train."""
     config = architecture(course)
+    asked = (config.to_json_string(), str(course.lora.target_modules), course.lora.r)
+    if asked not in _SIZES:
+        _SIZES[asked] = _count(config, course)
+    return _SIZES[asked]
+
+
+def _count(config: PretrainedConfig, course: Course) -> Size:
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     total = sum(p.numel() for p in model.parameters())

@@ -191,8 +191,6 @@ def _end_at_turn(model: torch.nn.Module, name: str, course: Course) -> None:
     model.generation_config = GenerationConfig(eos_token_id=[end, padding], pad_token_id=padding)
 
 
-
-
 def parameter_table(model: torch.nn.Module) -> pd.DataFrame:
     """Parameters, trainable parameters and megabytes of weights for each part of the model."""
     rows: dict[str, list[float]] = {}

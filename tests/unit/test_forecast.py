@@ -169,13 +169,3 @@ def test_this_machine_is_measured():
     here = machine.this_machine()
     assert here.tflops > 1e-4 and here.bandwidth > 0.1 and here.memory_gb > 0.5
     assert {"computes on", "torch"} <= set(machine.report(here)["what"])
-
-
-def test_advice_names_the_trouble(monkeypatch):
-    monkeypatch.setattr(machine, "_other_versions", list)
-    monkeypatch.setattr(machine, "_free_disk", lambda: 100.0)
-    assert machine.advice(Course.load(), SLOW, 0.5) == []
-    assert "wants a GPU" in machine.advice(Course.load("colab"), SLOW, 0.5)[0]
-    assert "9.0 GB does not fit into 8.0 GB" in machine.advice(Course.load(), SLOW, 9.0)[0]
-    monkeypatch.setattr(machine, "_free_disk", lambda: 0.5)
-    assert "0.5 GB of disk" in machine.advice(Course.load(), SLOW, 0.5)[0]
