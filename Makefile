@@ -1,6 +1,8 @@
-# Every target sets itself up: .venv is made from requirements.txt, again when that changes.
+# Every target sets itself up: .venv is made from requirements.txt, again when that changes; what
+# tests need comes on top from requirements-test.txt.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 READY := .venv/ready
+TESTS := .venv/test-ready
 RUN := .venv/bin/python
 PRESET ?= tiny
 TASK ?= gsm8k
@@ -8,7 +10,8 @@ SEED ?= 0
 COURSE := $(RUN) -m helpers.course
 TRL := .venv-trl/ready
 
-.PHONY: course status ladder clinic notebooks readme test fuzz mutants bench lint map setup clean
+.PHONY: course status ladder clinic notebooks readme test fuzz mutants bench lint types coverage hooks map \
+  setup clean test-python
 
 course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
 	$(COURSE) run --preset $(PRESET) --task $(TASK) --seed $(SEED)
@@ -31,21 +34,30 @@ readme: $(READY)  ## README's scoreboard and figure: a run of its own, on the se
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.course.scoreboard --preset tiny --readme
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.course.publish --preset tiny --figures
 
-test: $(READY)  ## all tests, two files at a time
+test: $(TESTS)  ## all tests, two files at a time
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 20
 
-fuzz: $(READY)  ## 100,000 new inputs for everything that reads a completion
+fuzz: $(TESTS)  ## 100,000 new inputs for everything that reads a completion
 	FUZZ_EXAMPLES=100000 $(RUN) -m pytest -s tests/unit/test_verify_fuzz.py
 
-mutants: $(READY)  ## small mistakes put into the verifier and the rewards: which do the tests miss?
+mutants: $(TESTS)  ## small mistakes put into the verifier and the rewards: which do the tests miss?
 	nice $(RUN) -m tests.mutants
 
-bench: $(READY) $(TRL)  ## grading against math-verify alone; PPO against TRL 1.9.0's
+bench: $(TESTS) $(TRL)  ## grading against math-verify alone; PPO against TRL 1.9.0's
 	$(RUN) -m tests.benchmarks.grading
 	$(RUN) -m tests.benchmarks.ppo
 
-lint: $(READY)  ## style of modules, tests and notebooks
+lint: types  ## style and types of modules, tests and notebooks
 	$(RUN) -m ruff check .
+
+types: $(TESTS)  ## types of the library: calls and results against the annotations
+	$(RUN) -m mypy
+
+coverage: $(TESTS)  ## which lines of the library the quick tests run, as a table
+	$(RUN) -m pytest -q -m "not slow" tests/unit --cov=helpers --cov-report=term:skip-covered
+
+hooks: $(TESTS)  ## check style and notebooks before every commit (.pre-commit-config.yaml)
+	$(RUN) -m pre_commit install
 
 map: $(READY)  ## write the map of the library, helpers/README.md, from its modules
 	$(RUN) -m tests.architecture
@@ -60,6 +72,18 @@ $(READY): requirements.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
+
+$(TESTS): requirements-test.txt $(READY)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# The quick tests on another Python, in an environment of its own: make test-python PYTHON=python3.13
+OTHER = .venv-$(notdir $(PYTHON))
+test-python:
+	test -x $(OTHER)/bin/python || $(PYTHON) -m venv $(OTHER)
+	$(OTHER)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r requirements.txt -r requirements-test.txt
+	$(OTHER)/bin/python -m pytest -q -n 2 -m "not slow" tests/unit
 
 $(TRL): tests/benchmarks/requirements.txt $(READY)
 	rm -rf $(@D)

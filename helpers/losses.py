@@ -1,7 +1,17 @@
 """The formulas of learning from preferences and from rewards, from scratch: functions of tensors.
 
-Shapes: B completions of T tokens over a vocabulary of V; P prompts with G completions each.
-`mask` is 1 where a token was generated and 0 on padding. All logarithms are natural.
+The legend of shapes, for the whole library:
+
+    B     prompts, one completion each; (B, G): G completions a prompt, a group
+    T     tokens of a completion, padded on the right to the longest; `mask` is 1 on real ones
+    V     words of the vocabulary
+    b, t  the same of a micro-batch, a part of the B rows, cut to its own longest
+    L     tokens of prompt and completion together
+    P     places among these L that are looked at: T of them, or one a row
+    H     width of the hidden states
+    N     answers to a problem in an evaluation, where (problems, N) is a table of them
+
+All logarithms are natural.
 
 Sources: Bradley and Terry 1952, as in Ouyang et al. 2022, arXiv:2203.02155 (reward model); Rafailov
 et al. 2023, arXiv:2305.18290 (DPO); Williams 1992 (REINFORCE); Schulman et al. 2016,
@@ -98,7 +108,7 @@ def kl_k3(logp: Tensor, ref_logp: Tensor) -> Tensor:
     return log_r.exp() - log_r - 1
 
 
-# Advantages: rewards (P, G), one row a prompt -> (P, G). NaN marks a completion without a reward
+# Advantages: rewards (B, G), one row a prompt -> (B, G). NaN marks a completion without a reward
 # (TRL's None): it is left out of the mean and gets advantage 0.
 
 
@@ -128,7 +138,7 @@ def group_advantages(rewards: Tensor, scale: bool = True, eps: float = 1e-4) -> 
 
 
 def _rewarded(rewards: Tensor) -> Tensor:
-    """Number of completions with a reward, (P, 1)."""
+    """Number of completions with a reward, (B, 1)."""
     return (~rewards.isnan()).sum(1, keepdim=True)
 
 

@@ -53,7 +53,7 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
 def bootstrap_interval(
     values: ArrayLike, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of `values`, (N,): one value a problem."""
+    """Percentile bootstrap interval of the mean of `values`, one a problem."""
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or not values.size:
         raise ValueError(f"needs one value a problem, got shape {values.shape}")
@@ -73,7 +73,7 @@ def paired_bootstrap(
 ) -> tuple[float, float, float]:
     """Mean of a - b and its bootstrap interval: (difference, low, high).
 
-    a, b: (N,), the two models' values on the same problems in the same order. Drawing problems
+    a, b: the two models' values on the same problems in the same order. Drawing problems
     keeps the pairs together, which removes the difficulty of a problem from the difference.
     """
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)

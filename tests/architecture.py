@@ -52,7 +52,7 @@ ORDER = (
          rewards/text rewards/answers rewards/style rewards
          losses stats evaluate judge audit survey pretraining"""),
     Part("Figures and tables", """
-         figures tables . lossplots scoreplots dataplots verifyplots judgeplots dpoplots
+         style figures tables . lossplots scoreplots dataplots verifyplots judgeplots dpoplots
          ppoplots""", "plots/"),
     Part("What a reader touches", ". controls records", "widgets/"),
     Part("Training", """
@@ -87,7 +87,7 @@ a run lasts), and nothing imports `course`.
 
 The path of the course, *problem → prompt → completion → verdict → reward → advantage → loss →
 checkpoint → score*, runs through `data`, `prompts`, `sampling`, `verify`, `rewards`, `losses`,
-`train` and `evaluate`. What is shaped how: [the legend in losses](losses.py).
+`train` and `evaluate`. The [legend of shapes](losses.py) is the first thing in `losses`.
 """
 LAST = "`presets/` holds the hardware settings, `tasks/` the data sets with their answer formats " \
        "and rewards.\n"

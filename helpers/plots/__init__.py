@@ -1,17 +1,7 @@
 """Figures and tables: one style for all of them; each module draws what one notebook shows."""
 
 from helpers.plots.figures import (
-    BLACK,
-    BLUE,
-    COLOURS,
-    DASHES,
-    GREEN,
-    GREY,
-    ORANGE,
     PATH,
-    PURPLE,
-    SKY,
-    VERMILLION,
     course_path,
     curve_plot,
     ends,
@@ -21,6 +11,18 @@ from helpers.plots.figures import (
     show,
     smoothed,
     training_panel,
+)
+from helpers.plots.style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    DASHES,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
     use_style,
 )
 from helpers.plots.tables import compare_completions, token_mask_html

@@ -1,8 +1,7 @@
-"""Figures of the course: one style, colours that colour-blind readers can tell apart, alt text.
+"""Drawing, showing and saving the figures of the course: curves, panels, its path, with alt text.
 
-Every line has a colour (Okabe & Ito 2008) and a dash pattern of its own. Figures have a white
-ground, so they read the same on a light and on a dark page. They are drawn without pyplot, so
-nothing is shown twice and no state is shared.
+Colours and type are in `helpers.plots.style`. Figures are drawn without pyplot, so nothing is shown
+twice and no state is shared.
 """
 
 import base64
@@ -15,18 +14,11 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
-from cycler import cycler
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from helpers.files import atomic_write
-
-BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
-COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 3)))
-GREY = "#767676"  # 4.5 to 1 on white: readable as text
-DPI = 110
+from helpers.plots.style import BLUE, DPI, GREY, use_style
 
 TRAINING_PANELS = {  # key as TRL logs it: title, unit
     "reward": ("Reward", "mean per completion"),
@@ -44,20 +36,6 @@ TRAINING_PANELS = {  # key as TRL logs it: title, unit
     "grad_norm": ("Gradient norm", ""),
     "learning_rate": ("Learning rate", ""),
 }
-
-
-def use_style() -> None:
-    """Set the course's figure style for this process (sizes for figures shown at half width)."""
-    matplotlib.rcParams.update({
-        "axes.prop_cycle": cycler(color=COLOURS) + cycler(linestyle=DASHES),
-        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-        "axes.axisbelow": True, "grid.color": "#DDDDDD", "grid.linewidth": 0.8,
-        "axes.titlesize": 12, "axes.titlelocation": "left", "axes.labelsize": 11,
-        "font.size": 11, "xtick.labelsize": 10, "ytick.labelsize": 10, "legend.fontsize": 10,
-        "legend.frameon": False, "lines.linewidth": 2, "figure.facecolor": "white",
-        "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": DPI,
-        "svg.hashsalt": "course",  # the same figure gives the same file
-    })
 
 
 def new_figure(columns: int = 1, width: float = 7.0, height: float = 3.2, rows: int = 1):

@@ -1,6 +1,7 @@
 """Prompts with their completions as tensors, and what a causal language model says of them.
 
 Rows are padded on the right: no real token ever looks at padding, so no attention mask is needed.
+Shapes: the legend in `helpers.losses`.
 """
 
 from collections.abc import Sequence

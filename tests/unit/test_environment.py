@@ -19,8 +19,11 @@ INSTALLED_AS = {"yaml": "pyyaml", "IPython": "ipython", "math_verify": "math-ver
 # or by another library (pandas: Styler, parquet; tqdm: widgets).
 NOT_IMPORTED = {
     "accelerate", "bitsandbytes", "ipykernel", "ipywidgets", "jinja2", "jupyterlab", "math-verify",
-    "pyarrow", "pytest-timeout", "pytest-xdist", "ruff", "safetensors", "tensorboard",
+    "pyarrow", "safetensors", "tensorboard",
 }  # fmt: skip
+TEST_TOOLS = {"mypy", "pre-commit", "pytest-cov", "pytest-timeout", "pytest-xdist", "ruff",
+              "types-pyyaml"}
+LISTS = ("requirements.txt", "requirements-test.txt")
 MAGIC = re.compile(r"^(\s*)(%%?|!)\w.*")  # a notebook's line for IPython or the shell
 OPTIONAL = {"vllm", "google"}  # used where it is installed: a GPU machine, Colab
 
@@ -34,11 +37,10 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def pins() -> dict[str, str]:
-    """{package: exact version} of requirements.txt."""
-    return {
-        canonical(r.name): str(r.specifier) for r in map(Requirement, lines("requirements.txt"))
-    }
+def pins(*lists: str) -> dict[str, str]:
+    """{package: exact version} of these lists, or of both."""
+    return {canonical(r.name): str(r.specifier)
+            for name in lists or LISTS for r in map(Requirement, lines(name))}
 
 
 def sources() -> dict[str, str]:
@@ -79,13 +81,14 @@ def third_party() -> dict[str, str]:
 
 
 def test_every_pin_is_exact_and_stands_once():
-    names = [canonical(Requirement(line).name) for line in lines("requirements.txt")]
+    names = [canonical(Requirement(line).name) for name in LISTS for line in lines(name)]
     assert len(names) == len(set(names)) > 20
     assert all(re.fullmatch(r"==\d[\w.]*", version) for version in pins().values())
 
 
-def test_each_group_is_sorted():
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", LISTS)
+def test_each_group_is_sorted(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
     for group in text.split("\n\n"):
         names = [canonical(n.split("==")[0]) for n in group.splitlines() if n and n[0] != "#"]
         assert names == sorted(names)
@@ -94,7 +97,7 @@ def test_each_group_is_sorted():
 def test_conda_has_the_same_pins():
     dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     assert dependencies[:2] == ["python=3.11", "pip"]
-    assert dependencies[2:] == [{"pip": lines("requirements.txt")}]
+    assert dependencies[2:] == [{"pip": [line for name in LISTS for line in lines(name)]}]
 
 
 def test_colab_asks_for_no_more_than_is_pinned():
@@ -119,8 +122,17 @@ def test_every_import_is_pinned():
 
 
 def test_every_pin_is_used():
-    unused = pins().keys() - third_party().keys() - NOT_IMPORTED
+    unused = pins().keys() - third_party().keys() - NOT_IMPORTED - TEST_TOOLS
     assert not unused
+
+
+def test_the_course_does_without_what_only_tests_need():
+    """Modules and notebooks import nothing of requirements-test.txt."""
+    course = {canonical(INSTALLED_AS.get(name, name))
+              for place, text in sources().items() if not place.startswith("tests")
+              for name in imported(text)}
+    assert not course & pins("requirements-test.txt").keys()
+    assert not pins("requirements-test.txt").keys() & pins("requirements.txt").keys()
 
 
 def test_an_import_is_found_wherever_it_stands():
@@ -144,7 +156,7 @@ class TestCommands:
         return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     @pytest.mark.parametrize("target", ["course", "status", "ladder", "test", "lint", "clean",
-                                        "fuzz", "mutants", "bench"])
+                                        "fuzz", "mutants", "bench", "map", "types", "coverage"])
     def test_every_target_makes_its_environment_first(self, target):
         steps = self.make(target).splitlines()
         install = next(i for i, s in enumerate(steps) if "-r requirements.txt" in s)
@@ -157,6 +169,8 @@ class TestCommands:
             and "pip" not in s.split(" -m ")[1]
         )
         assert install < use
+        tested = target in ("test", "lint", "fuzz", "mutants", "bench", "types", "coverage")
+        assert tested == any("-r requirements-test.txt" in step for step in steps[:use])
 
     def test_readme_names_targets_that_exist(self):
         text = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,116 @@
+"""A toy rung and a toy task, added to a copy of the project by the steps of CONTRIBUTING.md."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+
+from helpers.artifacts import Stage
+from helpers.config import ROOT, Course
+
+OPENING = [
+    'preset = "tiny"\ntask = "gsm8k"\nseed = 0\noverrides = {}',
+    "from helpers.artifacts import Stage, find\nfrom helpers.config import Course\n"
+    "course = Course.load(preset, task, seed, overrides)",
+]
+# The toy rung: it copies what sft is.
+TOY = """import shutil
+stage = Stage.begin(course, "toy", uses=["toy"], needs=["sft"])
+shutil.copytree(find(course, "sft").path / "model", stage.path / "model")
+stage.save_metrics({"copies": course.toy.copies})
+stage.finish()"""
+
+
+def copy_of_the_project(folder: Path) -> Path:
+    """helpers, tests and presets as files of their own; the data as a link."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.ipynb")
+    for name in ("helpers", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    for name in ("environment.yml", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "data").symlink_to(ROOT / "data")
+    (folder / "notebooks").mkdir()
+    return folder
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace what must stand there once."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{path}: {text.count(old)} times {old!r}"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def add_notebook(project: Path, name: str, *cells: str, **course) -> None:
+    """Step 1: a notebook whose metadata says what it needs, makes and uses."""
+    notebook = nbformat.v4.new_notebook()
+    parameters = nbformat.v4.new_code_cell(OPENING[0], metadata={"tags": ["parameters"]})
+    codes = map(nbformat.v4.new_code_cell, [OPENING[1], *cells])
+    notebook.cells = [nbformat.v4.new_markdown_cell(f"# {name}"), parameters, *codes]
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    notebook.metadata["course"] = {"needs": [], "uses": [], "minutes": {"tiny": 0}} | course
+    nbformat.write(notebook, project / "notebooks" / f"{name}.ipynb")
+
+
+def add_settings(project: Path) -> None:
+    """Step 2: a section in helpers/schema.py; all have defaults, so no preset is touched."""
+    schema = project / "helpers" / "schema.py"
+    edit(schema, "class Stages(Section):", "class Toy(Section):\n    copies: Count = 1\n\n\n"
+                                           "class Stages(Section):")
+    line = "    evaluation: Evaluation\n"
+    edit(schema, line, "    toy: Toy = Toy()\n" + line)
+
+
+def add_entry(project: Path) -> None:
+    """Step 3: an entry in helpers/rungs.py."""
+    edit(project / "helpers" / "rungs.py", ")\nBASES =", '    Rung("toy"),\n)\nBASES =')
+
+
+def add_rung(project: Path) -> None:
+    """All steps but the method: this rung trains nothing. Two notebooks stand for the others of the
+    course; what they make is made by `make_before` and `make_evaluation`."""
+    from helpers.rungs import NAMES
+
+    add_notebook(project, "03_before", makes=list(NAMES), uses=["rungs"])
+    add_notebook(project, "08_evaluation", makes=["evaluation"], uses=["evaluation"],
+                 needs=["evaluation.rungs"])
+    add_notebook(project, "09_toy", TOY, makes=["toy"], uses=["toy"], needs=["sft"])
+    add_settings(project)
+    add_entry(project)
+
+
+def make_before(course: Course, names: Sequence[str]) -> None:
+    """Each rung of the course with a model of one file."""
+    for name in names:
+        stage = Stage.begin(course, name, uses=[name])
+        (stage.path / "model").mkdir()
+        (stage.path / "model" / "weights").write_text(name)
+        stage.finish()
+
+
+def make_evaluation(course: Course, models: Sequence[str]) -> None:
+    """Samples of every model, the later ones better."""
+    from tests.unit.test_scoreboard import samples, write_jsonl
+
+    stage = Stage.begin(course, "evaluation", uses=["evaluation"], needs=course.evaluation.rungs)
+    for place, name in enumerate(models, start=1):
+        write_jsonl(stage.path / f"samples_{name}.jsonl", samples(place / 8, name, n=60))
+    stage.finish()
+
+
+def add_task(tasks: Path, data: Path) -> None:
+    """A task: problems of one's own in the columns of GSM8K, and a file in helpers/tasks."""
+    data.mkdir(parents=True)
+    for split, numbers in (("train", range(20, 80)), ("test", range(80, 100))):
+        rows = [{"question": f"Tom has {n} pears and eats one. How many are left?",
+                 "answer": f"{n} - 1 = <<{n}-1={n - 1}>>{n - 1}.\n#### {n - 1}"} for n in numbers]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (data / f"{split}.jsonl").write_text(text, encoding="utf-8")
+    (tasks / "pears.yaml").write_text(f"""\
+dataset: {{hub_id: none/none, config: null, revision: null, tiny: data/none, path: {data}}}
+sets: {{own: gsm8k}}
+answer_format: hash
+system_prompt: 'Solve the problem step by step. End with a line "#### " and the answer.'
+rewards: {{exact_answer: 1.0, boxed: 0.1}}
+""", encoding="utf-8")
