@@ -308,3 +308,49 @@ def test_a_large_local_file_counts_with_all_that_is_in_it(tmp_path):
             file.write(bytes([last]))
         prints.add(course.fingerprint())
     assert len(prints) == 2
+
+
+# Rewards and templates of a task
+
+
+def rewards_of(overrides, task="gsm8k_xml"):
+    return Course.load(task=task, overrides=overrides).rewards
+
+
+def test_rewards_are_added_to_taken_out_or_replaced_as_a_whole():
+    own = {"formatting": 0.3, "reasoning": 0.5, "output_consistency": 0.5, "answer_accuracy": 2.0}
+    assert rewards_of({}) == own
+    assert rewards_of({"rewards": {"boxed": 0.1, "reasoning": 0}}) == own | {
+        "boxed": 0.1, "reasoning": 0.0}
+    assert rewards_of("rewards: {reasoning: null, formatting: null}") == {
+        "output_consistency": 0.5, "answer_accuracy": 2.0}
+    assert rewards_of("replace_rewards: {exact_answer: 1, boxed: null}") == {"exact_answer": 1.0}
+    assert rewards_of({"replace_rewards": {}}) == {}
+
+
+def test_replaced_rewards_are_as_if_the_task_had_named_them():
+    new = Course.load(overrides={"replace_rewards": {"correct_answer": 1.0}})
+    same = Course.load(overrides={"rewards": {"exact_answer": None, "correct_answer": 1.0}})
+    assert new == same and new.fingerprint(["grpo"]) == same.fingerprint(["grpo"])
+    assert new.fingerprint(["sft"]) == Course.load().fingerprint(["sft"])
+    assert Course.load(overrides=new.overrides) == new
+    table = new.summary("rewards")
+    assert table.to_dict("list") == {"setting": ["rewards.correct_answer"], "value": [1.0],
+                                     "set by": ["override"]}
+
+
+@pytest.mark.parametrize(("overrides", "message"), [
+    ({"replace_rewards": 3}, "replace_rewards: is 3, must be a mapping of rewards and their weig"),
+    ({"replace_rewards": {"boxed": "much"}}, "rewards.boxed: is 'much', must be a valid number"),
+    ({"replace_reward": {}}, "did you mean 'replace_rewards'"),
+    ({"replace_rewards": {"boxed": 1}, "rewards": {"boxed": 1}}, "give either it or rewards, not"),
+    ({"demonstration": "{solution}"}, "demonstration: is '{solution}', has no {answer}"),
+    ({"demonstration": "{result} {answer}"}, "the field {result} does not exist; there are sol"),
+    ({"demonstration": "{answer.__class__}"}, "{answer.__class__} does not exist"),
+    ({"demonstration": "{answer!r}"}, "{answer} does not exist"),
+    ({"demonstration": "{answer"}, "is no template: expected '}' before end of string"),
+])
+def test_wrong_rewards_and_templates_in_one_line(overrides, message):
+    with pytest.raises(ConfigError) as caught:
+        Course.load(overrides=overrides)
+    assert message in str(caught.value) and "\n" not in str(caught.value)

@@ -100,13 +100,13 @@ def test_a_judge_that_is_drawn_from_its_own_confidence_is_calibrated():
 
 
 def test_the_majority_of_n():
-    texts = [["#### 4", "#### 4.0", "#### 5", "no number"]]
-    assert judge.majority_of(texts, ["4"], 4)[0] == 1
-    assert judge.majority_of(texts, ["4"], 1)[0] == pytest.approx(0.5)
+    rows = [{"completions": ["#### 4", "#### 4.0", "#### 5", "no number"], "answer": "4"}]
+    assert judge.majority_of(rows, 4)[0] == 1
+    assert judge.majority_of(rows, 1)[0] == pytest.approx(0.5)
     # of two: {4, 4} 1, four ways of {4, 5} or {4, none}: 1/2, 1; {5, none} 0
-    assert judge.majority_of(texts, ["4"], 2)[0] == pytest.approx((1 + 2 * 0.5 + 2 * 1 + 0) / 6)
+    assert judge.majority_of(rows, 2)[0] == pytest.approx((1 + 2 * 0.5 + 2 * 1 + 0) / 6)
     with pytest.raises(ValueError, match="a vote of 5"):
-        judge.majority_of(texts, ["4"], 5)
+        judge.majority_of(rows, 5)
 
 
 def test_the_kl_of_a_selection():

@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 
+from helpers import config
 from helpers.config import ROOT
 
 FOLDER = ROOT / "notebooks"
@@ -58,6 +59,18 @@ def test_it_opens_like_all_others(path, tag):
     else:
         names = re.findall(r"^(\w+) = ", cells[0], re.MULTILINE)
         assert names == ["preset", "task", "seed", "overrides"]
+        offered = re.search(r"^task = .*# @param (.*)$", cells[0], re.MULTILINE)[1]
+        assert sorted(json.loads(offered)) == config.names("task")
+
+
+@notebooks
+def test_it_says_which_tasks_it_is_for(path):
+    """A notebook that trains or measures needs answers to check; instruct has none."""
+    said = read(path)["metadata"]["course"].get("tasks")
+    if path.stem[:2] in ("00", "03", "04", "05", "06", "07", "08"):
+        assert sorted(said) == [task for task in config.names("task") if task != "instruct"]
+    else:
+        assert said == (["gsm8k"] if path.stem.startswith("02") else None)
 
 
 @notebooks
@@ -72,7 +85,8 @@ def test_cells_are_short_and_do_not_scroll(path):
     for text in sources(path, "code"):
         lines = text.splitlines()
         assert sum(bool(line.strip()) for line in lines) <= 30, text
-        lines = [line for line in lines if "https://" not in line]  # an address has no break
+        lines = [line for line in lines  # an address has no break, nor has a form of Colab's
+                 if "https://" not in line and "# @param" not in line]
         assert max(map(len, lines), default=0) <= 79, max(lines, key=len)
 
 

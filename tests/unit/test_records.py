@@ -7,12 +7,14 @@ import ipywidgets
 import pandas as pd
 from matplotlib.patches import FancyArrowPatch
 
+from helpers.config import Course
 from helpers.course import map as course_map
 from helpers.course.graph import Notebook
 from helpers.data.conversation import Conversation, Preference
 from helpers.data.problem import Problem
 from helpers.plots import tables
 from helpers.sampling import Completion
+from helpers.track import Track
 from helpers.widgets import records
 
 EVIL = "<script>alert(1)</script>"
@@ -85,7 +87,9 @@ def test_a_table_escapes_text_and_formats_numbers():
 def test_graded_completions_show_both_verdicts():
     texts = ["2+3=5\n#### 5", "It is 5.", EVIL]
     completions = [Completion(text, 9, False) for text in texts]
-    page = records.graded_html(completions, "5", "hash", [1.0, 0.0, 0.0]).data
+    problem = Problem("2 + 3?", "", "5", "gsm8k", "1")
+    page = records.graded_html(Track(Course.load()), problem, completions, [1.0, None, 0.0]).data
+    assert ">–</td>" in page
     assert page.count("✓ right") == 3 and page.count("✗ wrong") == 3
     assert "<script" not in page
 

@@ -382,7 +382,7 @@ def test_no_completion_raises_or_earns_too_much(text, tag):
 ])
 def test_every_task_pays_its_own_right_answer_most(task, right, wrong, columns):
     course = Course.load(task=task)
-    ids = {"completion_ids": [[1, 2, 3]]}
+    ids = {"completion_ids": [[1, 2, 3]], "truncated": [False]}
     ((paid,), _), ((less,), _) = (rewards.weighted_sum(course, [text], **columns, **ids)
                                   for text in (right, wrong))
     assert paid - less >= 0.9 and paid >= 1.0
