@@ -35,6 +35,41 @@ def test_every_trained_tensor_is_float32_and_a_step_moves_it(name, precision, tm
     assert seen.scaler is None or (seen.scaler.is_enabled() and seen.scaler.asked >= 2)
 
 
+def test_float16_skips_a_step_that_overflows_and_a_resumed_run_knows_its_scale(tmp_path,
+                                                                               monkeypatch):
+    """A skipped step moves neither a weight nor the schedule; without the scale that was found a
+    resumed run would overflow again."""
+    course = methods.course_for("float16")
+    methods.half_on_a_cpu(monkeypatch, course)
+
+    def trainer():
+        return methods.build("ppo", course, tmp_path, max_steps=3, lr_scheduler_type="linear",
+                             minibatch_size=4, num_ppo_epochs=1, save_strategy="steps",
+                             save_steps=1)
+
+    def scale(one, to):
+        one.accelerator.scaler.load_state_dict(
+            one.accelerator.scaler.state_dict() | {"scale": to})
+
+    first = trainer()
+    before, rate = first.bank.digest("policy"), first.args.learning_rate
+    scale(first, 2.0 ** 120)
+    first.args.max_steps = 1
+    first.train()
+    assert first.bank.digest("policy") == before
+    assert first.accelerator.scaler.get_scale() == 2.0 ** 119
+    assert first.scheduler.get_last_lr()[0] == rate
+    again = trainer()
+    again.args.max_steps = 2
+    again.train(resume_from_checkpoint=tmp_path / "checkpoint-1")
+    assert again.accelerator.scaler.get_scale() == 2.0 ** 118
+    scale(again, 256.0)
+    again.args.max_steps = 3
+    again.train()
+    assert again.bank.digest("policy") != before
+    assert again.scheduler.get_last_lr()[0] == pytest.approx(rate * 2 / 3)
+
+
 EXPECTED = {  # what the cells of notebooks 03 to 07 give to their trainers, by the settings' names
     "sft": ("sft", {"num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size",
                     "per_device_eval_batch_size": "batch_size", "eval_steps": "save_steps",

@@ -11,6 +11,7 @@ from helpers import losses, models
 from helpers.config import ROOT, Course
 from helpers.rewards import RewardError
 from helpers.train.ppo import AdapterBank, AdapterError, PPOConfig, PPOError, PPOTrainer, Rollout
+from tests.methods import count_checkpointed
 
 BASE = ROOT / "data" / "tiny" / "base"
 QUESTIONS = ["Tom has 3 apples and buys 4 more.", "2 + 2", "A pen costs 5.", "How many legs?",
@@ -55,8 +56,8 @@ def short(completions, **columns):
 
 def make(tokenizer, tmp_path, reward=None, rewards=(short,), base=None, dataset=None, **changes):
     torch.manual_seed(0)
-    checkpointing = changes.pop("checkpointing", False)
-    bank = AdapterBank(base or base_model(), lora(), reward, checkpointing)
+    checkpointing, dropout = changes.pop("checkpointing", False), changes.pop("dropout", 0.0)
+    bank = AdapterBank(base or base_model(), lora(lora_dropout=dropout), reward, checkpointing)
     settings = {
         "max_steps": 3, "prompts_per_step": 8, "minibatch_size": 4, "micro_batch_size": 2,
         "max_completion_length": 12, "learning_rate": 1e-3, "value_learning_rate": 1e-3,
@@ -168,13 +169,11 @@ def test_a_judge_without_a_head_scores_by_the_mean_log_probability(tokenizer, tm
 
 
 def gradients(trainer, rollout):
-    """The gradient of every trained weight after one minibatch of all rows."""
+    """The gradient of every trained weight after one minibatch of all rows, by the trainer's own
+    learning pass."""
     trainer.bank.zero_grad()
     for role in ("policy", "value"):
-        with trainer.bank.role(role):
-            for batch in trainer.collector.batches(rollout):
-                loss, _ = trainer.loss(role, rollout, batch)
-                (loss * batch.mask.sum() / rollout.mask.sum()).backward()
+        trainer.backward(role, rollout, trainer.collector.batches(rollout))
     return {name: weight.grad for name, weight in trainer.bank.named_parameters()
             if weight.requires_grad}
 
@@ -187,17 +186,47 @@ def nudged(rollout):
     return rollout
 
 
-def test_gradients_equal_those_with_checkpointing(tokenizer, tmp_path, reward_folder):
-    plain = make(tokenizer, tmp_path, reward_folder)
+def test_checkpointing_runs_in_learning_only_and_changes_no_gradient(
+        tokenizer, tmp_path, reward_folder, monkeypatch):
+    calls = count_checkpointed(monkeypatch)
+    plain = make(tokenizer, tmp_path, reward_folder, dropout=0.5)
     rollout = nudged(plain.roll_out(0))
     expected = gradients(plain, rollout)
-    saving = make(tokenizer, tmp_path, reward_folder, checkpointing=True)
-    saving.bank.train()  # checkpointing is on in training mode only; there is no dropout
+    assert not calls
+    saving = make(tokenizer, tmp_path, reward_folder, dropout=0.5, checkpointing=True,
+                  max_steps=1, save_strategy="no")
+    caches = []
+    saving.bank.model.get_base_model().model.layers[0].register_forward_pre_hook(
+        lambda layer, args, options: caches.append(options.get("past_key_values") is not None),
+        with_kwargs=True)
+    assert saving.collector.sample(saving.train_rows[:4], 0).texts
+    # Sampling has its cache; without are the two forward passes that score its micro-batches.
+    assert not calls and caches.count(True) > 1 and caches.count(False) == 2
+    assert nudged(saving.roll_out(0)).logp.equal(rollout.logp) and not calls
     found = gradients(saving, rollout)
+    layers, batches = 4, len(saving.collector.batches(rollout))
+    assert len(calls) == 2 * layers * batches  # two roles
+    assert not any(module.training for module in saving.bank.modules())
     assert expected.keys() == found.keys() and len(found) > 50
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, atol=1e-6, rtol=1e-4)
     assert any(gradient.abs().max() > 1e-4 for name, gradient in found.items() if "policy" in name)
+    calls.clear()
+    saving.train()  # and so in a run
+    assert len(calls) == 2 * layers * saving.args.max_steps * saving.args.num_ppo_epochs * batches
+
+
+def test_numbers_of_a_head_are_float32_inside_autocast_too(tokenizer, tmp_path, reward_folder):
+    trainer = make(tokenizer, tmp_path, reward_folder)
+    rollout = trainer.roll_out(0)
+    batch = trainer.collector.batches(rollout)[0]
+    bank, states = trainer.bank, []
+    bank.heads["value"].register_forward_pre_hook(lambda head, args: states.append(args[0]))
+    with torch.no_grad(), bank.role("value"), torch.autocast("cpu", torch.bfloat16):
+        numbers = bank.numbers("value", batch.ids, batch.places)
+    exact = states[0].float() @ bank.heads["value"].weight[0]
+    assert numbers.dtype == torch.float32
+    torch.testing.assert_close(numbers, exact.detach(), atol=1e-6, rtol=1e-5)
 
 
 def test_gradients_equal_those_of_two_models(tokenizer, tmp_path, reward_folder):
