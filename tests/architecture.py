@@ -35,10 +35,10 @@ class Part:
 # A module is named by its path below helpers/, a package by its folder ("." in its own part), and
 # what `python -m` starts by the folder and /__main__.
 ORDER = (
-    Part("Ground: imported by everything", "wording rungs schema files checkpoints config "
-         "artifacts hub"),
+    Part("Ground: imported by everything", "wording formats overrides rungs schema files "
+         "checkpoints config folders manifest artifacts hub"),
     Part("Data: problems, conversations and pairs, read and counted", """
-         problem conversation same latex family report source gsm8k openr1 deepscaler benchmarks
+         problem conversation same latex errors columns lines family report source gsm8k openr1 deepscaler benchmarks
          countdown smoltalk ultrafeedback kinds .""", "data/"),
     Part("The tiny world: generated data sets in the columns of the real ones", """
          words draft stories changes wordproblems mathfamily mathfamilies_algebra
@@ -46,20 +46,21 @@ ORDER = (
          mathsets countdown smallworld instructkinds instructfacts instructtexts instruct documents
          corpus build __main__""", "data/tinyworld/"),
     Part("Flow: prompt → completion → verdict → reward → loss → score", """
-         prompts models model_size machine forecast decoding sampling
+         prompts merging models model_size machine forecast disk advice decoding sampling
          verify/latex verify/quantity verify/extract verify/symbolic_worker verify/symbolic
          verify/compare verify/grade verify/countdown verify verify/__main__
-         rewards/text rewards/answers rewards/style rewards
-         losses stats evaluate judge audit survey pretraining"""),
+         rewards/text rewards/cut rewards/answers rewards/style rewards
+         losses stats track evaluate judge audit survey pretraining"""),
     Part("Figures and tables", """
          style figures tables . lossplots scoreplots dataplots verifyplots judgeplots dpoplots
          ppoplots""", "plots/"),
     Part("What a reader touches", ". controls records", "widgets/"),
     Part("Training", """
-         . rows adapters loop tracking pairs reward_model ppo/bank ppo/config ppo/rollout
-         ppo/collect ppo/trainer ppo ppo/clinic""", "train/"),
+         . settings rows adapters loop tracking pairs reward_model ppo/bank ppo/config
+         ppo/rollout ppo/collect ppo/trainer ppo methods ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
-         graph processes runner execute report scoreboard course . __main__ ladder publish map""",
+         graph opening processes states runner execute report scoreboard course . __main__ ladder
+         publish map""",
          "course/"),
 )
 
