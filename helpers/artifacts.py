@@ -25,14 +25,13 @@ from helpers.files import (
     ArtifactError,
     atomic_write,
     atomic_write_text,
-    damage,
     listing,
     read_json,
     remove_temporary,
     sync,
     write_json,
 )
-from helpers.manifest import broken, code, hardware, older_code, other_configuration, versions
+from helpers.manifest import code, hardware, older_code, verified, versions
 
 __all__ = ["ArtifactError", "Stage", "atomic_write", "atomic_write_text", "command", "find"]
 __all__ += ["hardware", "is_made", "new_run_id", "opened", "read_json", "versions", "write_json"]
@@ -139,8 +138,8 @@ class Stage:
         """The folder to write to. Of a stage that is finished it is a copy beside it, so that the
         finished one stays whole until `finish` is called again."""
         home = self.course.dir(self.name)
+        self._still_mine(home)
         if self.path == home:
-            self._still_mine("manifest.json")
             folders.hold(home)
             folders.reopen(home)
             self.path = folders.live(home)
@@ -150,7 +149,7 @@ class Stage:
         """Write manifest.json, last of all, and take the place of the finished stage of before;
         `extra` is kept in the manifest. Returns it."""
         now, home = time.time(), self.course.dir(self.name)
-        self._still_mine("manifest.json" if self.path == home else "begun.json")
+        self._still_mine(home)
         files = listing(self.path, skip=NOT_LISTED)
         for name in files:
             sync(self.path / name)
@@ -174,11 +173,14 @@ class Stage:
         folders.release(home)
         return manifest
 
-    def _still_mine(self, noted: str) -> None:
+    def _still_mine(self, home: Path) -> None:
         """ArtifactError unless the folder is still of the run that this object began."""
         if "started" not in self.info:
             raise ArtifactError(f"stage {self.name!r} is finished and open for reading only; "
                                 "write to it after Stage.begin")
+        if not self.path.exists():  # `finish` was interrupted, and `find` has ended its work
+            self.path = home
+        noted = "manifest.json" if self.path == home else "begun.json"
         if folders.run_id(self.path, noted) != self.run_id:
             raise ArtifactError(f"{self.path} is no longer of run {self.run_id}: another run of "
                                 f"stage {self.name!r} has taken its place; begin it again")
@@ -208,8 +210,8 @@ def opened(course: Course, name: str) -> Stage:
         try:
             return _opened(course, name, home)
         except ArtifactError:
-            if folders.run_id(home, "manifest.json") == before:
-                raise  # else a new one has moved in while we looked
+            if folders.run_id(home, "manifest.json") == before and not folders.swapping(home):
+                raise  # else a new one moves in, or has while we looked
 
 
 def _opened(course: Course, name: str, path: Path) -> Stage:
@@ -219,13 +221,9 @@ def _opened(course: Course, name: str, path: Path) -> Stage:
         state = "is not finished" if begun else "is not made yet"
         raise ArtifactError(f"stage {name!r} {state} ({path}); {again}")
     try:
-        manifest = read_json(path / "manifest.json")
+        manifest = verified(course, name, path)
     except ArtifactError as error:
         raise ArtifactError(f"{error}; {again}") from None
-    if problem := broken(manifest, name) or damage(path, manifest["files"]):
-        raise ArtifactError(f"stage {name!r} is damaged: {problem} ({path}); {again}")
-    if other := other_configuration(course, manifest):
-        raise ArtifactError(f"stage {name!r} is of another configuration: {other}; {again}")
     for need, run_id in manifest["needs"].items():
         if opened(course, need).run_id != run_id:
             raise ArtifactError(f"stage {name!r} is older than the {need!r} it needs; {again}")

@@ -33,25 +33,33 @@ def _aside(home: Path) -> Path:
 
 def swap(home: Path) -> None:
     """Put the live folder in the place of `home`, which goes; the caller holds the lock."""
-    remove(_aside(home))
     if home.exists():
+        remove(_aside(home))
         os.replace(home, _aside(home))
     os.replace(live(home), home)
     sync(home.parent)
     remove(_aside(home))
 
 
+def swapping(home: Path) -> bool:
+    """Whether a swap is under way, or was cut short: the old one is aside, the new one not in."""
+    return not home.exists() and _aside(home).exists()
+
+
 def settle(home: Path) -> None:
     """Finish a swap that was cut short: the new stage moves in if it is there, else the old one
     moves back. While another process is at it, wait for that."""
     end = time.monotonic() + LOCK_SECONDS
-    while not home.exists() and _aside(home).exists() and time.monotonic() < end:
+    while swapping(home):
         mine = _lock_of(home) in _held
         if not mine and not _take(home):
+            if time.monotonic() > end:
+                raise ArtifactError(f"stage {home.name!r} in {home.parent} is being replaced by "
+                                    "another process that does not go on; end it and try again")
             time.sleep(0.01)
             continue
         try:
-            if not home.exists() and _aside(home).exists():  # still so, now that nobody swaps
+            if swapping(home):  # still so, now that nobody else can be at it
                 new = live(home) if (live(home) / "manifest.json").exists() else _aside(home)
                 os.replace(new, home)
         finally:

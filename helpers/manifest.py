@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from helpers.config import HERE, ConfigError, Course, flat
+from helpers.files import ArtifactError, damage, read_json
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "bitsandbytes")
 
@@ -84,6 +85,17 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
             if ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
     return tree
+
+
+def verified(course: Course, name: str, folder: Path) -> dict:
+    """The manifest of a stage's folder; ArtifactError if it or a file that it lists is damaged, or
+    if it was made with other settings."""
+    manifest = read_json(folder / "manifest.json")
+    if problem := broken(manifest, name) or damage(folder, manifest["files"]):
+        raise ArtifactError(f"stage {name!r} is damaged: {problem} ({folder})")
+    if other := other_configuration(course, manifest):
+        raise ArtifactError(f"stage {name!r} is of another configuration: {other}")
+    return manifest
 
 
 def broken(manifest: Any, name: str) -> str | None:

@@ -38,8 +38,8 @@ ORDER = (
     Part("Ground: imported by everything", "wording formats overrides rungs schema files "
          "checkpoints config folders manifest artifacts hub"),
     Part("Data: problems, conversations and pairs, read and counted", """
-         problem conversation same latex errors columns lines family report source gsm8k openr1 deepscaler benchmarks
-         countdown smoltalk ultrafeedback kinds .""", "data/"),
+         problem conversation same latex errors columns lines family report source gsm8k openr1
+         deepscaler benchmarks countdown smoltalk ultrafeedback kinds .""", "data/"),
     Part("The tiny world: generated data sets in the columns of the real ones", """
          words draft stories changes wordproblems mathfamily mathfamilies_algebra
          mathfamilies_geometry mathfamilies_numbers mathfamilies_prealgebra mathfamilies mathtexts
@@ -59,8 +59,8 @@ ORDER = (
          . settings rows adapters loop tracking pairs reward_model ppo/bank ppo/config
          ppo/rollout ppo/collect ppo/trainer ppo methods ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
-         graph opening processes states runner execute report scoreboard course . __main__ ladder
-         publish map""",
+         graph opening processes states runner execute report scoreboard course . __main__
+         ladder publish map""",
          "course/"),
 )
 

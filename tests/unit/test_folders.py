@@ -110,10 +110,10 @@ class TestTheFinishedOneStays:
         one = write(course, "one")
         two = write(course, "two")  # the same cell again: another object for the same run
         two.finish()
-        with pytest.raises(ArtifactError, match="begin it again"):
-            one.finish()
+        one.finish()
+        assert whole(course) == "two" and find(course, "sft").run_id == one.run_id
         made(course, "three")
-        for write_again in (two.finish, lambda: two.save_metrics({"text": "two"})):
+        for write_again in (one.finish, two.finish, lambda: two.save_metrics({"text": "two"})):
             with pytest.raises(ArtifactError, match="begin it again"):
                 write_again()
         assert whole(course) == "three"
@@ -176,6 +176,25 @@ def test_kill_at_every_moment_of_the_exchange(course, moment):
     assert whole(course) == ("old" if moment < 2 else "new")
     made(course, "next")
     assert [path.name for path in course.dir().iterdir()] == ["sft"]
+
+
+@pytest.mark.parametrize("look", [True, False])
+def test_interrupted_in_the_exchange_the_same_process_ends_it(course, monkeypatch, look):
+    """Ctrl-C between the two renames; then the cell is run again, after a look or at once."""
+    made(course)
+    new, replace = write(course, "new"), os.replace
+
+    def interrupted(source, target):
+        if source == live(course.dir("sft")):
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "replace", interrupted)
+        new.finish()
+    assert not look or whole(course) == "new"
+    new.finish()
+    assert whole(course) == "new" and new.path == course.dir("sft")
 
 
 def test_killed_before_the_new_one_was_whole_the_old_one_moves_back(course):
