@@ -7,6 +7,7 @@ magnitude. What the libraries themselves take (about 1 GB) and downloads are not
 """
 
 import math
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -16,7 +17,7 @@ from helpers.data.source import find_file, local_folder
 from helpers.machine import USUAL, Machine, this_machine
 from helpers.model_size import Size, size, weight_bytes
 from helpers.rungs import RUNGS
-from helpers.schema import Section
+from helpers.schema import Dpo, Grpo, Ppo, RewardModel, Sft
 
 ROWS = {  # of the hub's splits, from the data sets' cards
     "gsm8k": {"train": 7473, "test": 1319},
@@ -131,7 +132,7 @@ def _held(course: Course, model: Size, kind: int, adapters: int) -> float:
     return base + adapters * 4 * model.trained
 
 
-def _sft(course: Course, sft: Section, model: Size, kind: int, machine: Machine) -> Row:
+def _sft(course: Course, sft: Sft, model: Size, kind: int, machine: Machine) -> Row:
     """Worked solutions are imitated."""
     full, tokens = sft.method == "full", course.lengths.prompt + course.lengths.completion
     trained = model.parameters if full else model.trained
@@ -144,11 +145,17 @@ def _sft(course: Course, sft: Section, model: Size, kind: int, machine: Machine)
                          steps * sft.gradient_accumulation_steps, machine))
 
 
-def _dpo(course: Course, dpo: Section, model: Size, kind: int, machine: Machine,
+def _asked(course: Course) -> int:
+    """Problems that pairs are made of."""
+    there = problems(course, "train")
+    return min(course.pairs.problems or there, there)
+
+
+def _dpo(course: Course, dpo: Dpo | RewardModel, model: Size, kind: int, machine: Machine,
          readings: float = 4 / 3) -> Row:
     """Pairs are learned from, as if every problem gave all that it may give. The reference reads
     them too, forward only, a third of the work."""
-    asked = min(course.pairs.problems or math.inf, problems(course, "train"))
+    asked = _asked(course)
     tokens = course.lengths.prompt + course.lengths.completion
     at_once = dpo.batch_size * dpo.gradient_accumulation_steps
     steps = dpo.max_steps or math.ceil(dpo.epochs * asked * course.pairs.per_problem / at_once)
@@ -159,17 +166,17 @@ def _dpo(course: Course, dpo: Section, model: Size, kind: int, machine: Machine,
                                     steps * dpo.gradient_accumulation_steps, machine))
 
 
-def _reward(course: Course, reward: Section, model: Size, kind: int, machine: Machine) -> Row:
+def _reward(course: Course, reward: RewardModel, model: Size, kind: int, machine: Machine) -> Row:
     """The pairs are made first, from the model's own answers; then they are read once each."""
     weights, training, kept, seconds = _dpo(course, reward, model, kind, machine, readings=1)
     batch, answer = course.generation.batch_size, course.lengths.completion
-    asked = min(course.pairs.problems or math.inf, problems(course, "train"))
+    asked = _asked(course)
     cached = cache_bytes(model, batch, course.lengths.prompt + answer, kind)
     return weights, training, max(kept, cached), seconds + generation_seconds(
         model, asked * course.pairs.num_generations, batch, answer, kind, machine)
 
 
-def _ppo(course: Course, ppo: Section, model: Size, kind: int, machine: Machine) -> Row:
+def _ppo(course: Course, ppo: Ppo, model: Size, kind: int, machine: Machine) -> Row:
     """Learning reads a completion with two roles, each forward and backward; collecting reads it
     with four, forward only, a third of the work."""
     answer, count = course.lengths.completion, ppo.prompts_per_step
@@ -184,7 +191,7 @@ def _ppo(course: Course, ppo: Section, model: Size, kind: int, machine: Machine)
                                           count // ppo.micro_batch_size, machine)))
 
 
-def _grpo(course: Course, grpo: Section, model: Size, kind: int, machine: Machine) -> Row:
+def _grpo(course: Course, grpo: Grpo, model: Size, kind: int, machine: Machine) -> Row:
     """A group of answers to each question is written, and read forward and backward."""
     answer, group = course.lengths.completion, grpo.prompts_per_step * grpo.num_generations
     tokens, at_once = course.lengths.prompt + answer, math.gcd(group, course.sft.batch_size)
@@ -199,7 +206,8 @@ def _grpo(course: Course, grpo: Section, model: Size, kind: int, machine: Machin
 
 
 # How a rung is counted; another with the same settings can be counted like one of these.
-ARITHMETIC = {"sft": _sft, "dpo": _dpo, "ppo": _ppo, "grpo": _grpo}
+ARITHMETIC: dict[str, Callable[..., Row]] = {
+    "sft": _sft, "dpo": _dpo, "ppo": _ppo, "grpo": _grpo}
 
 
 def grpo_rows(course: Course) -> int:

@@ -7,6 +7,7 @@ token is in `decoding`.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import GenerationConfig
@@ -136,7 +137,10 @@ class VLLMModel:
                                 seed=course.seed, trust_remote_code=False, **options)
         self._end_ids = end_ids(models.load_tokenizer(course, path))
 
-    def complete(self, prompts, n, temperature, top_p, max_new_tokens, seed, greedy, stop_text):
+    def complete(
+        self, prompts: Sequence[str], n: int, temperature: float, top_p: float,
+        max_new_tokens: int, seed: int, greedy: bool, stop_text: str | None,
+    ) -> list[list[Completion]]:
         """What `generate` returns, from one call of the engine."""
         settings = self._sampling(
             n=n, temperature=0.0 if greedy else temperature, top_p=1.0 if greedy else top_p,
@@ -151,7 +155,7 @@ class VLLMModel:
         ]
 
 
-def load_engine(path: str | Path | None, course: Course):
+def load_engine(path: str | Path | None, course: Course) -> Any:
     """What `generate` samples from: the saved model (None: the base, unquantised), in vLLM if
     `course.generation.engine` says so ("auto": where a GPU and vllm are there), else as a plain
     model."""

@@ -70,7 +70,7 @@ def check(board: dict) -> list[dict]:
             test = tests.get((claim.better, claim.than, claim.measure))
             rows.append({
                 "task": task, "seed": seed, "claim": str(claim),
-                "holds": bool(test) and claim.holds(test),
+                "holds": test is not None and claim.holds(test),
                 "difference": test["difference"] if test else None,
                 "ci95": test["ci95"] if test else None,
             })

@@ -10,10 +10,12 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
@@ -38,7 +40,8 @@ TRAINING_PANELS = {  # key as TRL logs it: title, unit
 }
 
 
-def new_figure(columns: int = 1, width: float = 7.0, height: float = 3.2, rows: int = 1):
+def new_figure(columns: int = 1, width: float = 7.0, height: float = 3.2, rows: int = 1
+               ) -> tuple[Figure, Any]:
     """A figure in the course's style and its axes (one, or an array of rows x columns)."""
     use_style()
     fig = Figure(figsize=(width, height), layout="constrained")
@@ -63,13 +66,13 @@ def show(fig: Figure, alt: str, display_id: str | None = None, update: bool = Fa
     return True
 
 
-def save_figure(fig: Figure, name: str, alt: str | None = None, stage=None) -> None:
+def save_figure(fig: Figure, name: str, alt: str | None = None, stage: Any = None) -> None:
     """Show the figure, and save it as SVG and PNG in the run's `figures` folder.
 
     Without `stage` it is only shown. `alt` says in words what the figure shows (default: the one
     its maker gave it); none at all is a ValueError.
     """
-    alt = alt or fig.get_label()
+    alt = alt or str(fig.get_label())
     if not alt:
         raise ValueError(f"figure {name!r} has no alt text: say in words what it shows")
     targets: list[Path] = []
@@ -85,14 +88,15 @@ def save_figure(fig: Figure, name: str, alt: str | None = None, stage=None) -> N
     show(fig, alt)
 
 
-def smoothed(values: Sequence[float]) -> np.ndarray:
+def smoothed(values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Running mean over the tenth of the points up to each one; it never looks ahead."""
     series = pd.Series(np.asarray(values, dtype=float))
     return series.rolling(max(1, len(series) // 10), min_periods=1).mean().to_numpy()
 
 
-def curve_plot(ax, steps: Sequence[float], values: Sequence[float], label: str | None = None,
-               colour: str = BLUE, dashes="-", smooth: bool = True) -> None:
+def curve_plot(ax: Axes, steps: Sequence[float], values: Sequence[float] | np.ndarray,
+               label: str | None = None, colour: str = BLUE, dashes: str | tuple = "-",
+               smooth: bool = True) -> None:
     """One training curve: the measured points pale, their running mean strong on top."""
     points = pd.Series(list(values), index=list(steps), dtype=float).dropna()
     if not smooth or len(points) < 10:
@@ -103,7 +107,7 @@ def curve_plot(ax, steps: Sequence[float], values: Sequence[float], label: str |
     ax.plot(points.index, smoothed(points), color=colour, linestyle=dashes, label=label)
 
 
-def fifths(values: Sequence[float]) -> tuple[float, float]:
+def fifths(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """Means of the first and of the last fifth of what was logged, since one batch says little;
     NaN where nothing was logged."""
     known = pd.Series(list(values), dtype=float).dropna()
@@ -111,7 +115,7 @@ def fifths(values: Sequence[float]) -> tuple[float, float]:
     return float(known[:few].mean()), float(known[-few:].mean())
 
 
-def ends(title: str, values: Sequence[float]) -> list[str]:
+def ends(title: str, values: Sequence[float] | np.ndarray) -> list[str]:
     """["<title> from ... to ..."] of first and last fifth; [] where nothing was logged."""
     first, last = fifths(values)
     return [] if math.isnan(first) else [f"{title} from {first:.3g} to {last:.3g}"]

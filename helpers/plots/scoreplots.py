@@ -92,7 +92,7 @@ def right_of_n(right: Mapping[str, ArrayLike], n: int) -> Figure:
     rows = -(-len(right) // columns)
     fig, axes = plots.new_figure(columns, 2.7 * columns, 0.4 + 2.1 * rows, rows)
     axes, told = np.atleast_1d(axes).ravel(), []
-    shares = {name: np.bincount(np.asarray(counts), minlength=n + 1) / len(counts)
+    shares = {name: np.bincount(np.asarray(counts), minlength=n + 1) / np.size(counts)
               for name, counts in right.items()}
     top = 100 * max(share.max() for share in shares.values())
     for ax, (name, (colour, *_)) in zip(axes, styles(list(right)).items(), strict=False):

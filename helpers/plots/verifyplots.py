@@ -62,12 +62,13 @@ def tree(expression: str) -> Figure:
 
 
 def _node(ax, node: ast.expr, x: float, y: int, width: float) -> None:
-    leaf = isinstance(node, ast.Constant)
-    for child, side in [] if leaf else [(node.left, -1), (node.right, 1)]:
+    sides = [(node.left, -1), (node.right, 1)] if isinstance(node, ast.BinOp) else []
+    for child, side in sides:
         ax.plot([x, x + side * width], [y, y - 1], "-", color=GREY, zorder=1)
         _node(ax, child, x + side * width, y - 1, width / 1.6)
-    ax.text(x, y, node.value if leaf else SIGNS[type(node.op)], ha="center", va="center",
-            fontsize=14, color="white", zorder=2, bbox={
+    leaf = isinstance(node, ast.Constant)
+    text = SIGNS[type(node.op)] if isinstance(node, ast.BinOp) else ast.unparse(node)
+    ax.text(x, y, text, ha="center", va="center", fontsize=14, color="white", zorder=2, bbox={
                 "boxstyle": "circle", "edgecolor": "white", "facecolor": GREEN if leaf else BLUE})
 
 

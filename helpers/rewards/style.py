@@ -69,9 +69,9 @@ def _is_formatted(text: str) -> bool:
         return False
     around = re.sub(r"<(reasoning|output|answer)>.*?</\1>", "", text, flags=re.DOTALL).strip()
     return not around and (
-        len(words(field(text, "reasoning"))) >= MIN_OUTPUT_WORDS
-        and len(words(field(text, "output"))) >= MIN_OUTPUT_WORDS
-        and len(words(field(text, "answer"))) >= 1)
+        len(words(field(text, "reasoning") or "")) >= MIN_OUTPUT_WORDS
+        and len(words(field(text, "output") or "")) >= MIN_OUTPUT_WORDS
+        and len(words(field(text, "answer") or "")) >= 1)
 
 
 def reasoning(completions: list[Completion], **columns) -> list[float]:

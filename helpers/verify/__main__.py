@@ -53,7 +53,7 @@ def _countdown(row: dict, grading: str) -> dict:
     nums, target = row.get("nums"), row.get("target")
     if problem := countdown.check_problem(nums, target):
         raise ValueError(problem)
-    extracted, verdict = countdown.reason(row["completion"], nums, target, grading)
+    extracted, verdict = countdown.reason(row["completion"], row["nums"], row["target"], grading)
     return {"extracted": extracted, "correct": verdict == countdown.RIGHT}
 
 

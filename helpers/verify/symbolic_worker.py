@@ -12,7 +12,9 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import Any
 
 import sympy
 from math_verify import LatexExtractionConfig, parse, verify
@@ -27,7 +29,7 @@ POINTS = ([sympy.Rational(n, 1009) for n in (1117, 1427, 1723, 2039, 2341, 2657)
 
 
 @lru_cache(maxsize=2048)
-def parsed(formula: str):
+def parsed(formula: str) -> Any:
     """The formula as a sympy object with exact decimals, or None."""
     found = parse(f"${formula}$", [LatexExtractionConfig()], fallback_mode="no_fallback",
                   parsing_timeout=None)
@@ -73,7 +75,7 @@ def same(reference: str, answer: str) -> bool:
                for a, b in zip(measured[1], against[1], strict=True))
 
 
-def answer_questions(lines) -> None:
+def answer_questions(lines: Iterable[bytes]) -> None:
     for line in lines:
         number, reference, answer, seconds = json.loads(line)
         signal.setitimer(signal.ITIMER_REAL, seconds)  # its default action: the process ends
@@ -89,7 +91,7 @@ def reply(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
 
-def read_lines():
+def read_lines() -> Iterator[bytes]:
     """Lines of the input, read no further than necessary: a killed fork loses what it has read."""
     rest = b""
     while piece := os.read(0, 1 << 16):

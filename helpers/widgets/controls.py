@@ -30,7 +30,7 @@ def with_sliders(draw: Callable[..., Figure], **sliders) -> Figure:
 
     def redraw(change: dict) -> None:
         again = figure()
-        plots.show(again, again.get_label(), picture, update=True)
+        plots.show(again, str(again.get_label()), picture, update=True)
 
     for name, slider in sliders.items():
         slider.description = slider.description or name.replace("_", " ")
@@ -44,5 +44,5 @@ def with_sliders(draw: Callable[..., Figure], **sliders) -> Figure:
     display({"application/vnd.jupyter.widget-view+json": view,
              "text/plain": f"(sliders for {named}: live in Jupyter or Colab)"}, raw=True)
     first = figure()
-    plots.show(first, first.get_label(), picture)
+    plots.show(first, str(first.get_label()), picture)
     return first

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
+
 from helpers.data.tinyworld import smallworld as world
-from helpers.data.tinyworld.instructkinds import a, kind, sentence, words
+from helpers.data.tinyworld.instructkinds import Made, a, kind, sentence, words
 
 
 def _column(rows, subject: int, column: int):
@@ -17,7 +19,7 @@ def _wrong(rng, rows, column, right):
 
 
 @kind("openhermes-50k", r"[Ww]here does an? (\w+) live", _column(world.ANIMALS, 0, 1))
-def where_lives(rng):
+def where_lives(rng: random.Random) -> Made:
     animal, home, _, does = rng.choice(world.ANIMALS)
     asked = rng.choice(("Where does {} live?", "Tell me, where does {} live?"))
     good = [
@@ -33,7 +35,7 @@ def where_lives(rng):
 
 
 @kind("openhermes-50k", r"[Ww]hat does an? (\w+) eat", _column(world.ANIMALS, 0, 2))
-def what_eats(rng):
+def what_eats(rng: random.Random) -> Made:
     animal, home, food, _ = rng.choice(world.ANIMALS)
     asked = rng.choice(("What does {} eat?", "Tell me, what does {} eat?"))
     good = [
@@ -49,7 +51,7 @@ def what_eats(rng):
 
 
 @kind("openhermes-50k", r"[Ww]hat does an? (\w+) do", _column(world.WORKERS, 0, 1))
-def what_does(rng):
+def what_does(rng: random.Random) -> Made:
     worker, does, where = rng.choice(world.WORKERS)
     asked = rng.choice(("What does {} do?", "Tell me, what does {} do?"))
     good = [f"{sentence(a(worker))} {does}.", f"{sentence(a(worker))} {does} {where}."]
@@ -58,7 +60,7 @@ def what_does(rng):
 
 
 @kind("openhermes-50k", r"[Ww]hat color is ([\w ]+)", _column(world.COLOR_OF, 0, 1))
-def what_color(rng):
+def what_color(rng: random.Random) -> Made:
     thing, color = rng.choice(world.COLOR_OF)
     wrong = _wrong(rng, world.COLOR_OF, 1, color)
     asked = rng.choice(("What color is {}?", "Tell me, what color is {}?"))
@@ -78,7 +80,7 @@ def _explained(match, answer):
     + r")\?)",
     _explained,
 )
-def explain(rng):
+def explain(rng: random.Random) -> Made:
     question, answer, key = rng.choice(world.EXPLANATIONS)
     tail = rng.choice(("", " Explain it briefly.", " Answer in one sentence."))
     wrong = rng.choice([text for _, text, _ in world.EXPLANATIONS if key not in words(text)])
@@ -92,7 +94,7 @@ def explain(rng):
         m[1] in s and any(word in s for word in ("Hello", "Hi", "Nice")) and len(words(s)) <= 16
     ),
 )
-def greeting(rng):
+def greeting(rng: random.Random) -> Made:
     name = rng.choice(world.NAMES)
     hello = rng.choice(
         ("Hello!", "Hi!", "Good morning!", "Hi there!", "Hello there!", "Good evening!")

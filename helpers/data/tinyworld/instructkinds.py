@@ -25,14 +25,16 @@ class Task:
     bad: tuple[str, ...]
 
 
-Maker = Callable[[random.Random], tuple[str, list[str], list[str]]]
+Made = tuple[str, list[str], list[str]]  # a prompt, good answers, wrong ones
+Maker = Callable[[random.Random], Made]
 KINDS: dict[str, tuple[str, Maker, str, Callable[[re.Match, str], bool]]] = {}
 
 
-def kind(source: str, pattern: str, check: Callable[[re.Match, str], bool]):
+def kind(source: str, pattern: str, check: Callable[[re.Match, str], bool]
+         ) -> Callable[[Maker], Maker]:
     """Register a maker; ``pattern`` finds its prompts again, ``check`` judges an answer."""
 
-    def register(function):
+    def register(function: Maker) -> Maker:
         KINDS[function.__name__] = (source, function, pattern, check)
         return function
 
@@ -61,7 +63,7 @@ def _listed(match, answer):
 
 
 @kind("smol-magpie-ultra-short", f"{COUNT} ({'|'.join(world.CATEGORIES)})[.?]", _listed)
-def list_things(rng):
+def list_things(rng: random.Random) -> Made:
     group, n = rng.choice(list(world.CATEGORIES)), rng.randint(2, 5)
     asked = rng.choice(("List {} {}.", "Name {} {}.", "Give me {} {}.", "Can you tell me {} {}?"))
     join = rng.choice((", ", "\n"))
@@ -85,7 +87,7 @@ def list_things(rng):
     f"word (\\w+) {COUNT} times",
     lambda m, s: s.strip(" .").lower().split() == [m[1]] * VALUES[m[2]],
 )
-def repeat_word(rng):
+def repeat_word(rng: random.Random) -> Made:
     word, n = rng.choice(world.CHOICE_NOUNS), rng.randint(2, 5)
     asked = rng.choice(
         ("Repeat the word {} {} times.", "Write the word {} {} times.", "Say the word {} {} times.")
@@ -99,7 +101,7 @@ def repeat_word(rng):
     "capital letters: (.+)$",
     lambda m, s: s.strip(" .") == m[1].strip(" .").upper(),
 )
-def capital_letters(rng):
+def capital_letters(rng: random.Random) -> Made:
     first, second = rng.sample(world.CHOICE_NOUNS, 2)
     text = rng.choice((f"the {first} and the {second}", f"my {first}", f"a new {second}", first))
     asked = rng.choice(("Write in capital letters: {}", "Put this in capital letters: {}"))
@@ -115,7 +117,7 @@ def capital_letters(rng):
     "[Hh]ow many words .*: (.+)$",
     lambda m, s: str(len(words(m[1]))) in re.findall(r"\d+", s),
 )
-def count_words(rng):
+def count_words(rng: random.Random) -> Made:
     name, act = rng.choice(world.NAMES), rng.choice(rng.choice(world.ACTS))
     text = rng.choice(
         (f"{name} {act}", f"the {rng.choice(world.CHOICE_NOUNS)} of {name}", f"today {name} {act}")
@@ -139,7 +141,7 @@ def count_words(rng):
         {m[1], other} == set(pair) for pair in world.OPPOSITES for other in words(s)[-1:]
     ),
 )
-def opposite(rng):
+def opposite(rng: random.Random) -> Made:
     pair = rng.sample(rng.choice(world.OPPOSITES), 2)
     wrong = rng.choice([p for p in world.OPPOSITES if pair[0] not in p])[0]
     asked = rng.choice(

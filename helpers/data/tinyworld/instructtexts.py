@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 from helpers.data.tinyworld import smallworld as world
-from helpers.data.tinyworld.instructkinds import COUNT, NUMBERS, VALUES, a, kind, words
+from helpers.data.tinyworld.instructkinds import COUNT, NUMBERS, VALUES, Made, a, kind, words
 
 
 def _about(rng, word):
@@ -19,7 +20,7 @@ def _about(rng, word):
         m[1] in words(s) and 3 <= len(words(s)) <= 14 and s[0].isupper() and s.strip()[-1] in ".?!"
     ),
 )
-def sentence_with(rng):
+def sentence_with(rng: random.Random) -> Made:
     word, other = rng.sample(world.CHOICE_NOUNS, 2)
     name = rng.choice(world.NAMES)
     asked = rng.choice(
@@ -38,7 +39,7 @@ def sentence_with(rng):
     f"(\\w+) in exactly {COUNT} words",
     lambda m, s: len(words(s)) == VALUES[m[2]] and m[1] in words(s),
 )
-def exact_words(rng):
+def exact_words(rng: random.Random) -> Made:
     word, n = rng.choice(world.CHOICE_NOUNS), rng.randint(3, 6)
     ends = {
         1: ["stays", "matters", "helps"],
@@ -65,7 +66,7 @@ def exact_words(rng):
     "about the (\\w+)[,.] .*end with a question",
     lambda m, s: s.strip().endswith("?") and m[1] in words(s),
 )
-def end_with_question(rng):
+def end_with_question(rng: random.Random) -> Made:
     word = rng.choice(world.CHOICE_NOUNS)
     asked = rng.choice(
         (
@@ -92,7 +93,7 @@ def end_with_question(rng):
         for now, then, later in world.ACTS
     ),
 )
-def rewrite_tense(rng):
+def rewrite_tense(rng: random.Random) -> Made:
     name, act, tense = (
         rng.choice(world.NAMES),
         rng.choice(world.ACTS),
@@ -115,7 +116,7 @@ def rewrite_tense(rng):
     "Replace (\\w+) with (\\w+): (.+)$",
     lambda m, s: s.strip() == re.sub(rf"\b{m[1]}\b", m[2], m[3]),
 )
-def replace_name(rng):
+def replace_name(rng: random.Random) -> Made:
     one, two, third = rng.sample(world.NAMES, 3)
     act = rng.choice(rng.choice(world.ACTS))
     tail = rng.choice(("", f" with {third}", " today"))
@@ -133,7 +134,7 @@ def replace_name(rng):
         m[1] in s and m[2] in s and m[3] in s and len(words(s)) <= 12 and s.count(".") == 1
     ),
 )
-def summarize(rng):
+def summarize(rng: random.Random) -> Made:
     name, (place, thing) = rng.choice(world.NAMES), rng.choice(world.PLACES)
     verb, went = rng.choice(("got", "found")), rng.choice(("went", "walked", "drove"))
     more = rng.choice(("", " It was a sunny day.", " It took an hour.", " The day was long."))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from helpers.data.tinyworld.mathfamily import NAMES, family
+import random
+
+from helpers.data.tinyworld.mathfamily import NAMES, Arithmetic, Parts, family
 
 
 @family("Algebra")
-def linear_equation(rng, calc):
+def linear_equation(rng: random.Random, calc: Arithmetic) -> Parts:
     a, x, b = rng.randint(2, 9), rng.randint(2, 20), rng.randint(1, 40)
     if rng.random() < 0.6 or a * x <= b:
         equation, c = f"${a}x + {b} = {a * x + b}$", a * x + b
@@ -35,7 +37,7 @@ def linear_equation(rng, calc):
 
 
 @family("Algebra")
-def bracket_equation(rng, calc):
+def bracket_equation(rng: random.Random, calc: Arithmetic) -> Parts:
     a, b, x = rng.randint(2, 9), rng.randint(1, 9), rng.randint(1, 11)
     c = a * (x + b)
     inner = calc.div(c, a)
@@ -51,7 +53,7 @@ def bracket_equation(rng, calc):
 
 
 @family("Algebra")
-def function_value(rng, calc):
+def function_value(rng: random.Random, calc: Arithmetic) -> Parts:
     a, b, c = rng.randint(2, 6), rng.randint(1, 12), rng.randint(1, 8)
     rule = f"$f(x) = {a}x + {b}$"
     product = calc.mul(a, c)
@@ -76,7 +78,7 @@ def function_value(rng, calc):
 
 
 @family("Algebra")
-def sequence_term(rng, calc):
+def sequence_term(rng: random.Random, calc: Arithmetic) -> Parts:
     a, d, n = rng.randint(1, 20), rng.randint(2, 9), rng.randint(6, 13)
     start = f"{a}, {a + d}, {a + 2 * d}, ..."
     jump = calc.mul(n - 1, d)
@@ -94,7 +96,7 @@ def sequence_term(rng, calc):
 
 
 @family("Algebra")
-def sequence_sum(rng, calc):
+def sequence_sum(rng: random.Random, calc: Arithmetic) -> Parts:
     n, d, a = 8, 5, 9
     while n * (2 * a + (n - 1) * d) > 200:
         n, d, a = rng.randint(4, 8), rng.randint(1, 5), rng.randint(1, 9)
@@ -122,7 +124,7 @@ def sequence_sum(rng, calc):
 
 
 @family("Algebra")
-def sum_and_difference(rng, calc):
+def sum_and_difference(rng: random.Random, calc: Arithmetic) -> Parts:
     small, gap = rng.randint(3, 60), rng.randint(2, 30)
     total = 2 * small + gap
     pair = f"two numbers whose sum is {total} and whose difference is {gap}"
@@ -145,7 +147,7 @@ def sum_and_difference(rng, calc):
 
 
 @family("Algebra")
-def consecutive_numbers(rng, calc):
+def consecutive_numbers(rng: random.Random, calc: Arithmetic) -> Parts:
     count = rng.choice((3, 3, 5))
     middle = rng.randint(5, 40)
     total, reach = count * middle, count // 2

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from helpers.data.tinyworld.mathfamily import NAMES, THINGS, family, fraction
+import random
+
+from helpers.data.tinyworld.mathfamily import NAMES, THINGS, Arithmetic, Parts, family, fraction
 
 
 @family("Geometry")
-def area_from_perimeter(rng, calc):
+def area_from_perimeter(rng: random.Random, calc: Arithmetic) -> Parts:
     width, length = sorted(rng.sample(range(2, 15), 2))
     around = 2 * (width + length)
     half = calc.div(around, 2)
@@ -28,7 +30,7 @@ def area_from_perimeter(rng, calc):
 
 
 @family("Geometry")
-def perimeter_from_area(rng, calc):
+def perimeter_from_area(rng: random.Random, calc: Arithmetic) -> Parts:
     width, length = sorted(rng.sample(range(2, 14), 2))
     area = width * length
     side = calc.div(area, length)
@@ -49,7 +51,7 @@ def perimeter_from_area(rng, calc):
 
 
 @family("Geometry")
-def triangle_area(rng, calc):
+def triangle_area(rng: random.Random, calc: Arithmetic) -> Parts:
     base, height = 2 * rng.randint(1, 10), rng.randint(2, 12)
     if rng.random() < 0.5:
         base, height = height, base
@@ -72,7 +74,7 @@ def triangle_area(rng, calc):
 
 
 @family("Geometry")
-def triangle_angle(rng, calc):
+def triangle_angle(rng: random.Random, calc: Arithmetic) -> Parts:
     a, b = 5 * rng.randint(4, 16), 5 * rng.randint(4, 16)
     known = calc.add(a, b)
     answer = calc.sub(180, known)
@@ -86,7 +88,7 @@ def triangle_angle(rng, calc):
 
 
 @family("Counting & Probability")
-def pairs(rng, calc):
+def pairs(rng: random.Random, calc: Arithmetic) -> Parts:
     n = rng.randint(4, 20)
     product = calc.mul(n, n - 1)
     answer = calc.div(product, 2)
@@ -104,7 +106,7 @@ def pairs(rng, calc):
 
 
 @family("Counting & Probability")
-def choices(rng, calc):
+def choices(rng: random.Random, calc: Arithmetic) -> Parts:
     a, b, c = rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 6)
     while a * b * c > 200:
         a, b, c = rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 6)
@@ -121,7 +123,7 @@ def choices(rng, calc):
 
 
 @family("Counting & Probability")
-def probability(rng, calc):
+def probability(rng: random.Random, calc: Arithmetic) -> Parts:
     red, blue = rng.randint(2, 12), rng.randint(2, 12)
     total = calc.add(red, blue)
     answer = fraction(red, total)

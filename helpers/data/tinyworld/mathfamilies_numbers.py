@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from math import gcd
 
-from helpers.data.tinyworld.mathfamily import NAMES, family
+from helpers.data.tinyworld.mathfamily import NAMES, Arithmetic, Parts, family
 
 
 @family("Number Theory")
-def remainder(rng, calc):
+def remainder(rng: random.Random, calc: Arithmetic) -> Parts:
     m, n = rng.randint(3, 12), rng.randint(20, 150)
     fits = calc.mul(m, n // m)
     answer = calc.sub(n, fits)
@@ -23,7 +24,7 @@ def remainder(rng, calc):
 
 
 @family("Number Theory")
-def greatest_common_divisor(rng, calc):
+def greatest_common_divisor(rng: random.Random, calc: Arithmetic) -> Parts:
     g = rng.randint(2, 12)
     p, q = rng.sample(range(2, 9), 2)
     big, small = g * max(p, q), g * min(p, q)
@@ -46,7 +47,7 @@ def greatest_common_divisor(rng, calc):
 
 
 @family("Number Theory")
-def least_common_multiple(rng, calc):
+def least_common_multiple(rng: random.Random, calc: Arithmetic) -> Parts:
     while True:
         a, b = rng.sample(range(3, 21), 2)
         if a * b <= 200 and max(a, b) % min(a, b):
@@ -72,7 +73,7 @@ def least_common_multiple(rng, calc):
 
 
 @family("Number Theory")
-def power_remainder(rng, calc):
+def power_remainder(rng: random.Random, calc: Arithmetic) -> Parts:
     base, power, m = rng.randint(2, 6), rng.randint(3, 5), rng.randint(3, 11)
     left, steps = base % m, []
     start = f"{base} leaves {left} when divided by {m}"
@@ -90,7 +91,7 @@ def power_remainder(rng, calc):
 
 
 @family("Number Theory")
-def counting_multiples(rng, calc):
+def counting_multiples(rng: random.Random, calc: Arithmetic) -> Parts:
     m, low, high = rng.randint(3, 12), rng.randint(10, 40), rng.randint(60, 150)
     upto = calc.div(high, m)
     below = calc.div(low, m)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from math import gcd
 
-from helpers.data.tinyworld.mathfamily import NAMES, THINGS, family, fraction
+from helpers.data.tinyworld.mathfamily import NAMES, THINGS, Arithmetic, Parts, family, fraction
 
 
 @family("Prealgebra")
-def fraction_of_number(rng, calc):
+def fraction_of_number(rng: random.Random, calc: Arithmetic) -> Parts:
     bottom = rng.randint(3, 9)
     top = rng.choice([t for t in range(1, bottom) if gcd(t, bottom) == 1])
     whole = bottom * rng.randint(2, 15)
@@ -25,7 +26,7 @@ def fraction_of_number(rng, calc):
 
 
 @family("Prealgebra")
-def percent_of_number(rng, calc):
+def percent_of_number(rng: random.Random, calc: Arithmetic) -> Parts:
     tens, whole = rng.randint(2, 9), 10 * rng.randint(2, 20)
     tenth = calc.div(whole, 10)
     answer = calc.mul(tens, tenth)
@@ -37,7 +38,7 @@ def percent_of_number(rng, calc):
 
 
 @family("Prealgebra")
-def percent_change(rng, calc):
+def percent_change(rng: random.Random, calc: Arithmetic) -> Parts:
     tens, price, up = rng.randint(1, 6), 10 * rng.randint(2, 15), rng.random() < 0.5
     tenth = calc.div(price, 10)
     change = calc.mul(tens, tenth)
@@ -66,7 +67,7 @@ def percent_change(rng, calc):
 
 
 @family("Prealgebra")
-def average(rng, calc):
+def average(rng: random.Random, calc: Arithmetic) -> Parts:
     count, mean = rng.choice((3, 3, 4)), rng.randint(6, 30)
     spread = [rng.randint(-5, 5) for _ in range(count - 1)]
     numbers = [mean + s for s in spread]
@@ -89,7 +90,7 @@ def average(rng, calc):
 
 
 @family("Prealgebra")
-def missing_number(rng, calc):
+def missing_number(rng: random.Random, calc: Arithmetic) -> Parts:
     mean, count = rng.randint(11, 30), 3
     a, b = mean + rng.randint(-5, 5), mean + rng.randint(-5, 5)
     total = calc.mul(count, mean)
@@ -108,7 +109,7 @@ def missing_number(rng, calc):
 
 
 @family("Prealgebra")
-def ratio_share(rng, calc):
+def ratio_share(rng: random.Random, calc: Arithmetic) -> Parts:
     while True:
         p, q = rng.sample(range(1, 8), 2)
         if gcd(p, q) == 1:
@@ -134,7 +135,7 @@ def ratio_share(rng, calc):
 
 
 @family("Prealgebra")
-def fraction_sum(rng, calc):
+def fraction_sum(rng: random.Random, calc: Arithmetic) -> Parts:
     b, d = rng.sample(range(2, 9), 2)
     a = rng.choice([t for t in range(1, b) if gcd(t, b) == 1])
     c = rng.choice([t for t in range(1, d) if gcd(t, d) == 1])

@@ -62,13 +62,14 @@ class Arithmetic:
 
 
 Parts = tuple[list[str], list[str], list[str], str]  # nouns, whole questions, steps, answer
-FAMILIES: dict[str, tuple[str, Callable[[random.Random, Arithmetic], Parts]]] = {}
+Writer = Callable[[random.Random, Arithmetic], Parts]
+FAMILIES: dict[str, tuple[str, Writer]] = {}
 
 
-def family(subject: str):
+def family(subject: str) -> Callable[[Writer], Writer]:
     """Register a family under its function's name and one of MATH's subject names."""
 
-    def register(function):
+    def register(function: Writer) -> Writer:
         FAMILIES[function.__name__] = (subject, function)
         return function
 
