@@ -86,7 +86,7 @@ def test_every_reward_of_the_task_gets_its_columns_and_pays_a_demonstration_most
         earned.append(total)
         of_answer.append(parts[rewards.answer_reward(track.course)][0])
     assert len(earned) > 20 and set(of_answer) == {1.0}
-    assert max(earned) == pytest.approx(most if task != "deepscaler" else 1.2)  # short solutions
+    assert max(earned) == pytest.approx(most)
     assert json.loads(json.dumps(track.columns(problem))) == track.columns(problem)
 
 
