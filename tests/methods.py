@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 from helpers import models
 from helpers.config import Course
 from helpers.data.problem import Problem
-from helpers.prompts import chat_text, messages, sft_example
+from helpers.prompts import chat_text, lengths, messages, sft_example
 from helpers.train import pairs
 from helpers.train.methods import METHODS
 from tests.hub.tiny_repo import tiny_folder
@@ -37,17 +37,18 @@ SIZES = {"sft": FEW, "reward_model": FEW | {"kind": "head"}, "dpo": FEW,
          "lengths": {"prompt": 256, "completion": 8}, "system_prompt": "Add."}
 
 
-@lru_cache(maxsize=1)
-def small_folder() -> Path:
-    """A random Qwen2 of one layer whose sizes are multiples of 64, as 4 bits on a CPU ask."""
+@lru_cache(maxsize=2)
+def model_folder(width: int = 64, layers: int = 1, vocabulary: int | None = None) -> Path:
+    """A random Qwen2 whose sizes are multiples of 64, as 4 bits on a CPU ask."""
     folder = Path(tempfile.mkdtemp(prefix="small-model-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     tokenizer = AutoTokenizer.from_pretrained(tiny_folder())
     torch.manual_seed(0)
     config = Qwen2Config(
-        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=1,
-        num_attention_heads=2, num_key_value_heads=1, tie_word_embeddings=True,
-        initializer_range=0.1, pad_token_id=tokenizer.pad_token_id)
+        vocab_size=vocabulary or len(tokenizer), hidden_size=width, intermediate_size=2 * width,
+        num_hidden_layers=layers, num_attention_heads=width // 32, tie_word_embeddings=True,
+        num_key_value_heads=width // 64, initializer_range=0.1,
+        pad_token_id=tokenizer.pad_token_id)
     Qwen2ForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -57,9 +58,32 @@ def course_for(precision: str, model: Path | str | None = None, **changes) -> Co
     """The tiny preset with a small model, in a precision; "4bit": its weights, in float16, which is
     what an old GPU takes."""
     four = precision == "4bit"
-    wanted = {"name": str(model or small_folder()), "quantization": "4bit" if four else "none",
+    wanted = {"name": str(model or model_folder()), "quantization": "4bit" if four else "none",
               "precision": "float16" if four else precision}
     return Course.load(overrides={"model": wanted, **SIZES} | changes)
+
+
+# For memory: batches that fill a model's limits, as the forecast assumes of all.
+FULL = {"lengths": {"prompt": 256, "completion": 256},
+        "sft": FEW | {"batch_size": 8}, "dpo": FEW | {"batch_size": 4},
+        "reward_model": FEW | {"batch_size": 4, "kind": "likelihood"},
+        "ppo": {"prompts_per_step": 16, "minibatch_size": 8, "micro_batch_size": 8,
+                "value_warmup_steps": 0},
+        "grpo": {"prompts_per_step": 2, "num_generations": 8}}
+
+
+def long_problems(course: Course, count: int = 16) -> list[Problem]:
+    """Problems whose prompts and solutions are as long as the course allows, or a word shorter."""
+    def of(asked: int, told: int, number: int = 0) -> Problem:
+        return Problem("Add" + " apples" * asked, "So" + " apples" * told, "7", "gsm8k",
+                       str(number))
+
+    tokenizer = models.load_tokenizer(course)
+    ones, twos = lengths([of(1, 1), of(2, 2)], course, tokenizer)
+    limits = course.lengths.prompt, course.lengths.completion
+    asked, told = (1 + (limit - one) // (two - one)
+                   for limit, one, two in zip(limits, ones, twos, strict=True))
+    return [of(asked, told, number) for number in range(count)]
 
 
 class Scaler(torch.amp.GradScaler):
@@ -129,10 +153,11 @@ def build(name: str, course: Course, folder: Path, problems=PROBLEMS, **changes)
 
 @dataclass
 class Seen:
-    """What two steps did: `kinds` of what is trained, before and after; the names that have not
-    `moved`; the numbers that were logged; checkpointed calls of layers."""
+    """What two steps did: types of what is trained, before and after, and of what is `frozen`;
+    names of what stood `still`; what was logged; checkpointed calls of layers."""
 
     kinds: set[torch.dtype]
+    frozen: set[torch.dtype]
     still: list[str]
     logs: list[dict]
     checkpointed: int
@@ -152,9 +177,11 @@ def count_checkpointed(monkeypatch) -> list:
     return calls
 
 
-def two_steps(monkeypatch, trainer) -> Seen:
-    """Train, and see what happened."""
-    calls = count_checkpointed(monkeypatch)
+def two_steps(monkeypatch, name: str, course: Course, folder: Path, problems=PROBLEMS) -> Seen:
+    """Train by the method, and see what happened."""
+    calls = count_checkpointed(monkeypatch)  # before the trainer is built: PPO's switches it on
+    trainer = build(name, course, folder, problems)
+    frozen = {weight.dtype for weight in trainer.model.parameters() if not weight.requires_grad}
     trained = {name: weight for name, weight in trainer.model.named_parameters()
                if weight.requires_grad}
     before = {name: weight.detach().clone() for name, weight in trained.items()}
@@ -166,7 +193,7 @@ def two_steps(monkeypatch, trainer) -> Seen:
     kinds |= {weight.dtype for weight in trained.values()}
     still = [name for name, weight in trained.items() if torch.equal(weight, before[name])]
     assert all(weight.isfinite().all() for weight in trained.values())
-    return Seen(kinds, still, trainer.state.log_history, len(calls), scaler)
+    return Seen(kinds, frozen, still, trainer.state.log_history, len(calls), scaler)
 
 
 def check(seen: Seen) -> None:

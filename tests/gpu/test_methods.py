@@ -8,30 +8,33 @@ from helpers import forecast
 from tests import methods
 
 pytestmark = pytest.mark.gpu
-STAGES = {"sft": "sft", "reward": "reward", "dpo": "dpo", "ppo": "ppo", "grpo": "grpo"}
-# The forecast is an upper end for weights, optimiser and activations; kernels' work space, casts
-# and what a library holds for a moment come on top.
-AT_MOST, AT_LEAST, BESIDE_GB = 1.3, 0.3, 0.5
+OLD = torch.cuda.is_available() and torch.cuda.get_device_capability()[0] < 8  # has no bfloat16
+PRECISIONS = [kind for kind in ("float16", "bfloat16", "4bit") if kind != "bfloat16" or not OLD]
+# The forecast counts weights, optimiser and activations of rows at the limits; kernels' work space,
+# casts and what a library holds for a moment come on top. TRL's SFT holds the logits once more in
+# float32 for its measures; a judge and PPO read logits at the answer only.
+AT_MOST = {"sft": 2.5, "reward": 1.5, "dpo": 2.0, "ppo": 1.5, "grpo": 2.0}
+AT_LEAST, BESIDE_GB = 0.3, 0.5
 
 
-@pytest.mark.parametrize("precision", ["float16", "bfloat16", "4bit"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", methods.NAMES)
 def test_two_steps(gpu, name, precision, tmp_path, monkeypatch):
-    seen = methods.two_steps(monkeypatch, methods.build(
-        name, methods.course_for(precision), tmp_path))
+    seen = methods.two_steps(monkeypatch, name, methods.course_for(precision), tmp_path)
     methods.check(seen)
     assert seen.checkpointed > 0
     assert (seen.scaler is not None) == (precision in ("float16", "4bit"))
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "4bit"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", methods.NAMES)
 def test_peak_memory_is_about_the_forecast(gpu, name, precision, tmp_path, monkeypatch):
-    course, problems = methods.large_course(precision), methods.long_problems()
+    model = methods.model_folder(width=1024, layers=8, vocabulary=32_768)
+    course = methods.course_for(precision, model, **methods.FULL)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    methods.two_steps(monkeypatch, methods.build(name, course, tmp_path, problems))
+    methods.two_steps(monkeypatch, name, course, tmp_path, methods.long_problems(course))
     peak = (torch.cuda.max_memory_allocated() - before) / 1e9
-    told = forecast.forecast(course).set_index("stage").loc[STAGES[name], "total GB"]
-    assert AT_LEAST * told <= peak <= AT_MOST * told + BESIDE_GB, (peak, told)
+    told = forecast.forecast(course).set_index("stage").loc[name, "total GB"]
+    assert AT_LEAST * told <= peak <= AT_MOST[name] * told + BESIDE_GB, (peak, told)

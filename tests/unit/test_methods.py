@@ -6,7 +6,9 @@ import gc
 import pytest
 import torch
 
+from helpers import models
 from helpers.config import ConfigError, Course
+from helpers.prompts import lengths
 from helpers.train.methods import DPO, GRPO, METHODS, PPO, REWARD, SFT
 from tests import methods
 
@@ -25,14 +27,19 @@ def test_every_trained_tensor_is_float32_and_a_step_moves_it(name, precision, tm
                                                              monkeypatch):
     course = methods.course_for(precision)
     methods.half_on_a_cpu(monkeypatch, course)
-    trainer = methods.build(name, course, tmp_path)
-    frozen = {weight.dtype for weight in trainer.model.parameters() if not weight.requires_grad}
-    assert methods.HALF.get(course.model.precision, torch.float32) in frozen
-    assert (torch.uint8 in frozen) == (precision == "4bit")
-    seen = methods.two_steps(monkeypatch, trainer)
+    seen = methods.two_steps(monkeypatch, name, course, tmp_path)
     methods.check(seen)
+    assert methods.HALF.get(course.model.precision, torch.float32) in seen.frozen
+    assert (torch.uint8 in seen.frozen) == (precision == "4bit")
     assert (seen.scaler is not None) == (course.model.precision == "float16")
     assert seen.scaler is None or (seen.scaler.is_enabled() and seen.scaler.asked >= 2)
+
+
+def test_rows_for_memory_fill_the_limits():
+    course = methods.course_for("float32", **methods.FULL)
+    found = lengths(methods.long_problems(course), course, models.load_tokenizer(course))
+    for asked, told in found:
+        assert 240 <= asked <= course.lengths.prompt == 256 and 240 <= told <= 256
 
 
 def test_float16_skips_a_step_that_overflows_and_a_resumed_run_knows_its_scale(tmp_path,
