@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# TRL, SFT: prompts longer than max_length, with labels on the completion only.
+#
+# Guess: cutting to max_length takes the whole completion, the row has nothing to learn, so it is
+# dropped, with packing as without. Without packing that is so: where no row is left, the trainer
+# raises an error.
+# Seen: with packing=True the same rows stay, fill the packs and count in num_tokens. A run in which
+# every prompt is too long trains without an error or warning on nothing: loss 0.0, gradient 0.
+# A low loss, here the lowest there is, says nothing about a packed run.
+set -euo pipefail
+pins=(
+    torch==2.13.0 transformers==5.23.0 trl==1.16.0 peft==0.21.2 accelerate==1.15.0
+    datasets==5.2.0 tokenizers==0.23.3
+)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+if [[ -n ${FINDINGS_PYTHON:-} ]]; then
+    python=$(command -v "$FINDINGS_PYTHON")
+    python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python")
+else
+    python3 -m venv "$folder/venv"
+    python=$folder/venv/bin/python
+    "$python" -m pip install -q "${pins[@]}"
+fi
+cd "$folder"
+export HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 OMP_NUM_THREADS=1
+cat >finding.py <<'EOF'
+import sys
+import warnings
+from importlib.metadata import version
+
+for pin in sys.argv[1:]:
+    name, wanted = pin.split("==")
+    found = version(name).split("+")[0]
+    print(name, found)
+    if found != wanted:
+        print(f"{name} {wanted} is needed, not {found}")
+        sys.exit(2)
+warnings.simplefilter("ignore")
+seen_as_before = []
+
+
+def look(words, seen, holds):
+    """Print what was seen; remember whether it is still what this script says."""
+    print(f"{words}: {seen}{'' if holds else '   <- CHANGED'}")
+    seen_as_before.append(bool(holds))
+
+
+import string
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers.utils import logging
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+torch.set_num_threads(1)
+SIGNS = ["<pad>", "<eos>", *string.ascii_lowercase, *string.digits, *" +-=?.#\n"]
+
+
+def tiny_tokenizer():
+    """One token a sign."""
+    vocabulary = {sign: number for number, sign in enumerate(SIGNS)}
+    inner = Tokenizer(models.WordLevel(vocabulary, unk_token=" "))
+    inner.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    inner.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="<pad>", eos_token="<eos>", padding_side="left"
+    )
+
+
+def tiny_model(tied=False, spread=0.2):
+    """Two layers of random weights, the same ones every time."""
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=len(SIGNS), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=128,
+        tie_word_embeddings=tied, initializer_range=spread,
+        pad_token_id=0, eos_token_id=1, bos_token_id=None,
+    )
+    return Qwen2ForCausalLM(config)
+
+
+from datasets import Dataset
+from datasets.utils.logging import disable_progress_bar
+from transformers import PrinterCallback, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+disable_progress_bar()
+
+
+class KeepGradient(TrainerCallback):
+    def on_pre_optimizer_step(self, args, state, control, model=None, **other):
+        parts = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        self.gradient = torch.cat(parts).clone()
+
+
+def sft(rows, **settings):
+    arguments = dict(
+        output_dir="out", use_cpu=True, bf16=False, gradient_checkpointing=False,
+        dataloader_pin_memory=False, per_device_train_batch_size=2, max_steps=1,
+        learning_rate=1e-3, max_grad_norm=0.0, logging_steps=1, report_to="none",
+        save_strategy="no", disable_tqdm=True, seed=0,
+    )
+    keep = KeepGradient()
+    trainer = SFTTrainer(
+        tiny_model(), args=SFTConfig(**{**arguments, **settings}),
+        train_dataset=Dataset.from_dict(rows), processing_class=tiny_tokenizer(),
+        callbacks=[keep],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    return keep.gradient, trainer.state.log_history[0]
+
+
+rows = {"prompt": ["what is 1+1? ", "what is 2+2? "] * 2, "completion": ["2", "4"] * 2}
+try:
+    sft(rows, max_length=8)
+    look("13-token prompts, max_length=8, no packing", "trained", False)
+except ValueError as error:
+    look("13-token prompts, max_length=8, no packing", f"ValueError: {error}", True)
+gradient, logs = sft(rows, max_length=8, packing=True)
+look("the same rows with packing=True",
+     f"loss {logs['loss']}, largest gradient {gradient.abs().max().item()},"
+     f" num_tokens {logs['num_tokens']:.0f}",
+     logs["loss"] == 0 and gradient.abs().max() == 0 and logs["num_tokens"] > 0)
+gradient, logs = sft(rows, max_length=16, packing=True)
+look("max_length=16, packing=True", f"loss {logs['loss']:.2f}", logs["loss"] > 1)
+
+sys.exit(0 if all(seen_as_before) else 1)
+EOF
+"$python" finding.py "${pins[@]}"
