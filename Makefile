@@ -9,8 +9,9 @@ TASK ?= gsm8k
 SEED ?= 0
 COURSE := $(RUN) -m helpers.course
 TRL := .venv-trl/ready
+PYTEST := $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: course status ladder clinic notebooks readme test fuzz mutants bench lint types coverage hooks map \
+.PHONY: course status ladder clinic notebooks readme quick test fuzz mutants bench lint types coverage hooks map \
   setup clean test-python
 
 course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
@@ -34,8 +35,11 @@ readme: $(READY)  ## README's scoreboard and figure: a run of its own, on the se
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.course.scoreboard --preset tiny --readme
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.course.publish --preset tiny --figures
 
+quick: $(TESTS)  ## the tests that run no notebook of the course: minutes
+	$(PYTEST) -m "not slow"
+
 test: $(TESTS)  ## all tests, two files at a time
-	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 20
+	$(PYTEST) --durations 40
 
 fuzz: $(TESTS)  ## 100,000 new inputs for everything that reads a completion
 	FUZZ_EXAMPLES=100000 $(RUN) -m pytest -s tests/unit/test_verify_fuzz.py

@@ -17,7 +17,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers.checkpoints import MARKER
 from helpers.config import ROOT
 from helpers.folders import live
 from tests import runs
@@ -54,6 +53,8 @@ def kill_when(artifacts: Path, ready) -> None:
 
 def checkpoints(grpo: Path) -> dict[int, bool]:
     """{step: whether it carries the mark of being whole} of the checkpoints there."""
+    from helpers.checkpoints import MARKER  # here: it loads torch, which few of the tests need
+
     return {int(path.name.split("-")[1]): (path / MARKER).exists()
             for path in grpo.glob("checkpoints/checkpoint-*")}
 

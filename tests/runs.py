@@ -5,8 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from helpers.config import ROOT
 
@@ -23,6 +22,9 @@ TINY_TASK = {
     "grpo": {"max_steps": 1, "prompts_per_step": 2, "num_generations": 4, "save_steps": 1},
     "evaluation": {"n": 4, "few_shot": 2},
 }
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OFFLINE = str(ROOT / "tests" / "offline")
 MINUTES = 60.0
@@ -70,6 +72,8 @@ def read(path: Path):
     return json.loads(text)
 
 
-def curve(artifacts: Path, stage: str, run: str = "tiny/gsm8k-s0") -> pd.DataFrame:
+def curve(artifacts: Path, stage: str, run: str = "tiny/gsm8k-s0") -> "pd.DataFrame":
     """A finished stage's curve."""
+    import pandas as pd  # here: most tests need none of it
+
     return pd.read_parquet(artifacts / run / stage / "curve.parquet")

@@ -25,7 +25,7 @@ from helpers.forecast import grpo_rows
 from helpers.rewards import reward_functions
 from helpers.train.ppo import AdapterBank, PPOConfig, PPOTrainer
 from helpers.train.reward_model import new_reward_model
-from helpers.train.settings import device_flags, lora_config, train_in_float32
+from helpers.train.settings import NoGradientNoStep, device_flags, lora_config, train_in_float32
 
 # Argument of the trainer -> setting of the course, in the method's section unless it has a dot.
 STEPS = {name: name for name in ("max_steps", "learning_rate", "warmup_steps", "max_grad_norm",
@@ -189,8 +189,10 @@ def _grpo_fixed(course: Course) -> dict:
 def _grpo(course: Course, args, start: str | Path, **more):
     from trl import GRPOTrainer
 
-    return GRPOTrainer(models.load_model(start, course, course.model.quantization), args=args,
-                       peft_config=lora_config(course), **more)
+    trainer = GRPOTrainer(models.load_model(start, course, course.model.quantization), args=args,
+                          peft_config=lora_config(course), **more)
+    trainer.add_callback(NoGradientNoStep())
+    return trainer
 
 
 GRPO = Method(

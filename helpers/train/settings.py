@@ -10,7 +10,7 @@ to bfloat16.
 
 import torch
 from peft import LoraConfig
-from transformers import TrainingArguments
+from transformers import TrainerCallback, TrainingArguments
 
 from helpers import models
 from helpers.config import Course
@@ -50,3 +50,15 @@ def train_in_float32(model: torch.nn.Module) -> torch.nn.Module:
         if weight.requires_grad:
             weight.data = weight.data.float()
     return model
+
+
+class NoGradientNoStep(TrainerCallback):
+    """Where no weight has a gradient (no group with a verdict, or none with a difference) an
+    optimiser still moves them, by its momentum and weight decay. It is given no gradients instead
+    of zeros, and then moves nothing."""
+
+    def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
+        weights = [weight for weight in model.parameters() if weight.grad is not None]
+        if not any(weight.grad.any() for weight in weights):
+            for weight in weights:
+                weight.grad = None

@@ -12,6 +12,7 @@ from helpers.config import ROOT, Course
 from helpers.rewards import reward_functions
 from helpers.train import pairs
 from helpers.train.ppo import AdapterBank, PPOConfig, PPOTrainer
+from helpers.train.settings import NoGradientNoStep
 from tests.loss_checks import on_cpu
 
 BASE = ROOT / "data" / "tiny" / "base"
@@ -292,3 +293,20 @@ def test_of_a_problem_without_a_verdict_no_pair_is_made():
     rights = {"strict": [False, False], "lenient": [False, False]}
     with pytest.raises(pairs.PairError, match="no pairs"):
         pairs.make_pairs([row | rights], 2)
+
+
+@pytest.mark.parametrize("gradient, moves", [(0.0, False), (1e-6, True)])
+def test_no_gradient_moves_nothing_whatever_the_optimiser_remembers(gradient, moves):
+    """As GRPO's trainer meets it: a step that learned, then one in which no group has a verdict."""
+    model = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.1)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, gradient)
+    NoGradientNoStep().on_pre_optimizer_step(None, None, None, model=model)
+    optimizer.step()
+    same = [torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True)]
+    assert all(same) is not moves
