@@ -1,7 +1,7 @@
 """The five methods of the course, one object each: the arguments of its trainer, and the trainer.
 
     args = SFT.arguments(course, stage.checkpoints, logging_steps=1)  # changes win
-    SFT.table(course, args)                                           # each value, and who set it
+    SFT.table(args)                                                   # each value, and who set it
     trainer = SFT.trainer(course, args, rows, tokenizer, callbacks=[…])
 
 `trainer` is TRL's own (PPO's is ours, in `helpers.train.ppo`), on a model of the right kind, and
@@ -57,21 +57,26 @@ class Method:
         known = [field.name for field in fields(config) if field.init]
         if stray := sorted(changes.keys() - known):
             raise ConfigError(f"{self.name}, argument {wording.nearest(stray[0], known)}")
-        values = {name: value for name, (value, _) in self._planned(course).items()} | changes
+        planned = self._planned(course)
+        values = {name: value for name, (value, _) in planned.items()} | changes
         if values["max_steps"] is None:  # as many as the epochs give
             values["max_steps"] = -1
-        return config(output_dir=str(output_dir), **values)
+        args = config(output_dir=str(output_dir), **values)
+        # For the table, which must build no second one: that would reset accelerate's state.
+        args.set_by = {
+            name: (getattr(args, name), "here" if changes.get(name, value) != value else who)
+            for name, (value, who) in planned.items()}
+        return args
 
-    def table(self, course: Course, args: TrainingArguments) -> pd.DataFrame:
+    def table(self, args: TrainingArguments) -> pd.DataFrame:
         """One row an argument that the method sets: its name, its value in `args`, and who set it:
         a setting of the course, the method, the device, or "here" where it was changed."""
-        plain = self.arguments(course, args.output_dir)
         rows = []
-        for name, (_, origin) in self._planned(course).items():
+        for name, (made, who) in args.set_by.items():
             value = getattr(args, name)
-            origin = origin if value == getattr(plain, name) else "here"
-            if name not in BOOKKEEPING or origin == "here":
-                rows.append((name, value.value if isinstance(value, Enum) else value, origin))
+            who = who if value == made else "here"
+            if name not in BOOKKEEPING or who == "here":
+                rows.append((name, value.value if isinstance(value, Enum) else value, who))
         return pd.DataFrame(rows, columns=["argument", "value", "set by"]).astype({"value": object})
 
     def trainer(self, course: Course, args: TrainingArguments, train_dataset, tokenizer,

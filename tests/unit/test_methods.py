@@ -134,7 +134,7 @@ def test_a_reward_head_has_a_rate_and_a_centre_of_its_own(course, tmp_path):
 
 def test_changes_win_and_the_table_says_so(course, tmp_path):
     args = SFT.arguments(course, tmp_path, learning_rate=0.5, save_total_limit=3)
-    table = SFT.table(course, args).set_index("argument")
+    table = SFT.table(args).set_index("argument")
     assert args.learning_rate == 0.5 and args.save_total_limit == 3
     assert table.loc["learning_rate"].tolist() == [0.5, "here"]
     assert table.loc["save_total_limit"].tolist() == [3, "here"]
@@ -146,16 +146,23 @@ def test_changes_win_and_the_table_says_so(course, tmp_path):
 
 
 def test_the_table_names_settings_of_other_sections(course, tmp_path):
-    table = GRPO.table(course, GRPO.arguments(course, tmp_path)).set_index("argument")
+    table = GRPO.table(GRPO.arguments(course, tmp_path)).set_index("argument")
     assert table.loc["max_completion_length"].tolist() == [104, "lengths.completion"]
     assert table.loc["learning_rate", "set by"] == "grpo.learning_rate"
     assert "here" not in set(table["set by"])
 
 
+def test_a_table_beside_a_trainer_does_it_no_harm(tmp_path):
+    """Making arguments resets accelerate's state, which a trainer that is there still needs."""
+    trainer = methods.build("ppo", methods.course_for("float32"), tmp_path)
+    assert len(PPO.table(trainer.args)) > 20
+    assert trainer.accelerator.num_processes == 1
+
+
 def test_a_change_may_be_made_afterwards_too(course, tmp_path):
     args = DPO.arguments(course, tmp_path)
     args.beta = 0.7
-    assert DPO.table(course, args).set_index("argument").loc["beta"].tolist() == [0.7, "here"]
+    assert DPO.table(args).set_index("argument").loc["beta"].tolist() == [0.7, "here"]
 
 
 @pytest.mark.parametrize("name", methods.NAMES)
@@ -167,7 +174,7 @@ def test_an_unknown_argument_is_one_line_with_the_nearest(name, course, tmp_path
 
 
 def test_every_setting_of_ppo_reaches_its_arguments(course, tmp_path):
-    table = PPO.table(course, PPO.arguments(course, tmp_path))
+    table = PPO.table(PPO.arguments(course, tmp_path))
     told = set(table["set by"]) - {"method", "device"}
     sizes = {"ppo.r", "ppo.alpha"}  # of the adapter, not of the training
     assert {f"ppo.{name}" for name in type(course.ppo).model_fields} - sizes <= told
