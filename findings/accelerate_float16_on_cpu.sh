@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# accelerate: Accelerator(mixed_precision="fp16", cpu=True), say to try out float16 settings in a test.
+# accelerate: Accelerator(mixed_precision="fp16", cpu=True), say to try float16 out in a test.
 #
 # Guess: the forward pass runs under float16 autocast with a gradient scaler, as on a GPU.
 # Seen: neither. The accelerator says mixed_precision "fp16", holds no scaler, and losses and

@@ -5,7 +5,7 @@
 # Seen: the list takes the place of the built-in one. By default lm_head stays a plain Linear;
 # with ["down_proj"] the down projections stay plain and lm_head becomes a frozen 4-bit layer, with
 # no warning. A reward model's new score head gets the class of a 4-bit layer around weights that
-# were never quantised: loading succeeds, the first forward pass is an AssertionError without a text.
+# were never quantised: loading succeeds, the first forward pass is an AssertionError without text.
 set -euo pipefail
 pins=(
     torch==2.13.0 transformers==5.23.0 tokenizers==0.23.3 accelerate==1.15.0

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # transformers: activation checkpointing of a model in eval() mode that is trained all the same.
 #
-# Guess: a loop that wants no dropout puts the model into eval() mode; activation_checkpointing_enable()
-# still saves memory, as gradients are computed just so.
+# Guess: a loop that wants no dropout puts the model into eval() mode, and after
+# activation_checkpointing_enable() memory is saved all the same, as gradients are computed just so.
 # Seen: the layers are checkpointed in training mode only. In eval mode the model says
 # is_activation_checkpointing True, recomputes nothing and keeps every activation, several times as
 # many numbers for the backward pass, without a word. Dropout off and checkpointing on needs train()
