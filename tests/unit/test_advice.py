@@ -10,6 +10,7 @@ from helpers.advice import advise
 from helpers.config import Course
 from helpers.disk import disk
 from helpers.forecast import forecast
+from helpers.train.settings import lora_config
 
 SLOW = machine.Machine("test", 8.0, 0.1, 30.0, gpu=False, cores=2)
 T4 = machine.USUAL["colab"]
@@ -118,7 +119,7 @@ def test_a_small_disk_names_what_fills_it(monkeypatch):
 def test_a_stage_on_the_disk_is_as_large_as_said(tmp_path):
     """An adapter, a merged model and a checkpoint as they are written, weighed."""
     course = load()
-    model = get_peft_model(models.load_base(course), models.lora_config(course))
+    model = get_peft_model(models.load_base(course), lora_config(course))
     tokenizer = models.load_tokenizer(course)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
     ids = torch.arange(20)[None]
