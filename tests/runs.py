@@ -12,9 +12,9 @@ from helpers.config import ROOT
 # The smallest sizes at which every task still comes through 00 and 03 to 08: enough tuning and
 # enough answers that some are right and some are wrong, and one step of everything else.
 TINY_TASK = {
-    "data": {"train": 400, "validation": 24, "test": 4},
-    "sft": {"max_steps": 16, "batch_size": 16, "learning_rate": 0.001, "save_steps": 16},
-    "pairs": {"problems": 48, "num_generations": 8},
+    "data": {"train": 1600, "validation": 48, "test": 4},
+    "sft": {"max_steps": 48, "batch_size": 32, "learning_rate": 0.001, "save_steps": 48},
+    "pairs": {"problems": 96, "num_generations": 8},
     "reward_model": {"max_steps": 1, "batch_size": 4, "save_steps": 1},
     "dpo": {"max_steps": 1, "batch_size": 4, "save_steps": 1},
     "ppo": {"max_steps": 1, "prompts_per_step": 8, "minibatch_size": 8, "micro_batch_size": 8,
