@@ -14,12 +14,14 @@ from pathlib import Path
 
 import torch
 
+from helpers.schema import Lora
+
 
 class ModelError(RuntimeError):
     """A model cannot be loaded or used as asked: one line with what, where and what to do."""
 
 
-def check_targets(model: torch.nn.Module, lora) -> None:
+def check_targets(model: torch.nn.Module, lora: Lora) -> None:
     """ModelError where `lora.target_modules` names a layer whose weights are another layer's too
     (tied: lm_head and embed_tokens). Each would be trained with an adapter of its own, and merging
     adds the one's to both: the merged model is another, by several percent of its logits."""

@@ -13,7 +13,7 @@ from helpers.config import ROOT
 # enough answers that some are right and some are wrong, and one step of everything else.
 TINY_TASK = {
     "data": {"train": 1600, "validation": 48, "test": 4},
-    "sft": {"max_steps": 48, "batch_size": 32, "learning_rate": 0.001, "save_steps": 48},
+    "sft": {"method": "full", "max_steps": 40, "learning_rate": 0.001, "save_steps": 40},
     "pairs": {"problems": 96, "num_generations": 8},
     "reward_model": {"max_steps": 1, "batch_size": 4, "save_steps": 1},
     "dpo": {"max_steps": 1, "batch_size": 4, "save_steps": 1},

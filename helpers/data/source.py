@@ -53,7 +53,7 @@ def where(rows) -> str:
     return rows.info.description
 
 
-def where_row(rows, index: int) -> str:
+def where_row(rows: Sequence[dict], index: int) -> str:
     """The place of one row (from 0): its file and line, or its number in the set on the hub."""
     path = Path(where(rows).partition(", the first ")[0])
     if path.is_file():

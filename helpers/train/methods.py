@@ -79,8 +79,8 @@ class Method:
                 rows.append((name, value.value if isinstance(value, Enum) else value, who))
         return pd.DataFrame(rows, columns=["argument", "value", "set by"]).astype({"value": object})
 
-    def trainer(self, course: Course, args: TrainingArguments, train_dataset, tokenizer,
-                callbacks: Sequence = (), **more):
+    def trainer(self, course: Course, args: TrainingArguments, train_dataset: Sequence[dict],
+                tokenizer, callbacks: Sequence = (), **more) -> Trainer | PPOTrainer:
         """The trainer, ready for `train()`. `more`: `start`, the folder of the merged model that
         all but SFT start from; `eval_dataset` (SFT), `reward_funcs` (PPO, GRPO), `reward_weights`
         and `judge`, the folder of a reward model's adapter (PPO)."""

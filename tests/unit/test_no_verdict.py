@@ -273,9 +273,9 @@ def test_in_grpo_a_group_without_a_verdict_has_advantage_zero_beside_one_with(gr
 
     from helpers import rewards
 
-    flaws = [rewards._FLAWS["exact_answer"]]
-    trainer.reward_funcs[0] = rewards._judging("exact_answer", counted, flaws)
-    trainer.reward_funcs[1] = rewards._judging("length_penalty", counted, flaws)
+    course = Course.load()
+    trainer.reward_funcs[0] = rewards._judging("boxed", counted, course)
+    trainer.reward_funcs[1] = rewards._judging("length_penalty", counted, course)
     monkeypatch.setattr(type(trainer), "_generate_and_score_completions", watched)
     trainer.train()
     advantages = seen["advantages"]

@@ -17,7 +17,8 @@ from tests import architecture
 # Whatever class of transformers, peft or vLLM it is; what matters is said in the docstring.
 ANY_CLASS = {"self", "cls", "model", "tokenizer", "peft_model"}
 # Callbacks of transformers: their arguments are the library's.
-CALLBACKS = {"on_save", "on_log", "on_train_begin", "on_train_end", "on_step_end", "on_evaluate"}
+CALLBACKS = {"on_save", "on_log", "on_train_begin", "on_train_end", "on_step_end", "on_evaluate",
+             "on_pre_optimizer_step"}
 # Written before there was this test; the list only becomes shorter.
 NOT_YET = {
     "course/publish.with_outputs", "data.rows_of", "data/source.load_rows", "data/source.where",
