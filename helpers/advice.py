@@ -69,7 +69,7 @@ def _remedy(
     """The one setting that saves most of what `needed` counts in GB, by trying each."""
     before = needed(course)
     after = {change: needed(_with(course, *change)) for change in _changes(course)}
-    best = min(after, key=after.get)
+    best = min(after, key=lambda change: after[change])
     if before - after[best] < WORTH * before:
         return "That is the model's own weights: choose a smaller model.name."
     name, value = best

@@ -96,8 +96,9 @@ def _targets(cell: str) -> list[str]:
         statements = ast.parse(cell).body
     except SyntaxError:
         return []
-    if not all(isinstance(one, ast.Assign | ast.AnnAssign) for one in statements):
+    assigned = [one for one in statements if isinstance(one, ast.Assign | ast.AnnAssign)]
+    if len(assigned) < len(statements):
         return []
-    targets = [target for one in statements
+    targets = [target for one in assigned
                for target in (one.targets if isinstance(one, ast.Assign) else [one.target])]
     return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -34,7 +34,7 @@ def fitted(value: object, kind: object) -> object:
     if kind is None and isinstance(value, list | dict):
         return fitted(value, [None] if isinstance(value, list) else {})
     number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-    if kind == ANSWER and number:
+    if kind == ANSWER and isinstance(value, int | Decimal) and number:
         return _digits(value)
     whole = number and not isinstance(value, Decimal)
     right = {TEXT: isinstance(value, str), ANSWER: isinstance(value, str), WHOLE: whole,
@@ -82,7 +82,7 @@ def said(kind: object) -> str:
     if isinstance(kind, list):
         inner = said(kind[0]).removeprefix("a ").replace("number", "numbers")
         return f"a list of {inner}" if kind[0] is not None else "a list"
-    return f"{{{', '.join(kind)}}}" if isinstance(kind, dict) else kind or "anything"
+    return f"{{{', '.join(kind)}}}" if isinstance(kind, dict) else str(kind or "anything")
 
 
 def described(value: object) -> str:

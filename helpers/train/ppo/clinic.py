@@ -12,6 +12,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -66,7 +67,8 @@ def treat(name: str, course: Course, sft: Path, steps: int, **changes) -> dict:
     if pays != "answer":
         functions = [*functions, {"has_format": has_format, "equals_signs": equals_signs}[pays]]
         weights = [0.0] * len(weights) + [1.0]
-    problems, _ = fitting_prompts(track.problems("train"), course, tokenizer)
+    asked: Any = track.problems("train")  # Records are of problems here
+    problems, _ = fitting_prompts(asked, course, tokenizer)
     rows = [track.row(tokenizer, one) for one in track.judged(problems)[0]]
     with tempfile.TemporaryDirectory() as folder:
         args = PPO.arguments(course, folder, **{
