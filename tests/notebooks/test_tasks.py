@@ -11,23 +11,30 @@ from tests import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 TASKS = sorted(set(names("task")) - {"gsm8k", "instruct"})
-STAGES = ("start_here", "sft", "pairs", "reward", "dpo", "ppo", "grpo", "evaluation")
+RUNGS = ["sft", "dpo", "ppo", "grpo"]
+# After so few steps the model solves about one puzzle in a hundred: no pairs can be made of that.
+FEWER = {"countdown": ["sft", "grpo"]}
 
 
 @pytest.fixture(scope="module", params=TASKS)
 def made(request, tmp_path_factory):
     """(task, its run folder, the scoreboard) of one run of 00 and of 03 to 08."""
     artifacts = tmp_path_factory.mktemp("task")
-    runs.run_cells(artifacts, runs.TINY_TASK, task=request.param, only="00,08")  # 08 needs the rest
+    rungs = FEWER.get(request.param, RUNGS)
+    sizes = runs.TINY_TASK | {"evaluation": runs.TINY_TASK["evaluation"] | {"rungs": rungs}}
+    runs.run_cells(artifacts, sizes, task=request.param, only="00,08")  # 08 needs the rest
     board = runs.read(artifacts / "tiny" / "scoreboard.json")
     return request.param, artifacts / "tiny" / f"{request.param}-s0", board
 
 
 def test_the_task_makes_all_stages_and_a_scoreboard(made):
     task, folder, board = made
-    assert all((folder / stage / "manifest.json").exists() for stage in STAGES)
+    rungs = FEWER.get(task, RUNGS)
+    judged = {"pairs", "reward"} if "ppo" in rungs else set()
+    stages = {"start_here", "evaluation", *rungs, *judged}
+    assert all((folder / stage / "manifest.json").exists() for stage in stages)
     assert [(row["task"], row["stage"]) for row in board["rows"]] == [
-        (task, stage) for stage in ("base", "base_few_shot", "sft", "dpo", "ppo", "grpo")]
+        (task, stage) for stage in ("base", "base_few_shot", *rungs)]
     rows = runs.read(folder / "evaluation" / "samples_sft.jsonl")
     columns = {"answer", "nums", "target"} if task == "countdown" else {"answer"}
     assert all(columns <= row.keys() for row in rows)
