@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from helpers.config import Course
 from helpers.rewards import REWARDS, reward_functions
+from helpers.rewards.cut import were_cut
 from helpers.verify import FORMATS, GRADINGS, equal, extract, grade, normalise, symbolic
 from helpers.verify.__main__ import graded_line
 from helpers.verify.countdown import grade_countdown
@@ -125,8 +126,10 @@ def check(text: str, reference: str, functions) -> None:
 @pytest.mark.timeout(6 * 3600)
 def test_no_input_raises_hangs_or_is_executed(tmp_path, monkeypatch):
     global watching
-    functions, _ = reward_functions(Course.load(overrides={"rewards": dict.fromkeys(REWARDS, 1.0)}))
+    course = Course.load(overrides={"rewards": dict.fromkeys(REWARDS, 1.0)})
+    functions, _ = reward_functions(course)
     assert symbolic.equal("x+1", "1+x")  # starts its process, once
+    assert were_cut(course, 1, completion_ids=[[1]]) == [False]  # loads the tokenizer, once
     slowest = [0.0, ""]
 
     @settings(max_examples=EXAMPLES, deadline=None, derandomize=SAME_EACH_TIME, database=None,
