@@ -5,19 +5,33 @@
   token.
 - `generate` is called for a few tokens at a time, and rows that have ended leave the batch between
   two calls. Else every row would wait for the longest.
+- A token is drawn with one random number a row. `torch.multinomial` takes one for every token of
+  the vocabulary: on a processor that is a quarter of all sampling.
 """
 
 import copy
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
+from math import gcd
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, GenerationConfig, StoppingCriteria
+from transformers import (
+    DynamicCache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
 from transformers.cache_utils import DynamicLayer
 
 PIECE = 16  # tokens between two looks at which rows have ended
 ROOM = 64  # tokens of room that a full buffer gains
+PLAIN = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "num_beams": 1,
+         "no_repeat_ngram_size": 0, "min_new_tokens": 0, "suppress_tokens": ()}  # change no score
 
 
 @lru_cache(maxsize=4)
@@ -46,6 +60,26 @@ class StopText(StoppingCriteria):
         now = [self.seen(row) for row in input_ids[:, start:].tolist()]
         self.done = self.done | torch.tensor(now, device=input_ids.device)
         return self.done
+
+
+class Draw(LogitsProcessor):
+    """Leaves only the token that was drawn: the first whose cumulated probability passes a random
+    number (inverse transform sampling). scores: (B, V)."""
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        # Doubles: over 150,000 tokens the sums of floats would lose the smallest probabilities.
+        summed = scores.softmax(-1).double().cumsum(-1)
+        number = torch.rand(len(scores), 1, dtype=summed.dtype, device=scores.device)
+        drawn = torch.searchsorted(summed, number * summed[:, -1:], right=True)
+        return torch.full_like(scores, -torch.inf).scatter_(1, drawn, 0.0)
+
+
+def processors(config: GenerationConfig) -> list[LogitsProcessor]:
+    """What becomes of the scores before the largest is taken: nothing, or a random draw."""
+    if not config.do_sample:
+        return []
+    top_p = [TopPLogitsWarper(config.top_p)] if config.top_p < 1 else []
+    return [TemperatureLogitsWarper(float(config.temperature)), *top_p, Draw()]
 
 
 class RoomyLayer(DynamicLayer):
@@ -110,7 +144,8 @@ def decode(
     stop_text: str | None = None,
 ) -> list[list[int]]:
     """Generated ids, n rows for each of the P prompts in turn; after a row's end there may be
-    padding. `config` limits the length by max_new_tokens."""
+    padding. `config` gives do_sample, temperature and top_p, and limits the length by
+    max_new_tokens."""
     width, pad = max(map(len, encoded)), config.pad_token_id
     ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in encoded],
                        device=model.device)
@@ -121,13 +156,15 @@ def decode(
     rows: list[list[int]] = [[] for _ in range(len(ids))]
     places = torch.arange(len(ids), device=ids.device)  # of the rows still in the batch
     ends = torch.tensor(config.eos_token_id, device=ids.device)
-    piece = copy.copy(config)
+    piece, chain = copy.copy(config), LogitsProcessorList(processors(config))
+    piece.update(do_sample=False, temperature=None, top_p=None, top_k=None, min_p=None)
     while len(ids):
         left = config.max_new_tokens - (ids.shape[1] - width)
         piece.max_new_tokens = min(PIECE, left)
         stop = StopText(tokenizer, stop_text, width) if stop_text else None
         ids = model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache,
-                             generation_config=piece, stopping_criteria=[stop] if stop else None)
+                             generation_config=piece, logits_processor=chain,
+                             stopping_criteria=[stop] if stop else None)
         over = torch.isin(ids[:, width:], ends).any(1)
         over = over | stop.done if stop else over
         if piece.max_new_tokens == left:
@@ -140,3 +177,25 @@ def decode(
             places, ids, mask = places[stays], ids[stays], mask[stays]
         mask = torch.cat([mask, torch.ones_like(ids[:, mask.shape[1]:])], dim=1)
     return rows
+
+
+def sample_in_pieces(model, tokenizer) -> None:
+    """Let `model.generate`, as a trainer calls it for a batch of prompts, go through `decode`. What
+    asks for more than a temperature and top_p is left to the plain one."""
+    plain = model.generate
+
+    def generate(input_ids=None, attention_mask=None, generation_config=None, **more):
+        config = generation_config
+        if more or config is None or any(
+                getattr(config, name, None) not in (None, usual) for name, usual in PLAIN.items()):
+            return plain(input_ids=input_ids, attention_mask=attention_mask,
+                         generation_config=config, **more)
+        asked = [ids[mask.bool()].tolist()
+                 for ids, mask in zip(input_ids, attention_mask, strict=True)]
+        n = gcd(*(len(list(same)) for _, same in groupby(asked)))  # rows of a prompt in turn
+        rows = decode(model, tokenizer, asked[::n], n, config)
+        longest = max(map(len, rows))
+        filled = [row + [config.pad_token_id] * (longest - len(row)) for row in rows]
+        return torch.cat([input_ids, torch.tensor(filled, device=input_ids.device)], dim=1)
+
+    model.generate = generate

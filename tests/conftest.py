@@ -8,6 +8,8 @@ import pytest
 
 pytest_plugins = ["tests.guards", "tests.full_course", "pytester"]
 
+# What `helpers.course` does for its own processes, before any test imports nbformat.
+sys.modules.setdefault("rfc3987_syntax", None)
 # One thread a process: with several processes on few cores more threads are many times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -12,15 +12,16 @@ from helpers.config import ROOT
 # The smallest sizes at which every task still comes through 00 and 03 to 08: enough tuning and
 # enough answers that some are right and some are wrong, and one step of everything else.
 TINY_TASK = {
-    "data": {"train": 1600, "validation": 48, "test": 4},
-    "sft": {"method": "full", "max_steps": 40, "learning_rate": 0.001, "save_steps": 40},
-    "pairs": {"problems": 96, "num_generations": 8},
+    "data": {"train": 1600, "validation": 96, "test": 4},
+    "sft": {"method": "full", "batch_size": 32, "max_steps": 24, "learning_rate": 0.001,
+            "save_steps": 24},
+    "pairs": {"problems": 128, "num_generations": 8},
     "reward_model": {"max_steps": 1, "batch_size": 4, "save_steps": 1},
     "dpo": {"max_steps": 1, "batch_size": 4, "save_steps": 1},
-    "ppo": {"max_steps": 1, "prompts_per_step": 8, "minibatch_size": 8, "micro_batch_size": 8,
+    "ppo": {"max_steps": 1, "prompts_per_step": 8, "minibatch_size": 4, "micro_batch_size": 4,
             "value_warmup_steps": 0, "save_steps": 1},
     "grpo": {"max_steps": 1, "prompts_per_step": 2, "num_generations": 4, "save_steps": 1},
-    "evaluation": {"n": 4, "few_shot": 2},
+    "evaluation": {"n": 4, "few_shot": 1},
 }
 
 if TYPE_CHECKING:

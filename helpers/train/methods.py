@@ -21,11 +21,18 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from helpers import models, wording
 from helpers.config import ConfigError, Course
+from helpers.decoding import sample_in_pieces
 from helpers.forecast import grpo_rows
 from helpers.rewards import reward_functions
 from helpers.train.ppo import AdapterBank, PPOConfig, PPOTrainer
 from helpers.train.reward_model import new_reward_model
-from helpers.train.settings import NoGradientNoStep, device_flags, lora_config, train_in_float32
+from helpers.train.settings import (
+    NoGradientNoStep,
+    device_flags,
+    lora_config,
+    score_answers_only,
+    train_in_float32,
+)
 
 # Argument of the trainer -> setting of the course, in the method's section unless it has a dot.
 STEPS = {name: name for name in ("max_steps", "learning_rate", "warmup_steps", "max_grad_norm",
@@ -85,6 +92,7 @@ class Method:
         all but SFT start from; `eval_dataset` (SFT), `reward_funcs` (PPO, GRPO), `reward_weights`
         and `judge`, the folder of a reward model's adapter (PPO)."""
         disable_progress_bars()
+        score_answers_only()
         trainer = self.build(course, args=args, train_dataset=train_dataset,
                              processing_class=tokenizer, callbacks=list(callbacks), **more)
         if isinstance(trainer, Trainer):
@@ -197,6 +205,8 @@ def _grpo(course: Course, args, start: str | Path, **more):
     trainer = GRPOTrainer(models.load_model(start, course, course.model.quantization), args=args,
                           peft_config=lora_config(course), **more)
     trainer.add_callback(NoGradientNoStep())
+    if not args.use_vllm and trainer.model.device.type == "cpu":
+        sample_in_pieces(trainer.model, more["processing_class"])
     return trainer
 
 

@@ -139,9 +139,12 @@ def difference(pair: dict) -> int:
     return pair["chosen_tokens"] - pair["rejected_tokens"]
 
 
-def length_matched(pairs: Sequence[dict], tolerance: int) -> list[dict]:
-    """The pairs whose answers differ by at most `tolerance` tokens in length."""
-    return [pair for pair in pairs if abs(difference(pair)) <= tolerance]
+def length_matched(pairs: Sequence[dict], tolerance: int) -> list[bool]:
+    """Of each pair, whether its answers differ by at most `tolerance` tokens in length; where that
+    is so of none, whether no other pair differs by less."""
+    apart = [abs(difference(pair)) for pair in pairs]
+    tolerance = max(tolerance, min(apart, default=0))
+    return [tokens <= tolerance for tokens in apart]
 
 
 def shorter_wins(pairs: Sequence[dict]) -> float:

@@ -52,6 +52,18 @@ def train_in_float32(model: torch.nn.Module) -> torch.nn.Module:
     return model
 
 
+def score_answers_only() -> None:
+    """Let TRL's chunked loss (SFT, DPO, GRPO) leave out masked tokens on a processor as well. TRL
+    1.16 does so on a GPU; elsewhere it computes the logits of every prompt and then masks them,
+    lest changing shapes make a compiler start again. A processor has none; the loss is the same."""
+    from trl.kernels import chunked_logprob
+    from trl.trainer import utils
+
+    if hasattr(utils, "_use_triton"):  # else another version, which may do so by itself
+        utils._use_triton = lambda device: (
+            device.type == "cpu" or chunked_logprob._use_triton(device))
+
+
 class NoGradientNoStep(TrainerCallback):
     """Where no weight has a gradient (no group with a verdict, or none with a difference) an
     optimiser still moves them, by its momentum and weight decay. It is given no gradients instead

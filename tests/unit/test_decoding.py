@@ -171,3 +171,77 @@ def test_layers_of_another_kind_are_kept():
     cache = decoding.roomy_cache(type("Model", (), {"config": settings}))
     assert [type(layer) for layer in cache.layers] == [
         decoding.RoomyLayer, DynamicSlidingWindowLayer]
+
+
+@pytest.mark.parametrize(("number", "token"), [
+    (0.0, 1), (0.1249, 1), (0.126, 2), (0.6249, 2), (0.6251, 4), (1 - 2**-53, 4)])
+def test_a_token_is_drawn_by_one_number_a_row(monkeypatch, number, token):
+    """Probabilities 0, 1/8, 1/2, 0, 3/8: what cannot come never does, at either end."""
+    monkeypatch.setattr(torch, "rand", lambda *size, **kind: torch.full(size, number, **kind))
+    scores = torch.tensor([[0, 1 / 8, 1 / 2, 0, 3 / 8]] * 3).log()
+    left = decoding.Draw()(None, scores)
+    assert left.argmax(-1).tolist() == [token] * 3 and (left == 0).sum(1).tolist() == [1] * 3
+
+
+def test_rows_are_drawn_apart_and_as_often_as_they_should(tokenizer):
+    scores = torch.tensor([0.5, 0.3, 0.2]).log().repeat(20_000, 1)
+    torch.manual_seed(0)
+    seen = torch.bincount(decoding.Draw()(None, scores).argmax(-1)) / 20_000
+    torch.testing.assert_close(seen, torch.tensor([0.5, 0.3, 0.2]), atol=0.02, rtol=0)
+
+
+def test_temperature_and_nucleus_come_before_the_draw(tokenizer):
+    config = sampling._generation_config(tokenizer, 0.5, 0.6, 4, False)
+    scores = torch.tensor([[0.5, 0.3, 0.2]] * 500).log()
+    for one in decoding.processors(config):
+        scores = one(torch.zeros(500, 1, dtype=torch.long), scores)
+    assert set(scores.argmax(-1).tolist()) == {0}  # .25 of .38 at temperature .5 is above .6
+    greedy = sampling._generation_config(tokenizer, 1.0, 1.0, 4, True)
+    assert decoding.processors(greedy) == []
+
+
+class TestATrainersCalls:
+    """`sample_in_pieces`: the batch a trainer gives, and the batch it gets back."""
+
+    @pytest.fixture
+    def own(self, course, tokenizer):
+        model = models.load_base(course)
+        decoding.sample_in_pieces(model, tokenizer)
+        return model
+
+    def batch(self, tokenizer, n=3):
+        return tokenizer([prompt for prompt in PROMPTS for _ in range(n)], return_tensors="pt",
+                         padding=True)
+
+    def test_greedy_rows_are_those_of_the_plain_call(self, own, model, tokenizer):
+        config = sampling._generation_config(tokenizer, 1.0, 1.0, 40, True)
+        batch = self.batch(tokenizer)
+        plain, ours = (one.generate(**batch, generation_config=config) for one in (model, own))
+        assert torch.equal(ours, plain)
+
+    def test_a_prompt_is_read_once(self, own, tokenizer, monkeypatch):
+        sizes = []
+        real = type(own).forward
+
+        def forward(self, input_ids=None, **kwargs):
+            sizes.append(tuple(input_ids.shape))
+            return real(self, input_ids=input_ids, **kwargs)
+
+        monkeypatch.setattr(type(own), "forward", forward)
+        config = sampling._generation_config(tokenizer, 1.0, 1.0, 4, False)
+        batch = self.batch(tokenizer)
+        torch.manual_seed(0)
+        new = own.generate(**batch, generation_config=config)
+        assert torch.equal(new[:, :batch["input_ids"].shape[1]], batch["input_ids"])
+        assert sizes[0] == (len(PROMPTS), batch["input_ids"].shape[1] - 1)
+        assert sizes[1] == (3 * len(PROMPTS), 1)
+
+    @pytest.mark.parametrize("more", [{"repetition_penalty": 0.5}, {"top_k": 1}, {"min_p": 0.9}])
+    def test_what_changes_scores_is_left_to_the_plain_call(self, own, model, tokenizer, more):
+        config = sampling._generation_config(tokenizer, 1.0, 1.0, 8, False)
+        config.update(**more)
+        found = []
+        for one in (model, own):
+            torch.manual_seed(0)
+            found.append(one.generate(**self.batch(tokenizer), generation_config=config))
+        assert torch.equal(*found)

@@ -10,6 +10,7 @@ from helpers import models
 from helpers.config import ConfigError, Course
 from helpers.prompts import lengths
 from helpers.train.methods import DPO, GRPO, METHODS, PPO, REWARD, SFT
+from helpers.train.settings import score_answers_only
 from tests import methods
 
 
@@ -178,3 +179,39 @@ def test_every_setting_of_ppo_reaches_its_arguments(course, tmp_path):
     told = set(table["set by"]) - {"method", "device"}
     sizes = {"ppo.r", "ppo.alpha"}  # of the adapter, not of the training
     assert {f"ppo.{name}" for name in type(course.ppo).model_fields} - sizes <= told
+
+
+def test_the_loss_of_answers_needs_no_prompt(monkeypatch):
+    """TRL's chunked loss on a processor with all positions and with those that count: the same
+    loss, log-probabilities and gradients; its products get the answers' rows only."""
+    from trl.kernels import chunked_logprob
+    from trl.trainer import utils
+
+    course = methods.course_for("float32")
+    model = models.load_base(course)
+    utils.add_fused_lm_head(model, outputs=("log_probs", "entropy"))
+    torch.manual_seed(0)
+    ids = torch.randint(5, 300, (3, 20))
+    labels = ids.clone()
+    labels[:, :14] = -100
+    labels[1, 18:] = -100
+    real, rows = utils._ChunkedLogProbFunction.apply, []
+
+    def apply(hidden, *more):
+        rows.append(len(hidden))
+        return real(hidden, *more)
+
+    monkeypatch.setattr(utils._ChunkedLogProbFunction, "apply", apply)
+
+    def one():
+        model.zero_grad()
+        found = model(input_ids=ids, labels=labels, fused_lm_head=True)
+        (found.loss + found.entropy.sum()).backward()
+        return found.loss, found.log_probs, found.entropy, *(p.grad for p in model.parameters())
+
+    monkeypatch.setattr(utils, "_use_triton", chunked_logprob._use_triton)
+    before = one()
+    score_answers_only()
+    after = one()
+    assert rows == [3 * 19, 6 + 4 + 6]
+    torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)

@@ -160,9 +160,11 @@ def test_what_is_too_long_is_left_out_and_counted():
 def test_matched_lengths_and_the_rule_that_short_is_good():
     made = [a_pair(chosen_tokens=c, rejected_tokens=r) for c, r in
             [(5, 5), (5, 7), (7, 5), (5, 8), (9, 5)]]
-    assert pairs.length_matched(made, 0) == made[:1]
-    assert pairs.length_matched(made, 2) == made[:3]
-    assert pairs.length_matched(made, 3) == made[:4]
+    assert pairs.length_matched(made, 0) == [True, False, False, False, False]
+    assert pairs.length_matched(made, 2) == [True, True, True, False, False]
+    assert pairs.length_matched(made, 3) == [True, True, True, True, False]
+    assert pairs.length_matched(made[3:], 2) == [True, False]  # none so near: the nearest
+    assert pairs.length_matched([], 2) == []
     assert pairs.shorter_wins(made[:1]) == 0.5
     assert pairs.shorter_wins(made) == pytest.approx((0.5 + 1 + 0 + 1 + 0) / 5)
 
