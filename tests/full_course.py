@@ -1,4 +1,5 @@
-"""The whole course is run once for all tests that look at it, from empty artifacts.
+"""The whole course is run once for all tests that look at it, from empty artifacts, with fewer
+steps of PPO and GRPO than preset tiny has (`runs.SHORTER`).
 
 On its way it is killed twice (`kill -9`) while GRPO trains, and continued by the same command. So
 all that the tests find in it they find in a run that was stopped and went on; `tests/faults/
@@ -36,7 +37,7 @@ def kill_when(artifacts: Path, ready) -> None:
     """Start the course and send SIGKILL as soon as `ready()` says so. The runner alone is hit (its
     session is its own): what it had started must end by itself within a minute, and until then may
     still finish a checkpoint, so nothing is looked at before."""
-    process = subprocess.Popen(runs.arguments(), cwd=ROOT, env=runs.environment(artifacts),
+    process = subprocess.Popen(runs.arguments(runs.SHORTER), cwd=ROOT, env=runs.environment(artifacts),
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                start_new_session=True)
     end = time.monotonic() + WAIT_SECONDS
@@ -108,7 +109,7 @@ def course(tmp_path_factory):
         if not done.exists():
             artifacts, before = folder / "artifacts", tree()
             kills = kill_twice(artifacts)
-            printed = runs.run_course(artifacts)
+            printed = runs.run_course(artifacts, runs.SHORTER)
             done.write_text(json.dumps({"artifacts": str(artifacts), "printed": printed,
                                         "before": before, "after": tree(), "kills": kills}))
     found = runs.read(done)
