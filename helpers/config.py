@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import PrivateAttr, ValidationError
 
-from helpers import formats, rungs, schema, wording
+from helpers import fields, formats, rungs, schema, wording
 from helpers.overrides import as_mapping, read_yaml
 from helpers.wording import ConfigError
 
@@ -47,7 +47,7 @@ class Course(schema.Stages):
 
     preset: str
     task: str
-    seed: schema.Seed
+    seed: fields.Seed
     world: Literal["tiny", "hub"]  # tiny: the shipped generated files; hub: real sets by id
     model: schema.Model
     lora: schema.Lora
@@ -57,9 +57,9 @@ class Course(schema.Stages):
     dataset: schema.DatasetSource
     sets: schema.Sets = schema.Sets()
     answer_format: Literal["hash", "xml", "boxed", "think", "countdown", "free"]  # free: no check
-    demonstration: schema.Template | None = None  # of a worked answer; None = of its format
+    demonstration: fields.Template | None = None  # of a worked answer; None = of its format
     system_prompt: str
-    rewards: dict[str, schema.Weight]  # reward function -> weight
+    rewards: dict[str, fields.Weight]  # reward function -> weight
     tracking: schema.Tracking
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)  # dotted key -> who set it
     _overrides: dict = PrivateAttr(default_factory=dict)

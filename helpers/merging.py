@@ -96,12 +96,7 @@ def merge_and_save(peft_model, tokenizer, path: str | Path) -> Path:
     base = peft_model.get_base_model()
     adapted = _few_logits(peft_model)
     with merged_copy(peft_model):
-        off = ((adapted - _few_logits(peft_model)).norm() / adapted.norm()).item()
-        if not off < merge_bound(base):
-            raise ModelError(f"{path}: not saved, the merged model's logits are {off:.1%} off "
-                             f"those of the model with its adapter, and rounding explains "
-                             f"{merge_bound(base):.2%}. The adapter is whole; train again with "
-                             f"lora.target_modules 'all-linear' or model.precision 'float32'.")
+        _check(f"{path}: not saved", adapted, _few_logits(peft_model), merge_bound(base))
         weights = {name.replace(".base_layer.", "."): weight
                    for name, weight in base.state_dict().items() if ".lora_" not in name}
         if whole := [name for name in weights if ".modules_to_save." in name]:
@@ -113,6 +108,25 @@ def merge_and_save(peft_model, tokenizer, path: str | Path) -> Path:
         shutil.rmtree(path)
     os.replace(partial, path)
     return path
+
+
+def merge(peft_model, path: str | Path) -> torch.nn.Module:
+    """The plain model with the adapter that was read from `path` merged for good; ModelError where
+    it says something else than the adapted one."""
+    adapted, bound = _few_logits(peft_model), merge_bound(peft_model.get_base_model())
+    model = peft_model.merge_and_unload()
+    _check(f"{path}: not merged", adapted, _few_logits(model), bound)
+    return model
+
+
+def _check(what: str, adapted: torch.Tensor, merged: torch.Tensor, bound: float) -> None:
+    """ModelError where the two models' logits differ by more than rounding explains."""
+    off = ((adapted - merged).norm() / adapted.norm()).item()
+    if not off < bound:
+        raise ModelError(f"{what}, the merged model's logits are {off:.1%} off those of the model "
+                         f"with its adapter, and rounding explains {bound:.2%}. The adapter is "
+                         f"whole; train again with lora.target_modules 'all-linear' or "
+                         f"model.precision 'float32'.")
 
 
 @torch.no_grad()

@@ -35,7 +35,7 @@ class Part:
 # A module is named by its path below helpers/, a package by its folder ("." in its own part), and
 # what `python -m` starts by the folder and /__main__.
 ORDER = (
-    Part("Ground: imported by everything", "wording formats overrides rungs schema files "
+    Part("Ground: imported by everything", "wording formats overrides rungs fields schema files "
          "checkpoints config folders manifest artifacts hub"),
     Part("Data: problems, conversations and pairs, read and counted", """
          problem conversation same latex errors columns lines family report source gsm8k openr1
@@ -50,7 +50,7 @@ ORDER = (
          verify/latex verify/quantity verify/extract verify/symbolic_worker verify/symbolic
          verify/compare verify/grade verify/countdown verify verify/__main__
          rewards/text rewards/cut rewards/answers rewards/style rewards
-         losses stats track evaluate judge audit survey pretraining"""),
+         losses stats track evaluate evaluate/__main__ judge audit survey pretraining"""),
     Part("Figures and tables", """
          style figures tables . lossplots scoreplots dataplots verifyplots judgeplots dpoplots
          ppoplots""", "plots/"),

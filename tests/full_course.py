@@ -37,9 +37,9 @@ def kill_when(artifacts: Path, ready) -> None:
     """Start the course and send SIGKILL as soon as `ready()` says so. The runner alone is hit (its
     session is its own): what it had started must end by itself within a minute, and until then may
     still finish a checkpoint, so nothing is looked at before."""
-    process = subprocess.Popen(runs.arguments(runs.SHORTER), cwd=ROOT, env=runs.environment(artifacts),
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               start_new_session=True)
+    process = subprocess.Popen(runs.arguments(runs.SHORTER), cwd=ROOT,
+                               env=runs.environment(artifacts), stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True)
     end = time.monotonic() + WAIT_SECONDS
     while not ready():
         assert process.poll() is None, "the run ended before it could be killed"

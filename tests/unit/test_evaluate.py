@@ -14,6 +14,7 @@ from scipy import stats
 from helpers import evaluate, models, prompts, sampling
 from helpers.config import ROOT, Course
 from helpers.data.problem import Problem
+from helpers.evaluate import __main__ as command_line
 from helpers.evaluate import (
     at_least,
     better,
@@ -393,7 +394,7 @@ def command(model, test_set, *more):
 
 def test_command_line_prints_the_scores_and_writes_the_samples(test_set, tmp_path, capsys):
     output = tmp_path / "new" / "samples.jsonl"
-    assert evaluate.main(command(tiny_folder(), test_set, "--output", output)) == 0
+    assert command_line.main(command(tiny_folder(), test_set, "--output", output)) == 0
     rows = load_samples(output)
     assert len(rows) == 6 and all(len(r["completions"]) == 2 for r in rows)
     assert all(max(r["tokens"]) <= 4 for r in rows)
@@ -420,7 +421,7 @@ def test_command_line_takes_an_adapter(test_set, tmp_path):
     for name, folder in [("adapter", tmp_path / "adapter"), ("merged", tmp_path / "merged"),
                          ("base", tiny_folder())]:
         output = tmp_path / f"{name}.jsonl"
-        assert evaluate.main(command(folder, test_set, "--output", output)) == 0
+        assert command_line.main(command(folder, test_set, "--output", output)) == 0
         texts[name] = [r["greedy"]["text"] for r in load_samples(output)]
     assert texts["adapter"] == texts["merged"] != texts["base"]
 
@@ -433,7 +434,7 @@ def test_command_line_takes_an_adapter(test_set, tmp_path):
     (["--n", "0"], "evaluation.n"),
 ])
 def test_command_line_errors_are_one_line(test_set, capsys, change, message):
-    assert evaluate.main([*command(tiny_folder(), test_set), *change]) == 1
+    assert command_line.main([*command(tiny_folder(), test_set), *change]) == 1
     out, err = capsys.readouterr()
     assert not out and err.startswith("error: ") and err.count("\n") == 1 and message in err
 
@@ -444,3 +445,21 @@ def test_scoring_needs_no_torch():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
                           check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_adapter_that_merges_to_another_model_is_refused(test_set, tmp_path, capsys):
+    """Tied embeddings: merged into one of the two, an adapter would change both."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    course = tiny_course()
+    base = models.load_base(course)
+    assert base.config.tie_word_embeddings
+    adapted = get_peft_model(base, LoraConfig(target_modules=["embed_tokens"]))
+    for name, weight in adapted.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(weight, std=0.2)
+    adapted.save_pretrained(tmp_path / "adapter")
+    assert command_line.main(command(tmp_path / "adapter", test_set)) == 1
+    message = capsys.readouterr().err
+    assert "adapter: not merged, the merged model's logits are" in message

@@ -22,9 +22,9 @@ CALLBACKS = {"on_save", "on_log", "on_train_begin", "on_train_end", "on_step_end
 # Written before there was this test; the list only becomes shorter.
 NOT_YET = {
     "course/publish.with_outputs", "data.rows_of", "data/source.load_rows", "data/source.where",
-    "evaluate.load_saved", "models.load_base", "models.load_model", "models.load_scorer",
-    "models.load_tokenizer", "survey.column_type", "survey.main_rows",
-    "train/pairs.for_trainer", "train/ppo/clinic.roll_out",
+    "models.load_base", "models.load_model", "models.load_scorer", "models.load_tokenizer",
+    "survey.column_type", "survey.main_rows", "train/pairs.for_trainer",
+    "train/ppo/clinic.roll_out",
 }
 
 
