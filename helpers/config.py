@@ -79,7 +79,7 @@ class Course(schema.Stages):
         task_settings = _read("task", task)
         own = task_settings.pop("presets", {})
         if stray := [name for name in own if name not in names("preset")]:
-            raise ConfigError(f"task {task}: presets.{stray[0]}: no such preset")
+            raise ConfigError(f"task {task}: presets.{wording.nearest(stray[0], names('preset'))}")
         layers = [
             (f"preset {preset}", _read("preset", preset)),
             (f"task {task}", task_settings),
@@ -90,6 +90,8 @@ class Course(schema.Stages):
         merged, origin = {}, {}
         for who, layer in layers:
             _merge(merged, layer, who, origin)
+        if isinstance(merged.get("dataset"), dict):  # a set of one's own has no place on the hub
+            merged["dataset"] = dict.fromkeys(schema.DatasetSource.model_fields) | merged["dataset"]
         _set_rewards(merged, origin)
         try:
             course = cls.model_validate(merged)
@@ -119,8 +121,8 @@ class Course(schema.Stages):
         return self.sets.own or self.task
 
     def source(self, name: str | None = None) -> schema.DatasetSource:
-        """Where a data set is: `dataset` for the task's own, else its entry in data/sets.yaml;
-        in both `sets.paths` and `sets.revisions` have the last word."""
+        """Where a data set is: `dataset` for the task's own, else its entry in
+        helpers/data/sets.yaml; in both `sets.paths` and `sets.revisions` have the last word."""
         name = name or self.own_set
         places = PLACES | {self.own_set: self.dataset.model_dump()}
         changes = {"path": self.sets.paths, "revision": self.sets.revisions}

@@ -29,6 +29,9 @@ ANSWER_TEMPLATES = {
 
 def solution_text(problem: Problem, answer_format: str) -> str:
     """The worked solution and the answer, written in the asked format."""
+    if answer_format not in ANSWER_TEMPLATES:
+        raise ValueError(f"answers in the format {answer_format!r} are not checked, so no solution "
+                         f"of a problem is written in it; there are {', '.join(ANSWER_TEMPLATES)}")
     template = ANSWER_TEMPLATES[answer_format]
     return template.format(solution=problem.solution, answer=problem.answer)
 

@@ -1,4 +1,4 @@
-"""The sections of the configuration: every setting with its type and its range.
+"""The sections of the configuration: every setting in them with its type and its range.
 
 Units: lengths in tokens, steps in optimiser steps, probabilities and shares between 0 and 1.
 `helpers.config` puts the sections together into one `Course`.
@@ -63,14 +63,14 @@ class Data(Section):
 
 
 class DatasetSource(Section):
-    hub_id: Name
+    hub_id: Name | None
     config: str | None
     revision: str | None
-    tiny: Name  # folder of the generated set, relative to the project root
+    tiny: Name | None  # folder of the generated set, relative to the project root
     path: Name | None  # a local folder with <split>.jsonl; wins over both
 
 
-# The data sets that helpers.data can read; data/sets.yaml says where they are.
+# The data sets that helpers.data can read; helpers/data/sets.yaml says where they are.
 SetName = Literal["gsm8k", "openr1", "deepscaler", "countdown", "warmstart", "smoltalk",
                   "ultrafeedback", "aime24", "math500"]
 SET_NAMES = get_args(SetName)
@@ -84,7 +84,7 @@ class Sets(Section):
     preferences: SetName | None = None  # ready-made pairs of answers
     held_out: list[SetName] = []  # nothing in their test sets is ever trained on
     paths: dict[SetName, Name] = {}  # local folders to read instead of the tiny set or the hub
-    revisions: dict[SetName, str] = {}  # of the hub, instead of those in data/sets.yaml
+    revisions: dict[SetName, str] = {}  # of the hub, instead of those in helpers/data/sets.yaml
 
 
 class Sft(Section):

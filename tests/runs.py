@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from helpers.config import ROOT
 
+# Shipped, with answers to check.
+TASKS = ("gsm8k", "gsm8k_xml", "deepscaler", "openr1", "countdown")
+
 # The course of the tests is preset tiny with fewer pairs and steps: every claim of the ladder must
 # still hold. The whole sizes, over several seeds, are those of `make ladder`.
 SHORTER = {"pairs": {"problems": 450}, "ppo": {"max_steps": 16}, "grpo": {"max_steps": 60}}

@@ -108,7 +108,7 @@ def add_task(tasks: Path, data: Path) -> None:
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (data / f"{split}.jsonl").write_text(text, encoding="utf-8")
     (tasks / "pears.yaml").write_text(f"""\
-dataset: {{hub_id: none/none, config: null, revision: null, tiny: data/none, path: {data}}}
+dataset: {{path: {data}}}
 sets: {{own: gsm8k}}
 answer_format: hash
 system_prompt: 'Solve the problem step by step. End with a line "#### " and the answer.'

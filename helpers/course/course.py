@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from helpers.artifacts import ArtifactError, Stage, find, is_made, write_json
-from helpers.config import ConfigError, Course, artifacts_root, as_mapping
+from helpers.config import ConfigError, Course, artifacts_root, as_mapping, names
 from helpers.course import graph, report
 from helpers.course.opening import check_course
 from helpers.course.processes import Stopped, cores, lock
@@ -163,10 +163,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers.course", description=__doc__)
     parser.add_argument("command", choices=["run", "status", "report", "clean"])
     parser.add_argument("--preset", help="tiny, colab or a100 (tiny)")
-    parser.add_argument("--task", help="gsm8k, … (gsm8k)")
+    parser.add_argument("--task", help=f"{', '.join(names('task'))} (gsm8k)")
     parser.add_argument("--seed", type=int, help="(0)")
     parser.add_argument("--overrides", help="settings as YAML: '{grpo: {max_steps: 5}}'")
-    parser.add_argument("--recipe", help="a parameter file in notebooks/recipes/, without .yaml")
+    parser.add_argument("--recipe", help="parameters: notebooks/recipes/RECIPE.yaml, yours")
     parser.add_argument("--only", help="these and what they need: 07 · 03,07 · grpo")
     parser.add_argument("--jobs", type=int, help="notebooks at a time (2 on the tiny preset)")
     parser.add_argument("--force", action="store_true", help="run also what is already made")

@@ -2,7 +2,8 @@
 
 A notebook's metadata says so: `course: {needs: [sft], makes: [grpo], uses: [grpo],
 minutes: {tiny: 2.5}}`; optional lists `presets` and `tasks` say what it can do, and of other runs
-it is no part. A need with a dot, `evaluation.rungs`, stands for the stages this setting lists.
+it is no part; `tasks: checked` are all whose answers can be checked. A need with a dot,
+`evaluation.rungs`, stands for the stages this setting lists.
 """
 
 import hashlib
@@ -96,8 +97,12 @@ def _read(path: Path, course: Course) -> Notebook:
     cannot = ""
     for key in ("preset", "task"):
         able, asked = meta.get(f"{key}s"), getattr(course, key)
-        if able is not None and asked not in able:
-            cannot = f"{path.stem} cannot do {key} {asked!r}: it can do {', '.join(able)}"
+        if able == "checked":
+            if course.answer_format == "free":
+                cannot = f"{path.stem} cannot do {key} {asked!r}: its answers cannot be checked"
+        elif able is not None and asked not in able:
+            cannot = (f"{path.stem} cannot do {key} {asked!r}: it can do {', '.join(able)} "
+                      f"(course.{key}s in its metadata)")
     code = hashlib.sha256("\0".join(text for kind, text in cells if kind == "code").encode())
     headings = [t.strip() for kind, t in cells if kind == "markdown" and t.startswith("# ")]
     return Notebook(

@@ -107,6 +107,11 @@ def load(
                 records = _without_set(course, other, f"in {other}", family, records, report,
                                        first)
         records = [one for one in records if _split_of(one.key, "test" in shared) == role]
+    if not records and first is None:
+        account = ", ".join(f"{reason}: {count}" for reason, count in report.items()
+                            if isinstance(count, int) and count)
+        raise DataError(f"{report['place']}: nothing is left for the split {split!r} ({account}). "
+                        f"Give it more rows, and other problems than the test set.")
     return _chosen(records, report, getattr(course.data, "test" if role == "sealed" else role))
 
 
@@ -141,7 +146,8 @@ def _split_of(key: str, test: bool) -> str:
 
 def _family(name: str) -> Family:
     if name not in FAMILIES:
-        raise DataError(f"no data set {name!r}. Use one of {', '.join(FAMILIES)}.")
+        raise DataError(f"no data set {name!r}. Use one of {', '.join(FAMILIES)}; a task whose "
+                        f"data have the columns of one says so, e.g. sets: {{own: gsm8k}}.")
     return FAMILIES[name]
 
 

@@ -49,7 +49,7 @@ def read_lines(
         if len(rows) == at_most:
             break
     if not rows:
-        raise DataError(f"{path}: no rows. Restore the file, or build the data again.")
+        raise DataError(f"{path}: no rows. Write one JSON object a line into it, or restore it.")
     return rows
 
 

@@ -65,6 +65,9 @@ def local_folder(course: Course, name: str | None = None) -> Path | None:
     """The folder the rows are read from, or None for the hub. A relative path starts at ROOT."""
     place = course.source(name)
     folder = place.path or (place.tiny if course.world == "tiny" else None)
+    if not folder and course.world == "tiny":
+        raise DataError(f"the set {name or course.own_set!r} has no folder, and nothing is read "
+                        f"from the hub here: set dataset.path to one with train.jsonl.")
     return ROOT / folder if folder else None
 
 
@@ -73,6 +76,8 @@ def find_file(
 ) -> Path:
     """`<split>.jsonl`, or the one file named `<split>_*.jsonl` (as in test_dev.jsonl); else the
     same for the name `also`."""
+    if folder.is_file():
+        raise DataError(f"{folder} is a file. Set {setting} to the folder that it stands in.")
     exact = folder / f"{split}.jsonl"
     if also not in (None, split) and not any(folder.glob(f"{split}[._]*jsonl")):
         if any(folder.glob(f"{also}[._]*jsonl")):

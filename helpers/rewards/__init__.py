@@ -138,14 +138,15 @@ def _judging(name: str, reward: Reward, course: Course) -> Reward:
     """`reward` under its `name` (TRL's metrics: rewards/<name>/mean): None for broken rows, 0 for a
     completion that was cut, where the strict form is asked for.
 
-    RewardError where a column of its own is not there, or not with one entry a completion.
+    RewardError where a column of its own is not there, or not with one entry a completion, and
+    where it pays something else than one value for each of them.
     """
     own = _FLAWS[name][0] if name in _FLAWS else ()
     references = {column for needed, _ in _FLAWS.values() for column in needed}
 
     def judge(completions, truncated=None, **columns):
         for column in own:
-            found = len(columns[column]) if column in columns else "no"
+            found = len(columns[column]) if column in columns else "none"
             if found != len(completions):
                 raise RewardError(
                     f"reward {name!r} needs the column {column!r}, one entry for each of "
@@ -157,6 +158,9 @@ def _judging(name: str, reward: Reward, course: Course) -> Reward:
                 for row in zip(*(columns[one] for one in given), strict=True)]
         broken = [flaw_of(course, row) is not None for row in rows] or [False] * len(completions)
         paid = reward(completions=completions, **columns)
+        if not isinstance(paid, list | tuple) or len(paid) != len(completions):
+            raise RewardError(f"reward {name!r} must return a list with one number or None for "
+                              f"each of {len(completions)} completions, not {str(paid)[:60]}")
         if name in PAY_NO_CUT:
             cut = were_cut(course, len(completions), truncated, columns.get("completion_ids"))
             paid = [0.0 if gone and value is not None else value

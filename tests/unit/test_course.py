@@ -345,10 +345,18 @@ class TestGraph:
         course = Course.load(task="countdown")
         assert self.load(place, task="countdown") == ["07_other"]
         assert [n.cannot for n in graph.left_out(course, place.notebooks)] == [
-            "05_dpo cannot do task 'countdown': it can do gsm8k",
+            "05_dpo cannot do task 'countdown': it can do gsm8k (course.tasks in its metadata)",
             "06_more needs 'dpo', and 05_dpo cannot do task 'countdown'",
             "08_all needs 'more', and 06_more needs 'dpo', and 05_dpo cannot do task 'countdown'"]
         assert len(self.load(place)) == 4 and graph.left_out(Course.load(), place.notebooks) == []
+
+    def test_answers_that_can_be_checked_are_enough(self, place):
+        place.write("03_sft", makes=["sft"], more={"tasks": "checked"})
+        place.write("04_alone", makes=["alone"])
+        for task in ("gsm8k", "openr1", "countdown"):
+            assert graph.left_out(Course.load(task=task), place.notebooks) == []
+        [one] = graph.left_out(Course.load(task="instruct"), place.notebooks)
+        assert one.cannot == "03_sft cannot do task 'instruct': its answers cannot be checked"
 
     def test_a_stage_that_another_notebook_makes_for_this_task_is_not_missing(self, place):
         place.write("04_math", makes=["pairs"], more={"tasks": ["gsm8k"]})
@@ -500,7 +508,8 @@ class TestCommandLine:
         ran = []
         monkeypatch.setattr(command_line.Runner, "run", lambda self, todo, forced: ran.extend(
             notebook.name for notebook in todo))
-        lines = ["05_grpo cannot do task 'instruct': it can do gsm8k",
+        lines = ["05_grpo cannot do task 'instruct': it can do gsm8k "
+                 "(course.tasks in its metadata)",
                  "08_all needs 'grpo', and 05_grpo cannot do task 'instruct'"]
         assert self.main(three, "status", "--task", "instruct") == 0
         assert capsys.readouterr().out.splitlines()[3:] == lines

@@ -102,7 +102,8 @@ def test_a_task_or_preset_that_the_notebook_cannot_do(tmp_path, monkeypatch):
         (tmp_path / path.name).write_text(json.dumps({"metadata": meta, "cells": []}))
     monkeypatch.setenv("COURSE_NOTEBOOKS", str(tmp_path))
     assert refused("# Parameters\ntask = 'countdown'", notebook="05_dpo") == (
-        "05_dpo cannot do task 'countdown': it can do gsm8k, openr1")
+        "05_dpo cannot do task 'countdown': it can do gsm8k, openr1 "
+        "(course.tasks in its metadata)")
     assert "05_dpo cannot do preset 'a100'" in refused("preset = 'a100'", notebook="05_dpo")
     assert refused("# Parameters\ntask = 'countdown'", notebook="08_evaluation") == (
         "08_evaluation needs 'dpo', and 05_dpo cannot do task 'countdown'")

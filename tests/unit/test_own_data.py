@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from helpers.config import ROOT, Course
+from helpers import config
+from helpers.config import ROOT, ConfigError, Course
 from helpers.data import FAMILIES, DataError, load, load_problems, load_rows, rows_of
 from helpers.data.columns import ANSWER, FLAG, TEXT, TURNS, fits
 from helpers.data.gsm8k import normalise
@@ -289,3 +290,45 @@ def make_gsm8k(folder):
     write_lines(folder / "train.jsonl", [gsm8k_row(n) for n in range(20)])
     write_lines(folder / "test.jsonl", [gsm8k_row(99)])
     return folder
+
+
+def test_where_nothing_is_left_the_line_says_why(tmp_path):
+    """The training file handed in as the test file too: no empty list, which fails later."""
+    rows = [gsm8k_row(n) for n in range(30)]
+    for split in ("train", "test"):
+        write_lines(tmp_path / f"{split}.jsonl", rows)
+    for split in ("train", "validation"):
+        with pytest.raises(DataError, match=rf"nothing is left for the split '{split}' \(rows: 30, "
+                                            r"in_test: 30\)\. Give it more rows"):
+            load_problems(course_at(tmp_path), split)
+    assert len(load_problems(course_at(tmp_path), "test")) == 30
+
+
+def test_a_file_given_for_its_folder(tmp_path):
+    write_lines(tmp_path / "train.jsonl", [gsm8k_row(1)])
+    with pytest.raises(DataError, match=r"train\.jsonl is a file\. Set dataset\.path to the fo"):
+        load_problems(course_at(tmp_path / "train.jsonl"), "train")
+
+
+def test_a_set_of_ones_own_needs_no_place_on_the_hub(tmp_path, monkeypatch):
+    """What CONTRIBUTING writes is all that is needed; without a folder, and without whose columns
+    the data have, the line says what to write."""
+    (tmp_path / "presets").symlink_to(ROOT / "helpers" / "presets")
+    (tmp_path / "tasks").mkdir()
+    monkeypatch.setattr(config, "HERE", tmp_path)
+    write_lines(tmp_path / "train.jsonl", [gsm8k_row(n) for n in range(60)])
+    write_lines(tmp_path / "test.jsonl", [gsm8k_row(n) for n in range(60, 70)])
+
+    def task(dataset, sets="{own: gsm8k}"):
+        (tmp_path / "tasks" / "mine.yaml").write_text(
+            f"dataset: {dataset}\nsets: {sets}\nanswer_format: hash\n"
+            f"system_prompt: 'End with #### and the answer.'\nrewards: {{exact_answer: 1.0}}\n")
+        return Course.load("tiny", "mine")
+
+    assert len(load_problems(task(f"{{path: {tmp_path}}}"), "test")) == 10
+    with pytest.raises(DataError, match="'gsm8k' has no folder.*set dataset.path"):
+        load_problems(task("{}"), "test")
+    with pytest.raises(DataError, match="no data set 'mine'.*sets: {own: gsm8k}"):
+        load_problems(task(f"{{path: {tmp_path}}}", "{}"), "test")
+    with pytest.raises(ConfigError, match="'dataset.pth' does not exist; did you mean"):
+        task(f"{{pth: {tmp_path}}}")

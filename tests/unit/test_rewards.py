@@ -217,6 +217,14 @@ def test_a_missing_column_is_one_error_with_the_reward_and_the_column(name, colu
     assert "\n" not in str(caught.value) and "Give every row" in str(caught.value)
 
 
+@pytest.mark.parametrize("paid", [1.0, None, [1.0], iter([1.0, 0.0])])
+def test_a_reward_that_does_not_pay_each_completion_is_named(monkeypatch, paid):
+    monkeypatch.setitem(rewards.REWARDS, "mine", lambda course: lambda **columns: paid)
+    course = Course.load(overrides={"rewards": {"mine": 1.0}})
+    with pytest.raises(RewardError, match="reward 'mine' must return a list.*each of 2 compl"):
+        weighted_sum(course, ["5", "6"], answer=["5", "6"])
+
+
 def test_rows_of_two_tasks_in_one_batch_are_skipped_by_the_rewards_of_the_other():
     course = Course.load(overrides={"rewards": {"countdown": 1.0}})
     rows = {"answer": ["8", None], "nums": [None, [3, 5]], "target": [None, 8]}

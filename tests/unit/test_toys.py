@@ -9,8 +9,10 @@ import pytest
 
 from helpers import config, rungs
 from helpers.config import ROOT, ConfigError, Course
+from helpers.course import graph
 from helpers.data import load_problems
 from helpers.rewards import reward_functions
+from helpers.track import Track
 from tests import toys
 
 AT_WORK = """
@@ -75,7 +77,11 @@ def test_a_toy_task_is_loaded_split_and_rewarded(pears):
     assert {problem.answer for problem in splits["test"]} == {str(n - 1) for n in range(80, 100)}
     functions, weights = reward_functions(course)
     assert [f.__name__ for f in functions] == ["exact_answer", "boxed"] and weights == [1.0, 0.1]
-    # Place for the track: prompt, demonstration, columns and grade of a problem of this task.
+    track, problem = Track(course), splits["test"][0]
+    assert track.grade(problem, track.demonstration(problem), "strict")
+    assert problem.question in str(track.prompt(problem))
+    # The course's own notebooks can do it, all but the two on GSM8K's rows and graders.
+    assert [one.name[:2] for one in graph.left_out(course)] == ["01", "02"]
     before = course.fingerprint(["grpo"])
     with (pears / "train.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"question": "One more?", "answer": "#### 1"}\n')
