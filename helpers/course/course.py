@@ -86,8 +86,8 @@ def scoreboard(course: Course) -> str:
 
 def status(course: Course, notebooks: str | Path | None = None) -> str:
     """A line a notebook: made, stale, missing or failed, minutes, peak memory, run ids, and what of
-    the library's code has changed since it was made; and one for each that is no part of this
-    run."""
+    the library's code has changed since it was made; one for each that is no part of this run;
+    and what would stop a run before it begins."""
     everything, others = graph.load(course, notebooks)
     width = max(len(n.name) for n in everything)
     lines = [f"{'notebook':{width}}  state    minutes  memory  run"]
@@ -99,7 +99,12 @@ def status(course: Course, notebooks: str | Path | None = None) -> str:
         line = f"{notebook.name:{width}}  {now:7}  {minutes:>7}  {memory:>6}  {ids}"
         note = older(course, notebook) if now == "made" else ""
         lines.append(f"{line}  {note}".rstrip())
-    return "\n".join(lines + [notebook.cannot for notebook in others])
+    lines += [notebook.cannot for notebook in others]
+    try:
+        check_course(course)
+    except ConfigError as error:
+        lines.append(f"a run would stop at once: {error}")
+    return "\n".join(lines)
 
 
 def clean(course: Course, yes: bool = False) -> bool:

@@ -524,6 +524,13 @@ class TestCommandLine:
         page = (Course.load(task="instruct").dir() / "report.html").read_text()
         assert "05_grpo cannot do task &#x27;instruct&#x27;" in page
 
+    def test_status_says_what_would_stop_a_run(self, three, capsys):
+        for change, line in [("{rewards: {exact_anwser: 1}}", "did you mean 'exact_answer'?"),
+                             ("{dataset: {path: data/nowhere}}", "no .jsonl file in")]:
+            assert self.main(three, "status", "--overrides", change) == 0
+            last = capsys.readouterr().out.splitlines()[-1]
+            assert last.startswith("a run would stop at once: ") and line in last
+
     def test_an_unknown_reward_stops_a_run_before_it_begins(self, three, capsys):
         line = ["run", "--overrides", "{rewards: {exact_anser: 1}}"]
         assert self.main(three, *line) == 1 and three.trace() == []
