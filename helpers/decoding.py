@@ -5,8 +5,8 @@
   token.
 - `generate` is called for a few tokens at a time, and rows that have ended leave the batch between
   two calls. Else every row would wait for the longest.
-- A token is drawn with one random number a row. `torch.multinomial` takes one for every token of
-  the vocabulary: on a processor that is a quarter of all sampling.
+- On a processor a token is drawn with one random number a row. `torch.multinomial` takes one for
+  every token of the vocabulary, a quarter of all sampling there.
 """
 
 import copy
@@ -156,8 +156,10 @@ def decode(
     rows: list[list[int]] = [[] for _ in range(len(ids))]
     places = torch.arange(len(ids), device=ids.device)  # of the rows still in the batch
     ends = torch.tensor(config.eos_token_id, device=ids.device)
-    piece, chain = copy.copy(config), LogitsProcessorList(processors(config))
-    piece.update(do_sample=False, temperature=None, top_p=None, top_k=None, min_p=None)
+    piece, chain = copy.copy(config), LogitsProcessorList()
+    if model.device.type == "cpu":
+        chain += processors(config)
+        piece.update(do_sample=False, temperature=None, top_p=None, top_k=None, min_p=None)
     while len(ids):
         left = config.max_new_tokens - (ids.shape[1] - width)
         piece.max_new_tokens = min(PIECE, left)
