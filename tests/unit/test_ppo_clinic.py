@@ -53,7 +53,7 @@ def test_padding_is_counted_by_one_patient_only(course, monkeypatch):
     monkeypatch.setattr(PPOTrainer, "train", stopped)
     for name in ("healthy", "padding"):
         with pytest.raises(KeyboardInterrupt):
-            ppo_clinic.treat(name, course, BASE, 1, **SMALL | {"max_completion_length": 40})
+            ppo_clinic.treat(name, course, BASE, 1, **SMALL | {"max_completion_length": 80})
     good, bad = seen[PPOTrainer], seen[ppo_clinic.PaddedWhitening]
     assert good.texts == bad.texts and not good.mask.all()  # there is padding to count
     raw = bad.returns - bad.values
