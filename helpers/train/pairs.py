@@ -111,6 +111,10 @@ def make_pairs(
     draw.shuffle(pairs)
     kept = _even(pairs) if balance else pairs
     counts |= {"uneven": len(pairs) - len(kept), "pairs": len(kept)}
+    if pairs and not kept:
+        raise PairError(f"no pairs: there are {len(pairs)}, but none with the opposite difference "
+                        f"of lengths to balance it. Take more problems (pairs.problems) or answers "
+                        f"(pairs.num_generations), or balance=False.")
     check(kept)
     return kept, counts
 

@@ -89,6 +89,13 @@ def test_choosing_among_candidates_saves_pairs():
     assert len(even) == 40 and counts["uneven"] == 0
 
 
+def test_where_balance_leaves_none_that_is_said():
+    rows = [a_row("a", [10], [14]), a_row("b", [10], [17])]
+    with pytest.raises(PairError, match="no pairs: there are 2, but none with the opposite diff"):
+        pairs.make_pairs(rows, 1)
+    assert len(pairs.make_pairs(rows, 1, balance=False)[0]) == 2
+
+
 def test_the_same_seed_gives_the_same_pairs_and_another_one_others():
     rows = many_rows()
     assert pairs.make_pairs(rows, 2, seed=3) == pairs.make_pairs(rows, 2, seed=3)
