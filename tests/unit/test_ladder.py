@@ -72,6 +72,15 @@ def test_what_was_not_measured_does_not_hold(board):
     assert "not measured" in ladder.report(rows)
 
 
+def test_of_another_task_only_tuning_is_claimed(board):
+    for part in ("rows", "tests"):
+        board[part] = [one | {"task": "countdown"} for one in board[part]]
+    [row] = ladder.check(board)
+    assert row["claim"] == "sft > base (strict)" and row["holds"]
+    board["tests"][0]["ci95"] = [-0.01, 0.4]
+    assert [row["holds"] for row in ladder.check(board)] == [False]
+
+
 def test_every_run_is_checked(board):
     second = copy.deepcopy(board)
     for entry in [*second["rows"], *second["tests"]]:
