@@ -16,10 +16,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # With two workers the order decides how long they wait. Each takes its next file when it has less
 # than three tests left. The first file runs the whole course; those after it need nothing of it and
-# take about as long; the last of these does need it, and all others fill the rest.
+# take about as long; the last two of these do need it, and all others fill the rest.
 FIRST = ["faults/test_kill.py", "notebooks/test_real_input.py", "hub/test_hub.py",
          "hub/test_hub_sets.py", "unit/test_course.py", "faults/test_ppo_processes.py",
-         "unit/test_verify_fuzz.py", "notebooks/test_controls.py"]
+         "unit/test_verify_fuzz.py", "notebooks/test_controls.py", "notebooks/test_tasks.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
