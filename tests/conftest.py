@@ -14,17 +14,20 @@ sys.modules.setdefault("rfc3987_syntax", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-# With two workers the order decides how long they wait. Each takes its next file when it has less
-# than three tests left. The first file runs the whole course; those after it need nothing of it and
-# take about as long; the last two of these do need it, and all others fill the rest.
+# With two workers the order decides how long they wait: each takes its next file when it has less
+# than three tests left. The first file runs the whole course, beside which the other worker has all
+# those that need nothing of it; what is made from that course comes last, the longest first.
 FIRST = ["faults/test_kill.py", "notebooks/test_real_input.py", "hub/test_hub.py",
          "hub/test_hub_sets.py", "unit/test_course.py", "faults/test_ppo_processes.py",
-         "unit/test_verify_fuzz.py", "notebooks/test_controls.py", "notebooks/test_tasks.py"]
+         "unit/test_verify_fuzz.py"]
+LAST = ["notebooks/test_controls.py", "notebooks/test_tasks.py", "notebooks/test_course.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
         name = f"{item.path.parent.name}/{item.path.name}"
+        if name in LAST:
+            return len(FIRST) + 1 + LAST.index(name)
         return FIRST.index(name) if name in FIRST else len(FIRST)
 
     items.sort(key=place)

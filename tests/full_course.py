@@ -1,9 +1,10 @@
 """The whole course is run once for all tests that look at it, from empty artifacts, with fewer
 steps of PPO and GRPO than preset tiny has (`runs.SHORTER`).
 
-On its way it is killed twice (`kill -9`) while GRPO trains, and continued by the same command. So
-all that the tests find in it they find in a run that was stopped and went on; `tests/faults/
-test_kill.py` looks at the kills themselves.
+On its way it is killed twice (`kill -9`) while GRPO trains, and continued. Until then nothing but
+GRPO and what it needs is asked for, so that no other notebook's work is lost. All that the tests
+find in this course they find in a run that was stopped and went on; `tests/faults/test_kill.py`
+looks at the kills themselves.
 """
 
 import fcntl
@@ -34,10 +35,10 @@ def tree() -> str:
 
 
 def kill_when(artifacts: Path, ready) -> None:
-    """Start the course and send SIGKILL as soon as `ready()` says so. The runner alone is hit (its
-    session is its own): what it had started must end by itself within a minute, and until then may
-    still finish a checkpoint, so nothing is looked at before."""
-    process = subprocess.Popen(runs.arguments(runs.SHORTER), cwd=ROOT,
+    """Start the course as far as GRPO, and send SIGKILL as soon as `ready()` says so. The runner
+    alone is hit (its session is its own): what it had started must end by itself within a minute,
+    and until then may still finish a checkpoint, so nothing is looked at before."""
+    process = subprocess.Popen(runs.arguments(runs.SHORTER, only="07"), cwd=ROOT,
                                env=runs.environment(artifacts), stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, start_new_session=True)
     end = time.monotonic() + WAIT_SECONDS

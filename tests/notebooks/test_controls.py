@@ -16,17 +16,17 @@ from tests import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800)]
 PROBLEMS = 256
-FEWER = runs.SHORTER | {"data": {"test": PROBLEMS},
-                        "evaluation": {"n": 4, "rungs": ["sft", "grpo"]}}
-NO_RL = {"grpo": {"max_steps": 1, "save_steps": 1}}
+SIZES = runs.SHORTER | {"data": {"test": PROBLEMS}}
 CONTROLS = {
-    "learning rate 0": FEWER | {"sft": {"learning_rate": 0.0, "max_steps": 10},
-                                "grpo": {"learning_rate": 0.0, "max_steps": 4}},
-    "random reward": FEWER | {"rewards": {"exact_answer": 0.0, "random_reward": 1.0},
-                              "evaluation": {"n": 4, "rungs": ["sft", "ppo", "grpo"]},
-                              "ppo": {"reward_model_weight": 0.0, "max_steps": 12},
-                              "grpo": {"max_steps": 30}},
-    "shuffled answers": FEWER | {"sft": {"shuffle_answers": True}} | NO_RL,
+    "learning rate 0": SIZES | {  # so many steps change as much as one
+        "sft": {"learning_rate": 0.0, "max_steps": 2}, "grpo": {"learning_rate": 0.0, "max_steps": 2},
+        "evaluation": {"n": 4, "rungs": ["sft", "grpo"]}},
+    "random reward": SIZES | {
+        "rewards": {"exact_answer": 0.0, "random_reward": 1.0},
+        "ppo": {"reward_model_weight": 0.0, "max_steps": 12, "prompts_per_step": 64},
+        "grpo": {"max_steps": 20}, "evaluation": {"n": 4, "rungs": ["sft", "ppo", "grpo"]}},
+    "shuffled answers": SIZES | {
+        "sft": {"shuffle_answers": True}, "evaluation": {"n": 4, "rungs": ["sft"]}},
 }
 
 
