@@ -1,0 +1,290 @@
+r"""Read a formula into a tree: numbers, letters, and what is done with them. Nothing is calculated.
+
+The text is in canonical spelling (`latex.canonical`). A tree is a tuple whose first entry says what
+it is:
+
+| tree | written |
+|---|---|
+| `("num", Fraction)` | `12`, `1,450`, `0.5` (exactly 1/2), `4.5e33` |
+| `("sym", name)` | `x`, `a_{10}`, `\theta`; of several letters each is a factor: `ab` |
+| `("const", name)` | `pi`, `e`, `i` (the imaginary unit), `oo` (infinity) |
+| `("+", a, b)`, `("*", a, b)`, `("/", a, b)`, `("^", a, b)`, `("neg", a)` | as usual; `\pm` is read
+by nobody here, it stands for two answers |
+| `("!", a)`, `("binom", a, b)`, `("log", base, a)`, `("root", n, a)`, `("mod", a, m)` | `5!`,
+`\binom{n}{k}`, `\log_2 8`, `\sqrt[3]{8}`, `3 \pmod 4` |
+| `("fn", name, a)` | `\sin x`, `|x|` (abs), `\lfloor x \rfloor` (floor), `30°` (deg) |
+
+Signs of multiplication may be left out, and such a product is no closer than another one: `1/2x`
+is half an x. A function without brackets takes the factors that follow up to the next function:
+`\sin 2x \cos x` is sin(2x) cos(x). A whole number before a proper fraction is a mixed number.
+"""
+
+import re
+from fractions import Fraction
+
+Tree = tuple
+
+LONGEST = 400  # characters
+DEEPEST = 40  # brackets, fractions and powers inside each other
+
+FUNCTIONS = frozenset("sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln exp "
+                      "log lg".split())
+_GREEK = frozenset("alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta kappa lambda "
+                   "mu nu xi rho sigma tau phi varphi chi psi omega Gamma Delta Theta Lambda "
+                   "Sigma Phi Psi Omega ell".split())
+_CONSTANTS = {"pi": "pi", "infty": "oo"}
+_TIMES, _OVER = {"*", r"\cdot", r"\times"}, {"/", r"\div"}
+_TOKEN = re.compile(
+    r"(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)"
+    r"(?P<power>[eE][-+]?[0-9]{1,4}(?![0-9A-Za-z]))?"
+    r"|(?P<command>\\[A-Za-z]+|\\[{}])|(?P<word>sqrt|arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|"
+    r"tan|cot|sec|csc|ln|log|exp|pi(?![a-z]))|(?P<letter>[A-Za-z])|(?P<sign>[-+*/^_!()\[\]{}|°])"
+    r"|(?P<space>\s+)"
+)
+COMMAND = re.compile(r"\\[A-Za-z]+|sqrt|(?:arc)?(?:sin|cos|tan)h?|sec|csc|cot|log|exp")  # no words
+_CLOSING = {"(": ")", "[": "]", "{": "}", r"\{": r"\}"}
+
+
+class Unreadable(ValueError):
+    """The text is no formula that this reader knows."""
+
+
+def read(text: str) -> Tree:
+    """The tree of a formula; Unreadable (with the reason) for anything else, however it looks."""
+    if len(text) > LONGEST:
+        raise Unreadable(f"longer than {LONGEST} characters")
+    reader = _Reader(_tokens(text))
+    tree = reader.sum()
+    if reader.place < len(reader.tokens):
+        raise Unreadable(f"{reader.tokens[reader.place]!r} stands where nothing can")
+    return tree
+
+
+def symbols(tree: Tree) -> frozenset[str]:
+    """The names of all letters in a tree."""
+    if tree[0] == "sym":
+        return frozenset({tree[1]})
+    return frozenset().union(*(symbols(part) for part in tree[1:] if isinstance(part, tuple)))
+
+
+def is_number(tree: Tree) -> bool:
+    """Whether the tree is one number, with or without a sign: nothing is left to calculate."""
+    return tree[0] == "num" or (tree[0] == "neg" and is_number(tree[1]))
+
+
+def _tokens(text: str) -> list[str]:
+    tokens, place = [], 0
+    while place < len(text):
+        found = _TOKEN.match(text, place)
+        if not found:
+            raise Unreadable(f"{text[place]!r} is no sign of a formula")
+        if found["word"]:
+            tokens.append("\\" + found["word"])
+        elif not found["space"]:
+            tokens.append(found[0])
+        place = found.end()
+    return tokens
+
+
+class _Reader:
+    """One pass over the tokens, from the loosest tie (a sum) to the closest (a power)."""
+
+    def __init__(self, tokens: list[str]) -> None:
+        self.tokens = tokens
+        self.place = 0
+        self.depth = 0
+        self.bars = 0  # that are open
+
+    def next(self) -> str:
+        return self.tokens[self.place] if self.place < len(self.tokens) else ""
+
+    def take(self, *wanted: str) -> str:
+        """The next token if it is one of these, else ""."""
+        token = self.next()
+        if token and token in wanted:
+            self.place += 1
+            return token
+        return ""
+
+    def must(self, token: str) -> None:
+        if not self.take(token):
+            raise Unreadable(f"{token!r} is missing before {self.next()!r}")
+
+    def sum(self) -> Tree:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise Unreadable(f"deeper than {DEEPEST}")
+        tree = self.product()
+        while sign := self.take("+", "-"):
+            right = self.product()
+            tree = ("+", tree, right if sign == "+" else ("neg", right))
+        if self.take(r"\pmod"):
+            tree = ("mod", tree, self.group())
+        elif self.take(r"\bmod", r"\mod"):
+            tree = ("mod", tree, self.product())
+        self.depth -= 1
+        return tree
+
+    def product(self) -> Tree:
+        if self.take("-"):
+            return ("neg", self.product())
+        if self.take("+"):
+            return self.product()
+        tree = self.power()
+        while True:
+            if self.take(*_TIMES):
+                tree = ("*", tree, self.signed())
+            elif self.take(*_OVER):
+                tree = ("/", tree, self.signed())
+            elif self.starts_factor():
+                tree = self.beside(tree, self.power())
+            else:
+                return tree
+
+    def signed(self) -> Tree:
+        """A factor after a sign of multiplication may carry a sign of its own."""
+        return ("neg", self.signed()) if self.take("-") else self.power()
+
+    def beside(self, left: Tree, right: Tree) -> Tree:
+        """Two factors without a sign between them."""
+        if right[0] == "num" and (left[0] == "num" or left[0] == "neg"):
+            raise Unreadable("two numbers side by side")
+        whole = left[0] == "num" and left[1].denominator == 1
+        if whole and right[0] == "/" and right[1][0] == right[2][0] == "num":
+            top, bottom = right[1][1], right[2][1]
+            if top.denominator == bottom.denominator == 1 and 0 < top < bottom:
+                return ("num", left[1] + top / bottom)
+        return ("*", left, right)
+
+    def starts_factor(self) -> bool:
+        token = self.next()
+        if token == "|":
+            return not self.bars  # inside bars it closes them
+        if not token or token in ")]}+-*/^_!°":
+            return False
+        return not token.startswith("\\") or token[1:] in _STARTS
+
+    def power(self) -> Tree:
+        tree = self.atom()
+        while True:
+            if self.take("!"):
+                tree = ("!", tree)
+            elif self.take("°"):
+                tree = ("fn", "deg", tree)
+            elif self.take("^"):
+                return self.after_power(("^", tree, self.exponent()))
+            else:
+                return tree
+
+    def after_power(self, tree: Tree) -> Tree:
+        if self.next() == "^":
+            raise Unreadable("a power after a power, without brackets")
+        while self.take("!"):
+            tree = ("!", tree)
+        return tree
+
+    def exponent(self) -> Tree:
+        """A group in brackets, or one atom: `x^12` is the twelfth power, as in print."""
+        if self.next() in ("{", "("):
+            return self.group()
+        return ("neg", self.exponent()) if self.take("-") else self.atom()
+
+    def group(self) -> Tree:
+        """What stands in brackets of any kind, or else one atom."""
+        opened = self.take("{", "(", "[")
+        if not opened:
+            return self.atom()
+        tree = self.sum()
+        self.must(_CLOSING[opened])
+        return tree
+
+    def atom(self) -> Tree:
+        token = self.next()
+        if not token:
+            raise Unreadable("it ends too early")
+        self.place += 1
+        if token[0].isdigit() or token[0] == ".":
+            return ("num", Fraction(token.replace(",", "")))
+        if token in ("(", "[", "{"):
+            self.place -= 1
+            return self.group()
+        if token == "|":
+            self.bars += 1
+            tree = self.sum()
+            self.must("|")
+            self.bars -= 1
+            return ("fn", "abs", tree)
+        if token in ("e", "i"):
+            return self.subscript(token) or ("const", token)
+        if token.isalpha():
+            return self.subscript(token) or ("sym", token)
+        if token.startswith("\\"):
+            return self.command(token[1:])
+        raise Unreadable(f"{token!r} stands where a number or a letter should")
+
+    def subscript(self, name: str) -> Tree | None:
+        """`a_1`, `x_{10}`, `f'`: a letter of its own."""
+        if self.take("_"):
+            index = [self.next()]
+            self.place += 1
+            if index == ["{"]:
+                while self.next() not in ("}", ""):
+                    index.append(self.next())
+                    self.place += 1
+                index.append("}")
+                self.must("}")
+            name += "_" + "".join(index).strip("{}")
+            return ("sym", name)
+        return None
+
+    def command(self, name: str) -> Tree:
+        if name in _CONSTANTS:
+            return ("const", _CONSTANTS[name])
+        if name in _GREEK:
+            return self.subscript(name) or ("sym", name)
+        if name == "frac":
+            return ("/", self.group(), self.group())
+        if name == "binom":
+            return ("binom", self.group(), self.group())
+        if name == "sqrt":
+            index = ("num", Fraction(2))
+            if self.take("["):
+                index = self.sum()
+                self.must("]")
+            return ("root", index, self.group())
+        if name in ("lfloor", "lceil"):
+            tree = self.sum()
+            self.must(r"\rfloor" if name == "lfloor" else r"\rceil")
+            return ("fn", name[1:], tree)
+        if name in ("lvert", "vert", "mid"):
+            tree = self.sum()
+            self.must({"lvert": r"\rvert", "vert": r"\vert", "mid": r"\mid"}[name])
+            return ("fn", "abs", tree)
+        if name in FUNCTIONS:
+            return self.function(name)
+        raise Unreadable(f"\\{name} is no command of a final answer")
+
+    def function(self, name: str) -> Tree:
+        base = self.group() if name == "log" and self.take("_") else None
+        power = self.exponent() if self.take("^") else None
+        inverse = power == ("neg", ("num", Fraction(1)))
+        argument = self.argument()
+        if name in ("log", "lg"):
+            tree = ("log", base or ("num", Fraction(10)), argument)
+        else:
+            tree = ("fn", f"arc{name}" if inverse else name, argument)
+        return tree if power is None or inverse else ("^", tree, power)
+
+    def argument(self) -> Tree:
+        """What stands in brackets, else the factors up to the next function or sign."""
+        return self.group() if self.next() in _CLOSING else self.factors()
+
+    def factors(self) -> Tree:
+        tree = self.power()
+        while self.starts_factor() and self.next()[1:] not in FUNCTIONS:
+            tree = self.beside(tree, self.power())
+        return tree
+
+
+_STARTS = FUNCTIONS | _GREEK | set(_CONSTANTS) | {"frac", "binom", "sqrt", "lfloor", "lceil",
+                                                  "lvert"}
