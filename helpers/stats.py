@@ -4,14 +4,13 @@ Problems are the unit: samples of one problem are not independent, so every boot
 problems. All functions are vectorised with numpy and give the same numbers for the same seed.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from helpers.verify import normalise
+from helpers.verify import equal, same_answer
 
 RESAMPLES = 10_000
 
@@ -31,12 +30,23 @@ def pass_at_k(n: int, c: ArrayLike, k: int) -> np.ndarray:
 def majority_vote(answers: Sequence[str | None], reference: str) -> float:
     """Credit of the most frequent answer (self-consistency, Wang et al. 2022, arXiv:2203.11171).
 
-    Equal numbers count as one answer; None does not vote. A tie is broken at random, so the credit
-    is 1 / (number of answers in front) if the right one is among them. No votes: 0.
+    Equal answers count as one, by the equality that also says which are right; None does not vote.
+    A tie is broken at random, so the credit is 1 / (number of answers in front) if the right one is
+    among them. No votes: 0.
     """
-    votes = Counter(normalise(answer) for answer in answers if answer is not None)
-    front = [answer for answer, count in votes.items() if count == max(votes.values())]
-    return (normalise(reference) in front) / len(front) if front else 0.0
+    groups = grouped([answer for answer in answers if answer is not None])
+    front = [group for group in groups if len(group) == max(map(len, groups))]
+    right = any(equal(reference, answer) for group in front for answer in dict.fromkeys(group))
+    return right / len(front) if front else 0.0
+
+
+def grouped(answers: Sequence[str]) -> list[list[str]]:
+    """The answers in groups of equal ones, in order of appearance."""
+    groups: dict[str, list[str]] = {}  # by the first answer of each
+    for answer in answers:
+        first = next((first for first in groups if same_answer(first, answer)), answer)
+        groups.setdefault(first, []).append(answer)
+    return list(groups.values())
 
 
 def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

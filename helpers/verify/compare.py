@@ -14,7 +14,6 @@ only one that it cannot goes to math-verify, in its own process (`symbolic`). Th
 """
 
 import re
-import time
 from functools import lru_cache
 
 from helpers.verify import symbolic
@@ -37,18 +36,18 @@ _WITH_UNIT = re.compile(rf"(?P<body>.+?)(?P<unit>{UNIT})")
 _BLANK = re.compile(r"(?<![0-9,;]) | (?![0-9])")  # that parts no two numbers
 
 
-def equal(reference: str, answer: str) -> bool:
+def equal(reference: str, answer: str, budget: symbolic.Budget | None = None) -> bool:
     """Say whether `answer` is what the `reference` answer says; no two strings raise.
 
     The order matters in one point: a reference that is a formula (`2^{10}`) may be answered by
-    its number, but not the other way round.
+    its number, but not the other way round. What takes longer than the `budget` is not equal.
     """
     one, other = number(reference), number(answer)
     if one is not None and other is not None:
         return one == other
     if max(len(reference), len(answer)) > _LONGEST_FORMULA:
         return reference.strip() == answer.strip()
-    return _equal(_canonical(reference), _canonical(answer), time.monotonic() + symbolic.DEADLINE)
+    return _equal(_canonical(reference), _canonical(answer), budget or symbolic.Budget())
 
 
 @lru_cache(maxsize=4096)
@@ -61,9 +60,8 @@ def _quantity(text: str):
     return quantity(text)
 
 
-def _equal(one: str, other: str, end: float) -> bool:
-    """`equal` for canonical texts and their parts, which share one deadline: `end`, by the
-    monotonic clock."""
+def _equal(one: str, other: str, budget: symbolic.Budget) -> bool:
+    """`equal` for canonical texts and their parts, which share one budget."""
     if not one or not other:
         return False
     if one == other:
@@ -84,15 +82,15 @@ def _equal(one: str, other: str, end: float) -> bool:
         inner = entries[0] if kind == "set" and len(entries) == 1 else one
         other_inner = others[0] if other_kind == "set" and len(others) == 1 else other
         if inner != one or other_inner != other:
-            return _equal(inner, other_inner, end)
+            return _equal(inner, other_inner, budget)
     if kind and other_kind:
         same_shape = kind == other_kind and len(entries) == len(others) <= _MOST_PARTS
-        return same_shape and _PAIRING[kind[:3]](entries, others, end)
+        return same_shape and _PAIRING[kind[:3]](entries, others, budget)
     if chain(one)[1] or chain(other)[1]:
-        return _related(one, other, end)
+        return _related(one, other, budget)
     if asked and len(asked[1]) != 1 or kind or other_kind:
         return False  # a letter after a number may be a unit or a factor: 3 m
-    return _same_formula(one, other, end)
+    return _same_formula(one, other, budget)
 
 
 def _is_words(text: str) -> bool:
@@ -108,14 +106,14 @@ def _letters(text: str) -> str:
     return re.sub(r"[\s.'\"]", "", text).casefold()
 
 
-def _in_order(ones: list[str], others: list[str], end: float) -> bool:
-    return all(_equal(one, other, end) for one, other in zip(ones, others, strict=True))
+def _in_order(ones: list[str], others: list[str], budget: symbolic.Budget) -> bool:
+    return all(_equal(one, other, budget) for one, other in zip(ones, others, strict=True))
 
 
-def _in_any_order(ones: list[str], others: list[str], end: float) -> bool:
+def _in_any_order(ones: list[str], others: list[str], budget: symbolic.Budget) -> bool:
     left = list(others)
     for one in ones:
-        match = next((place for place, other in enumerate(left) if _equal(one, other, end)), None)
+        match = next((place for place, other in enumerate(left) if _equal(one, other, budget)), None)
         if match is None:
             return False
         del left[match]
@@ -126,7 +124,7 @@ def _in_any_order(ones: list[str], others: list[str], end: float) -> bool:
 _PAIRING = {"row": _in_order, "mat": _in_order, "set": _in_any_order, "uni": _in_any_order}
 
 
-def _related(one: str, other: str, end: float) -> bool:
+def _related(one: str, other: str, budget: symbolic.Budget) -> bool:
     """An equation, an inequality or a membership, on one side or on both."""
     name, other_name = named(one), named(other)
     if chain(one)[1] and chain(other)[1]:
@@ -134,17 +132,17 @@ def _related(one: str, other: str, end: float) -> bool:
         if verdict:
             return True
         if name and other_name and (name[0] == other_name[0] or "" in (name[0], other_name[0])):
-            return _equal(name[1], other_name[1], end)
+            return _equal(name[1], other_name[1], budget)
         between, other_between = interval(one), interval(other)
         if between and other_between:
-            return _equal(between, other_between, end)
-        return False if verdict is False else symbolic.equal(one, other, end)
+            return _equal(between, other_between, budget)
+        return False if verdict is False else symbolic.equal(one, other, budget)
     value = name[1] if name else interval(one) or one
     other_value = other_name[1] if other_name else interval(other) or other
-    return (value, other_value) != (one, other) and _equal(value, other_value, end)
+    return (value, other_value) != (one, other) and _equal(value, other_value, budget)
 
 
-def _same_formula(one: str, other: str, end: float) -> bool:
+def _same_formula(one: str, other: str, budget: symbolic.Budget) -> bool:
     """Two formulas, each perhaps with a unit behind it."""
     (body, of), (other_body, other_of) = _without_unit(one), _without_unit(other)
     if not same_unit(of, other_of):
@@ -154,7 +152,7 @@ def _same_formula(one: str, other: str, end: float) -> bool:
     try:
         tree, other_tree = read(body), read(other_body)
     except Unreadable:
-        return symbolic.equal(body, other_body, end)
+        return symbolic.equal(body, other_body, budget)
     try:
         if tree[0] == other_tree[0] == "mod":
             return _same_remainder(tree, other_tree)

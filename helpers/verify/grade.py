@@ -1,10 +1,11 @@
 """Compare an extracted answer with the reference answer."""
 
+from helpers.verify import symbolic
 from helpers.verify.compare import equal
 from helpers.verify.extract import extract
 from helpers.verify.quantity import number, quantity
 
-__all__ = ["grade", "normalise", "number"]
+__all__ = ["grade", "normalise", "number", "same_answer"]
 
 
 def normalise(answer: str | None) -> str | None:
@@ -25,6 +26,15 @@ def grade(text: str, answer: str, answer_format: str = "hash", grading: str = "s
     grading is right in lenient grading too. An empty reference is matched by nothing.
     """
     found = extract(text, answer_format, grading)
-    if found is not None and equal(answer, found):
+    budget = symbolic.Budget()
+    if found is not None and equal(answer, found, budget):
         return True
-    return grading == "lenient" and grade(text, answer, answer_format, "strict")
+    if grading == "strict":
+        return False
+    strictly = extract(text, answer_format, "strict")
+    return strictly not in (None, found) and equal(answer, strictly, budget)
+
+
+def same_answer(one: str, other: str) -> bool:
+    """Whether two answers count as one: the equality of `grade`, in either direction."""
+    return one == other or equal(one, other) or equal(other, one)
