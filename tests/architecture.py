@@ -51,7 +51,7 @@ ORDER = (
          verify/structure verify/relations verify/stated verify/extract verify/symbolic_worker
          verify/symbolic verify/compare verify/grade verify/countdown verify verify/__main__
          rewards/text rewards/cut rewards/answers rewards/style rewards
-         losses stats track evaluate evaluate/__main__ judge audit survey pretraining"""),
+         losses stats track evaluate evaluate/__main__ judge rewritings audit survey pretraining"""),
     Part("Figures and tables", """
          style figures tables . lossplots scoreplots dataplots verifyplots judgeplots dpoplots
          ppoplots""", "plots/"),

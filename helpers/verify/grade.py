@@ -9,12 +9,12 @@ __all__ = ["grade", "normalise", "number", "same_answer"]
 
 
 def normalise(answer: str | None) -> str | None:
-    """Return one spelling for equal answers (`1,450.0` -> `1450`), the text itself if no number.
+    """Return one spelling for equal numbers (`1,450.0` -> `1450`), the text itself for all else.
 
-    Used to count votes and distinct answers; None stays None.
+    None stays None. A unit is kept, for it may tell two answers apart (`same_answer`).
     """
     value = number(answer)
-    if value is None and (found := quantity(answer)):
+    if value is None and (found := quantity(answer)) and not found[1]:
         value = found[0]
     return answer if value is None else str(value)
 

@@ -20,7 +20,7 @@ import math_verify
 from helpers.config import ROOT
 from helpers.verify import grade, quantity
 from tests import guards
-from tests.rewritings import HARMFUL, HARMLESS
+from helpers.rewritings import HARMFUL, HARMLESS
 
 REAL = ("math500/test.jsonl", "deepscaler_like/train_sample.jsonl")
 TINY = ("math500/test.jsonl", "deepscaler/train.jsonl")

@@ -1,6 +1,6 @@
 r"""References of real competition sets, each against itself and against itself written otherwise.
 
-`tests/rewritings.py` says how; what is harmful is unequal by the way it is made.
+`helpers/rewritings.py` says how; what is harmful is unequal by the way it is made.
 """
 
 import ast
@@ -9,7 +9,7 @@ import json
 import pytest
 
 from helpers.verify import grade
-from tests.rewritings import HARMFUL, HARMLESS
+from helpers.rewritings import HARMFUL, HARMLESS
 
 # Broken references: none is known that does not equal itself.
 BROKEN: dict[str, str] = {}

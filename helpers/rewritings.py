@@ -1,18 +1,49 @@
-r"""Reference answers written in other ways: ten that change nothing, and ten that spoil them.
+r"""Formulas to audit a grader with: references, and ten harmless and ten harmful ways to rewrite one.
 
 Nothing here calculates or asks a grader: a rewriting is harmless or harmful by the way it is made.
 A harmful one is made only where the answer must come out another (the sign of 0 is no harm, nor is
 the order of a set). Each function returns the rewritten answer, or None where it has no place.
 """
 
+import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 _OPERATOR = re.compile(r"(?<=[0-9a-z)}])([+=<])(?=[0-9a-z(\\])")
 _SIMPLE_FRACTION = re.compile(r"\\[dt]?frac\{(-?\d+)\}\{(\d+)\}")
+_X = re.compile(r"(?<![\\a-z])x(?![a-z])")
 _DIGIT = re.compile(r"\d")
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
-_WORDS = re.compile(r"\\text|\\mbox|\\mathrm|[A-Za-z]{3,}(?<!frac)(?<!sqrt)")
+_NO_TERM = re.compile(r"[=<>,:_%$&]|\\(?:[lg]eq?|in|pm|cup|text|mbox|circ)(?![a-z])")  # no one value
+
+
+def formulas(count: int, seed: int = 0) -> list[str]:
+    """Reference answers of competition problems, generated: different ones, of twelve kinds in
+    turn. Those with a unit hold it in `\\text{}`."""
+    rng, found = random.Random(f"formulas {seed}"), {}
+    while len(found) < count:
+        for formula in _twelve(rng):
+            found[formula] = None
+    return list(found)[:count]
+
+
+def _twelve(rng: random.Random) -> Iterator[str]:
+    a, b, c = rng.sample(range(2, 40), 3)
+    low, high = sorted((-a, b))
+    prime = rng.choice([2, 3, 5, 7, 11, 13])
+    odd = rng.choice([3, 5, 7, 9])
+    yield rf"\frac{{{2 * a + 1}}}{{{2 ** rng.randint(1, 5)}}}"
+    yield rf"{a}\sqrt{{{prime}}}"
+    yield rf"{a}\pi"
+    yield rf"{a}+{b}\sqrt{{{prime}}}"
+    yield rf"\frac{{{odd}\pi}}{{{2 ** rng.randint(1, 4)}}}"
+    yield f"{a}x^2-{b}x+{c}"
+    yield f"({a}, {-b})"
+    yield rng.choice(["(", "["]) + f"{low}, {high}" + rng.choice([")", "]"])
+    yield f"{a}, {-b}, {c + 40}"
+    yield f"{prime}^{{{rng.randint(50, 2000)}}}-{a}"
+    yield f"{a}-{b}i"
+    yield rf"{a}\text{{ {rng.choice(['cm', 'hours', 'dollars', 'meters'])}}}"
 
 
 def _words(answer: str) -> bool:
@@ -48,8 +79,8 @@ def braces(answer: str) -> str | None:
 
 
 def named(answer: str) -> str | None:
-    whole = _words(answer) or re.search(r"[=<>:,_$%]|\\(?:[lg]eq?|in|pm|cup|text|mbox)(?![a-z])", answer)
-    return None if whole or re.search("[A-Za-z]", re.sub(r"\\[a-z]+", "", answer)) else f"T = {answer}"
+    letters = re.search("[A-Za-z]", re.sub(r"\\[a-z]+", "", answer))
+    return None if letters or _NO_TERM.search(answer) else f"T = {answer}"
 
 
 def unicode_signs(answer: str) -> str | None:
@@ -74,10 +105,8 @@ HARMLESS: list[Callable[[str], str | None]] = [
 
 
 def other_sign(answer: str) -> str | None:
-    if _words(answer) or re.search(r"[=<>,:_%$&]|\\(?:[lg]eq?|in|pm|cup|text|mbox)(?![a-z])", answer):
-        return None
-    if not re.search("[1-9a-zA-Z]", answer):
-        return None  # 0
+    if _words(answer) or _NO_TERM.search(answer) or not re.search("[1-9a-zA-Z]", answer):
+        return None  # the last is 0
     if re.search(r"(?<=.)[-+]", answer):
         return f"-({answer})"
     return answer[1:] if answer.startswith("-") else f"-{answer}"
@@ -113,7 +142,7 @@ def other_unit(answer: str) -> str | None:
 
 
 def one_more(answer: str) -> str | None:
-    if _words(answer) or re.search(r"[=<>,:_%$&]|\\(?:[lg]eq?|in|pm|cup|text|mbox|circ)(?![a-z])", answer):
+    if _words(answer) or _NO_TERM.search(answer):
         return None
     return str(int(answer) + 1) if re.fullmatch(r"-?\d+", answer) else f"{answer}+1"
 
@@ -121,7 +150,8 @@ def one_more(answer: str) -> str | None:
 def first_number_only(answer: str) -> str | None:
     """What a careless reader finds: one number of several, or of a formula."""
     number = _PLAIN.search(answer)
-    if not number or _words(answer) or re.search(r"[=$%]|\\(?:circ|text|mbox|!)|^\(?\w\)?$", answer):
+    if not number or _words(answer) or re.search(
+            r"[=$%]|\\(?:circ|text|mbox|!)|^\(?\w\)?$", answer):
         return None
     rest = re.sub(r"[\s{}()\[\].]|\\(?:left|right)", "", answer.replace(number[0], "", 1))
     return number[0] if rest and not re.fullmatch(r"[,0]*", rest) else None
@@ -133,16 +163,17 @@ def ten_times(answer: str) -> str | None:
 
 def upside_down(answer: str) -> str | None:
     found = _SIMPLE_FRACTION.fullmatch(answer)
-    return rf"\frac{{{found[2]}}}{{{found[1]}}}" if found and found[1].lstrip("-") != found[2] else None
+    other = found and found[1].lstrip("-") != found[2]
+    return rf"\frac{{{found[2]}}}{{{found[1]}}}" if other else None
 
 
 def other_letter(answer: str) -> str | None:
     """Every x a w, in a formula without a w."""
-    if "w" in answer or _words(answer) or "=" in answer or not re.search(r"(?<![\\a-z])x(?![a-z])", answer):
+    if "w" in answer or _words(answer) or not _X.search(answer):
         return None
-    if re.search(r"[<>]|\\[lg]eq?(?![a-z])|\\in(?![a-z])", answer):
-        return None  # the interval is the same
-    return re.sub(r"(?<![\\a-z])x(?![a-z])", "w", answer)
+    if re.search(r"[=<>]|\\(?:[lg]eq?|in)(?![a-z])", answer):
+        return None  # the solutions, the interval are the same
+    return _X.sub("w", answer)
 
 
 HARMFUL: list[Callable[[str], str | None]] = [
