@@ -2,8 +2,9 @@ r"""Labelled completions, to audit a grader with: how often does it say right of
 how often wrong of a right one?
 
 A label must not come from a grader. `planted`, `planted_formulas` and `planted_countdown` write the
-last words of a completion themselves: they know what stands there, and so whether it is right. `published_answers` and `published_countdown` read labels that others gave, where their files
-are at hand (the environment variable COURSE_REAL_DATA); no record of them is part of this project.
+last words of a completion themselves: they know what stands there, and so whether it is right.
+`published_answers` and `published_countdown` read labels that others gave, where their files are at
+hand (the environment variable COURSE_REAL_DATA); no record of them is part of this project.
 """
 
 import json
@@ -89,8 +90,8 @@ def planted(completions: Sequence[tuple[str, str]]) -> list[Labelled]:
 
 
 def planted_formulas(count: int, seed: int = 0) -> list[Labelled]:
-    """Formulas as answers in a box, each under ten rewritings that change nothing and ten that spoil
-    it (`helpers.rewritings`), as far as they have a place in it; `form` names the rewriting."""
+    """Formulas as answers in a box, under ten rewritings that change nothing and ten that spoil them
+    (`helpers.rewritings`), as far as they have a place; `form` names the rewriting."""
     return [Labelled(rf"We see that it is $\boxed{{{new.strip('$')}}}$.", formula, right, right,
                      change.__name__.replace("_", " "))
             for formula in rewritings.formulas(count, seed)

@@ -1,4 +1,4 @@
-r"""Formulas to audit a grader with: references, and ten harmless and ten harmful ways to rewrite one.
+r"""Formulas to audit a grader with, and ten harmless and ten harmful ways to rewrite one.
 
 Nothing here calculates or asks a grader: a rewriting is harmless or harmful by the way it is made.
 A harmful one is made only where the answer must come out another (the sign of 0 is no harm, nor is
@@ -14,7 +14,8 @@ _SIMPLE_FRACTION = re.compile(r"\\[dt]?frac\{(-?\d+)\}\{(\d+)\}")
 _X = re.compile(r"(?<![\\a-z])x(?![a-z])")
 _DIGIT = re.compile(r"\d")
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
-_NO_TERM = re.compile(r"[=<>,:_%$&]|\\(?:[lg]eq?|in|pm|cup|text|mbox|circ)(?![a-z])")  # no one value
+# What has no one value, so that its sign or one more is nothing simple.
+_NO_TERM = re.compile(r"[=<>,:_%$&]|\\(?:[lg]eq?|in|pm|cup|text|mbox|circ)(?![a-z])")
 
 
 def formulas(count: int, seed: int = 0) -> list[str]:
@@ -95,13 +96,25 @@ def slash(answer: str) -> str | None:
 
 
 def thin_spaces(answer: str) -> str | None:
-    return answer.replace(r"\pi", r"\,\pi").replace(r"\sqrt", r"\,\sqrt") if re.search(
-        r"\d\\(?:pi|sqrt)", answer) else None
+    return (
+        answer.replace(r"\pi", r"\,\pi").replace(r"\sqrt", r"\,\sqrt")
+        if re.search(r"\d\\(?:pi|sqrt)", answer)
+        else None
+    )
 
 
 HARMLESS: list[Callable[[str], str | None]] = [
-    spaced, display_fractions, sized_brackets, dollars, dot, braces, named, unicode_signs, slash,
-    thin_spaces]
+    spaced,
+    display_fractions,
+    sized_brackets,
+    dollars,
+    dot,
+    braces,
+    named,
+    unicode_signs,
+    slash,
+    thin_spaces,
+]
 
 
 def other_sign(answer: str) -> str | None:
@@ -136,8 +149,9 @@ def other_end(answer: str) -> str | None:
 
 
 def other_unit(answer: str) -> str | None:
-    found = re.fullmatch(r"(.*\d.*?)(?:\\ )?\\(?:text|mbox)\{ ?([a-z ]+)\}(\^\d)?|(.*\d)\^\\circ",
-                         answer)
+    found = re.fullmatch(
+        r"(.*\d.*?)(?:\\ )?\\(?:text|mbox)\{ ?([a-z ]+)\}(\^\d)?|(.*\d)\^\\circ", answer
+    )
     return f"{found[1] or found[4]}\\text{{ kilograms}}" if found else None
 
 
@@ -150,8 +164,11 @@ def one_more(answer: str) -> str | None:
 def first_number_only(answer: str) -> str | None:
     """What a careless reader finds: one number of several, or of a formula."""
     number = _PLAIN.search(answer)
-    if not number or _words(answer) or re.search(
-            r"[=$%]|\\(?:circ|text|mbox|!)|^\(?\w\)?$", answer):
+    if (
+        not number
+        or _words(answer)
+        or re.search(r"[=$%]|\\(?:circ|text|mbox|!)|^\(?\w\)?$", answer)
+    ):
         return None
     rest = re.sub(r"[\s{}()\[\].]|\\(?:left|right)", "", answer.replace(number[0], "", 1))
     return number[0] if rest and not re.fullmatch(r"[,0]*", rest) else None
@@ -177,5 +194,14 @@ def other_letter(answer: str) -> str | None:
 
 
 HARMFUL: list[Callable[[str], str | None]] = [
-    other_sign, other_digit, one_dropped, other_end, other_unit, one_more, first_number_only,
-    ten_times, upside_down, other_letter]
+    other_sign,
+    other_digit,
+    one_dropped,
+    other_end,
+    other_unit,
+    one_more,
+    first_number_only,
+    ten_times,
+    upside_down,
+    other_letter,
+]

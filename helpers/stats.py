@@ -1,7 +1,8 @@
 """The statistics behind every number of the course: estimators, intervals and paired tests.
 
 Problems are the unit: samples of one problem are not independent, so every interval is over
-problems, and every bootstrap draws whole ones. All functions are vectorised with numpy and give the same numbers for the same seed.
+problems, and every bootstrap draws whole ones. All functions are vectorised with numpy and give the
+same numbers for the same seed.
 """
 
 from collections.abc import Sequence
@@ -59,8 +60,8 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
 def share_interval(n: int, c: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
     """Interval of pass@1: the mean of c / n, when c (one a problem) of n samples were right.
 
-    Wilson's interval for as many independent trials as the spread of the problems is worth (Korn and
-    Graubard 1998, Survey Methodology 24): between one and n a problem, so that samples of one
+    Wilson's interval for as many independent trials as the spread of the problems is worth (Korn
+    and Graubard 1998, Survey Methodology 24): between one and n a problem, so that samples of one
     problem do not count as problems. The spread is known the better the more problems have a right
     answer; with k of them, what it says beyond one trial a problem counts k / (k + 2). Unlike the
     percentile bootstrap it holds at low scores too: 50 problems without a right answer do not show

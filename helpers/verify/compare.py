@@ -18,11 +18,12 @@ from functools import lru_cache
 
 from helpers.verify import symbolic
 from helpers.verify.arithmetic import Exact, NoValue, OtherArithmetic, evaluate
-from helpers.verify.formula import COMMAND, Unreadable, read
+from helpers.verify.formula import Unreadable, read
 from helpers.verify.latex import canonical
 from helpers.verify.quantity import LONGEST, UNIT, number, quantity
 from helpers.verify.relations import interval, named, same_relation
-from helpers.verify.structure import RELATIONS, chain, parts
+from helpers.verify.structure import chain, parts
+from helpers.verify.tokens import COMMAND
 from helpers.verify.units import same_unit
 from helpers.verify.value import same
 
@@ -113,7 +114,7 @@ def _in_order(ones: list[str], others: list[str], budget: symbolic.Budget) -> bo
 def _in_any_order(ones: list[str], others: list[str], budget: symbolic.Budget) -> bool:
     left = list(others)
     for one in ones:
-        match = next((place for place, other in enumerate(left) if _equal(one, other, budget)), None)
+        match = next((n for n, other in enumerate(left) if _equal(one, other, budget)), None)
         if match is None:
             return False
         del left[match]

@@ -13,11 +13,11 @@ Two gradings, two questions:
   | think | one `<think>...</think>` at the start, then a strict xml or boxed answer |
 
 - **lenient**: what did the model answer, whatever the format? The *last* mark counts: a line after
-  `####`, a balanced `\boxed{}`, `<answer>`. Without one, the last phrase that states an answer ("the
-  answer is", `A: N`), and without such a phrase the last number of the text. What stands inside
-  `<think>...</think>` does not count. Boxes that follow each other as a list (`\boxed{2}, \boxed{3}`)
-  are one answer with several entries. A mark's content is taken whole (`stated`): of a formula no
-  number is ever picked.
+  `####`, a balanced `\boxed{}`, `<answer>`. Without one, the last phrase that states an answer
+  ("the answer is", `A: N`), and without such a phrase the last number of the text. What stands
+  inside `<think>...</think>` does not count. Boxes that follow each other as a list
+  (`\boxed{2}, \boxed{3}`) are one answer with several entries. A mark's content is taken whole
+  (`stated`): of a formula no number is ever picked. Why so: POLICY.md.
 
 Strict is close to lm-eval's gsm8k `strict-match` (`#### (\-?[0-9\.\,]+)`, first match), but asks
 for the end of the text: a model that goes on after its answer has not learned to stop.

@@ -8,8 +8,7 @@ it is:
 | `("num", Fraction)` | `12`, `1,450`, `0.5` (exactly 1/2), `4.5e33` |
 | `("sym", name)` | `x`, `a_{10}`, `\theta`; of several letters each is a factor: `ab` |
 | `("const", name)` | `pi`, `e`, `i` (the imaginary unit), `oo` (infinity) |
-| `("+", a, b)`, `("*", a, b)`, `("/", a, b)`, `("^", a, b)`, `("neg", a)` | as usual; `\pm` is read
-by nobody here, it stands for two answers |
+| `("+", a, b)`, `("*", a, b)`, `("/", a, b)`, `("^", a, b)`, `("neg", a)` | as usual, no `\pm` |
 | `("!", a)`, `("binom", a, b)`, `("log", base, a)`, `("root", n, a)`, `("mod", a, m)` | `5!`,
 `\binom{n}{k}`, `\log_2 8`, `\sqrt[3]{8}`, `3 \pmod 4` |
 | `("fn", name, a)` | `\sin x`, `|x|` (abs), `\lfloor x \rfloor` (floor), `30°` (deg) |
@@ -19,42 +18,38 @@ is half an x. A function without brackets takes the factors that follow up to th
 `\sin 2x \cos x` is sin(2x) cos(x). A whole number before a proper fraction is a mixed number.
 """
 
-import re
+from collections.abc import Callable
 from fractions import Fraction
 
-Tree = tuple
+from helpers.verify.tokens import (
+    CONSTANTS,
+    FUNCTIONS,
+    GREEK,
+    OVER,
+    STARTS,
+    TIMES,
+    Tree,
+    Unreadable,
+    tokens,
+)
+
+__all__ = ["DEEPEST", "LONGEST", "Tree", "Unreadable", "is_number", "read", "symbols"]
 
 LONGEST = 400  # characters
 DEEPEST = 40  # brackets, fractions and powers inside each other
 
-FUNCTIONS = frozenset("sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln exp "
-                      "log lg".split())
-_GREEK = frozenset("alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta kappa lambda "
-                   "mu nu xi rho sigma tau phi varphi chi psi omega Gamma Delta Theta Lambda "
-                   "Sigma Phi Psi Omega ell".split())
-_CONSTANTS = {"pi": "pi", "infty": "oo"}
-_TIMES, _OVER = {"*", r"\cdot", r"\times"}, {"/", r"\div"}
-_TOKEN = re.compile(
-    r"(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)"
-    r"(?P<power>[eE][-+]?[0-9]{1,4}(?![0-9A-Za-z]))?"
-    r"|(?P<command>\\[A-Za-z]+|\\[{}])|(?P<word>sqrt|arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|"
-    r"tan|cot|sec|csc|ln|log|exp|pi(?![a-z]))|(?P<letter>[A-Za-z])|(?P<sign>[-+*/^_!()\[\]{}|°])"
-    r"|(?P<space>\s+)"
-)
-COMMAND = re.compile(r"\\[A-Za-z]+|sqrt|(?:arc)?(?:sin|cos|tan)h?|sec|csc|cot|log|exp")  # no words
 _CLOSING = {"(": ")", "[": "]", "{": "}", r"\{": r"\}"}
-
-
-class Unreadable(ValueError):
-    """The text is no formula that this reader knows."""
 
 
 def read(text: str) -> Tree:
     """The tree of a formula; Unreadable (with the reason) for anything else, however it looks."""
     if len(text) > LONGEST:
         raise Unreadable(f"longer than {LONGEST} characters")
-    reader = _Reader(_tokens(text))
-    tree = reader.sum()
+    reader = _Reader(tokens(text))
+    try:
+        tree = reader.sum()
+    except RecursionError:
+        raise Unreadable("nested too deep") from None
     if reader.place < len(reader.tokens):
         raise Unreadable(f"{reader.tokens[reader.place]!r} stands where nothing can")
     return tree
@@ -70,20 +65,6 @@ def symbols(tree: Tree) -> frozenset[str]:
 def is_number(tree: Tree) -> bool:
     """Whether the tree is one number, with or without a sign: nothing is left to calculate."""
     return tree[0] == "num" or (tree[0] == "neg" and is_number(tree[1]))
-
-
-def _tokens(text: str) -> list[str]:
-    tokens, place = [], 0
-    while place < len(text):
-        found = _TOKEN.match(text, place)
-        if not found:
-            raise Unreadable(f"{text[place]!r} is no sign of a formula")
-        if found["word"]:
-            tokens.append("\\" + found["word"])
-        elif not found["space"]:
-            tokens.append(found[0])
-        place = found.end()
-    return tokens
 
 
 class _Reader:
@@ -111,9 +92,7 @@ class _Reader:
             raise Unreadable(f"{token!r} is missing before {self.next()!r}")
 
     def sum(self) -> Tree:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise Unreadable(f"deeper than {DEEPEST}")
+        self.down()
         tree = self.product()
         while sign := self.take("+", "-"):
             right = self.product()
@@ -126,15 +105,13 @@ class _Reader:
         return tree
 
     def product(self) -> Tree:
-        if self.take("-"):
-            return ("neg", self.product())
-        if self.take("+"):
-            return self.product()
+        if self.next() in ("+", "-"):
+            return self.negated(self.product)
         tree = self.power()
         while True:
-            if self.take(*_TIMES):
+            if self.take(*TIMES):
                 tree = ("*", tree, self.signed())
-            elif self.take(*_OVER):
+            elif self.take(*OVER):
                 tree = ("/", tree, self.signed())
             elif self.starts_factor():
                 tree = self.beside(tree, self.power())
@@ -143,7 +120,19 @@ class _Reader:
 
     def signed(self) -> Tree:
         """A factor after a sign of multiplication may carry a sign of its own."""
-        return ("neg", self.signed()) if self.take("-") else self.power()
+        return self.negated(self.signed) if self.next() == "-" else self.power()
+
+    def negated(self, rest: Callable[[], Tree]) -> Tree:
+        """What follows a sign."""
+        self.down()
+        tree = ("neg", rest()) if self.take("-") or not self.take("+") else rest()
+        self.depth -= 1
+        return tree
+
+    def down(self) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise Unreadable(f"deeper than {DEEPEST}")
 
     def beside(self, left: Tree, right: Tree) -> Tree:
         """Two factors without a sign between them."""
@@ -162,14 +151,14 @@ class _Reader:
             return not self.bars  # inside bars it closes them
         if not token or token in ")]}+-*/^_!°":
             return False
-        return not token.startswith("\\") or token[1:] in _STARTS
+        return not token.startswith("\\") or token[1:] in STARTS
 
     def power(self) -> Tree:
         tree = self.atom()
         while True:
-            if self.take("!"):
-                tree = ("!", tree)
-            elif self.take("°"):
+            if self.next() == "!":
+                return self.after_power(tree)
+            if self.take("°"):
                 tree = ("fn", "deg", tree)
             elif self.take("^"):
                 return self.after_power(("^", tree, self.exponent()))
@@ -179,15 +168,17 @@ class _Reader:
     def after_power(self, tree: Tree) -> Tree:
         if self.next() == "^":
             raise Unreadable("a power after a power, without brackets")
-        while self.take("!"):
+        if self.take("!"):
             tree = ("!", tree)
+            if self.next() in ("!", "^"):
+                raise Unreadable("a factorial with more behind it, without brackets")
         return tree
 
     def exponent(self) -> Tree:
         """A group in brackets, or one atom: `x^12` is the twelfth power, as in print."""
         if self.next() in ("{", "("):
             return self.group()
-        return ("neg", self.exponent()) if self.take("-") else self.atom()
+        return self.negated(self.exponent) if self.next() == "-" else self.atom()
 
     def group(self) -> Tree:
         """What stands in brackets of any kind, or else one atom."""
@@ -238,9 +229,9 @@ class _Reader:
         return None
 
     def command(self, name: str) -> Tree:
-        if name in _CONSTANTS:
-            return ("const", _CONSTANTS[name])
-        if name in _GREEK:
+        if name in CONSTANTS:
+            return ("const", CONSTANTS[name])
+        if name in GREEK:
             return self.subscript(name) or ("sym", name)
         if name == "frac":
             return ("/", self.group(), self.group())
@@ -256,10 +247,6 @@ class _Reader:
             tree = self.sum()
             self.must(r"\rfloor" if name == "lfloor" else r"\rceil")
             return ("fn", name[1:], tree)
-        if name in ("lvert", "vert", "mid"):
-            tree = self.sum()
-            self.must({"lvert": r"\rvert", "vert": r"\vert", "mid": r"\mid"}[name])
-            return ("fn", "abs", tree)
         if name in FUNCTIONS:
             return self.function(name)
         raise Unreadable(f"\\{name} is no command of a final answer")
@@ -285,6 +272,3 @@ class _Reader:
             tree = self.beside(tree, self.power())
         return tree
 
-
-_STARTS = FUNCTIONS | _GREEK | set(_CONSTANTS) | {"frac", "binom", "sqrt", "lfloor", "lceil",
-                                                  "lvert"}

@@ -25,7 +25,8 @@ _MINUS = str.maketrans("−–", "--")
 UNIT = (
     r"°[CF]?|[%$€£¥]|\([A-Za-z]+(?: [A-Za-z]+)*\)"
     r"| ?(?!(?:sin|cos|tan|cot|sec|csc|log|exp|mod|sqrt|pi|and|or)\b)"
-    rf"(?:(?<= )[A-Za-z]{{3,}}|(?<= )(?:{'|'.join(sorted(SHORT))}|sq|cu)\b|(?<=[0-9])(?:cm|mm|km|kg|mg|ml|mL|lbs?)\b)"
+    rf"(?:(?<= )[A-Za-z]{{3,}}|(?<= )(?:{'|'.join(sorted(SHORT))}|sq|cu)\b"
+    r"|(?<=[0-9])(?:cm|mm|km|kg|mg|ml|mL|lbs?)\b)"
     r"(?:[ /-][A-Za-z]+)*(?:\^[23])?"
 )
 _MANY = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}

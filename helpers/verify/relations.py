@@ -71,7 +71,8 @@ def interval(text: str) -> str | None:
         sides, signs = [*sides, r"\infty"], [*signs, "<"]
     if len(sides) != 3 or not _is_variable(sides[1]) or sides[1] in sides[0] + sides[2]:
         return None
-    return f"{'(' if signs[0] == '<' else '['}{sides[0]},{sides[2]}{')' if signs[1] == '<' else ']'}"
+    opened, closed = "(" if signs[0] == "<" else "[", ")" if signs[1] == "<" else "]"
+    return f"{opened}{sides[0]},{sides[2]}{closed}"
 
 
 def _is_variable(text: str) -> bool:

@@ -7,11 +7,12 @@ is: `\sqrt{3}` does not state a 3, and "1 - sin(1)" not a 1.
 
 import re
 
-from helpers.verify.formula import COMMAND, Unreadable, is_number, read
+from helpers.verify.formula import Unreadable, is_number, read
 from helpers.verify.latex import canonical
 from helpers.verify.quantity import number, quantity
 from helpers.verify.relations import named
 from helpers.verify.structure import parts
+from helpers.verify.tokens import COMMAND
 from helpers.verify.units import is_known
 
 # A number as people write it: sign, currency, digits with commas or dots, a mixed number. Whether
@@ -36,7 +37,8 @@ _FORMULA = re.compile(
 _LISTED = re.compile(r"\s*(?:,|,?\s*\b(?:and|or)\b)\s*")
 _TUPLE = re.compile(r"[(\[][^()\[\]]*,[^()\[\]]*[)\]]")
 # A choice: in brackets, or alone up to a sign or a reason; "A train" and "I think" are no choices.
-_CHOICE = re.compile(r"(?:option |choice )?(\([A-Ja-j]\)|[A-J](?=\s*(?:[.,:;)*]|$|because\b|since\b)))")
+_CHOICE = re.compile(
+    r"(?:option |choice )?(\([A-Ja-j]\)|[A-J](?=\s*(?:[.,:;)*]|$|because\b|since\b)))")
 _NAME = re.compile(r"[A-Z][a-z]+")
 _GROUPS = re.compile(r"(?<![\d.,])(\d{1,3})((?:(?:\{,\}|\\,|[\u00a0\u202f\u2009])\d{3})+)(?!\d)")
 _SPACED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d.,/])")

@@ -3,8 +3,8 @@
 A question is JSON, `[number, reference, answer, seconds]`; the verdict `<number> true <seconds>` or
 `<number> false <seconds>`, or `late` or `crashed`. Seconds are processor time. The answering is
 done by a fork of this process, which the kernel's timer kills at the deadline whatever it is doing;
-this process then forks the next one, which takes milliseconds because sympy is loaded here already. At the end of the input both
-end.
+this process then forks the next one, which takes milliseconds because sympy is loaded here already.
+At the end of the input both end.
 """
 
 import json

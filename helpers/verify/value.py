@@ -11,13 +11,15 @@ By a modulus where both are rational (no root, no function, no constant but i), 
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 import mpmath
 
-from helpers.verify.arithmetic import Digits, Modulus, OtherArithmetic, evaluate
+from helpers.verify.arithmetic import Modulus, OtherArithmetic, TooLarge, evaluate
+from helpers.verify.digits import Digits
 from helpers.verify.formula import Tree, symbols
 
 _DIGITS = 60
@@ -31,8 +33,8 @@ _one_at_a_time = threading.Lock()
 
 def same(one: Tree, other: Tree) -> bool:
     """Whether both have one value at every point; NoValue if that cannot be said."""
-    points = max(_points(one), _points(other))
-    with _one_at_a_time:
+    with _calculating():
+        points = max(_points(one), _points(other))
         residues = [_residues(tree, points) for tree in (one, other)]
         if None not in residues:
             return residues[0] == residues[1]
@@ -44,9 +46,9 @@ def ratio(one: Tree, other: Tree) -> int:
     """1 if `one` is everywhere the same multiple of `other` and that is above 0, -1 if it is below,
     0 if there is none. Then `one = 0` says what `other = 0` says, whatever its solutions are.
     """
-    points = max(_points(one), _points(other))
     ratios = []
-    with _one_at_a_time:
+    with _calculating():
+        points = max(_points(one), _points(other))
         pairs = zip(_digits(one, points), _digits(other, points), strict=True)
         for (a, noise), (b, more_noise) in pairs:
             if abs(a) <= noise or abs(b) <= more_noise:
@@ -57,6 +59,16 @@ def ratio(one: Tree, other: Tree) -> int:
         if any(abs(found - ratios[0]) > most for found in ratios) or abs(ratios[0].imag) > most:
             return 0
         return 1 if ratios[0].real > 0 else -1
+
+
+@contextmanager
+def _calculating() -> Iterator[None]:
+    """One thread at a time; a tree too deep for Python's stack is too large."""
+    with _one_at_a_time:
+        try:
+            yield
+        except RecursionError:
+            raise TooLarge("nested too deep") from None
 
 
 def _agree(measured: tuple, against: tuple) -> bool:

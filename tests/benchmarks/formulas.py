@@ -18,9 +18,9 @@ from collections.abc import Callable
 import math_verify
 
 from helpers.config import ROOT
+from helpers.rewritings import HARMFUL, HARMLESS
 from helpers.verify import grade, quantity
 from tests import guards
-from helpers.rewritings import HARMFUL, HARMLESS
 
 REAL = ("math500/test.jsonl", "deepscaler_like/train_sample.jsonl")
 TINY = ("math500/test.jsonl", "deepscaler/train.jsonl")
@@ -30,13 +30,20 @@ def references() -> list[str]:
     """Different references that are no plain numbers and no words."""
     folder = guards.real_data_folder()
     real = folder.is_dir()
-    files = [folder / name for name in REAL] if real else [ROOT / "data/tiny" / name
-                                                           for name in TINY]
-    rows = [json.loads(line) for file in files
-            for line in file.read_text(encoding="utf-8").splitlines()]
+    files = (
+        [folder / name for name in REAL] if real else [ROOT / "data/tiny" / name for name in TINY]
+    )
+    rows = [
+        json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()
+    ]
     answers = dict.fromkeys(str(row["answer"]) for row in rows)
-    return [answer for answer in answers if quantity(answer) is None and len(answer) < 60
-            and not re.search(r"\\text|\\mbox|[A-Za-z]{4}(?<!frac)(?<!sqrt)", answer)]
+    return [
+        answer
+        for answer in answers
+        if quantity(answer) is None
+        and len(answer) < 60
+        and not re.search(r"\\text|\\mbox|[A-Za-z]{4}(?<!frac)(?<!sqrt)", answer)
+    ]
 
 
 def variants(reference: str, different: int) -> list[str]:
@@ -65,8 +72,9 @@ def alone(text: str, reference: str) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--golds", type=int, default=64)
     count = parser.parse_args().golds
     golds = random.Random(0).sample(references(), 2 * count)
@@ -74,12 +82,17 @@ def main() -> None:
     grade(r"\boxed{\sin x}", r"\cos x", "boxed", "lenient")
     print(f"{'of 8 answers':16}{'math-verify':>14}{'ours':>10}{'times':>8}{'slowest':>10}")
     for different, chosen in ((4, golds[:count]), (8, golds[count:])):
-        step = [(f"So it is $\\boxed{{{answer}}}$.", gold)
-                for gold in chosen for answer in variants(gold, different)]
+        step = [
+            (f"So it is $\\boxed{{{answer}}}$.", gold)
+            for gold in chosen
+            for answer in variants(gold, different)
+        ]
         theirs, _ = seconds(alone, step)
         ours, slowest = seconds(lambda text, gold: grade(text, gold, "boxed", "lenient"), step)
-        print(f"{f'{different} different':16}{theirs:12.2f} s{ours:8.3f} s{theirs / ours:8.1f}"
-              f"{slowest:8.3f} s")
+        print(
+            f"{f'{different} different':16}{theirs:12.2f} s{ours:8.3f} s{theirs / ours:8.1f}"
+            f"{slowest:8.3f} s"
+        )
 
 
 if __name__ == "__main__":

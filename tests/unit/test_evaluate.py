@@ -28,8 +28,8 @@ from helpers.evaluate import (
     paired_bootstrap,
     paired_interval,
     pass_at_k,
-    share_interval,
     score,
+    share_interval,
     wilson_interval,
 )
 from helpers.sampling import Completion

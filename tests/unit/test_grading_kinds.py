@@ -17,9 +17,11 @@ Kind = Iterator[tuple[str, str, bool]]
 
 # Completions that hold an answer, and the formats in which each is strictly right.
 MARKED = [
-    (r"So it is $\boxed{%s}$.", ["boxed"]), (r"We get \boxed{%s}", ["boxed"]),
+    (r"So it is $\boxed{%s}$.", ["boxed"]),
+    (r"We get \boxed{%s}", ["boxed"]),
     (r"So it is $\boxed{%s}$. This completes the solution.", []),
-    ("It is clear.\n<answer>%s</answer>", ["xml"]), ("<answer>\n%s\n</answer> That was it.", []),
+    ("It is clear.\n<answer>%s</answer>", ["xml"]),
+    ("<answer>\n%s\n</answer> That was it.", []),
     ("<think>\nIs it 99?\n</think>\nThe answer is \\boxed{%s}.", ["think", "boxed"]),
     ("<think>\n\\boxed{98}\n</think>\n<answer>%s</answer>", ["think", "xml"]),
 ]
@@ -27,12 +29,48 @@ FORMATS = ("hash", "xml", "boxed", "think")
 
 
 def one_number_of_a_formula() -> Kind:
-    shapes = ["x+{n}", "y = x + {n}", "x > {n}", "x < {n}", r"x \geq {n}", "{n}!", "x/{n}",
-              r"\frac{{x}}{{{n}}}", "{n} + C", r"({n}, \infty)", "(x,{n})", "x, {n}", "f({n})",
-              r"{n}\pi", r"\sqrt{{{n}}}", r"\sqrt {n}", r"\pm {n}", "-x={n}", r"\text{{not }}{n}",
-              "{n}i", "3x={n}", "{n}x", "|x-{n}|", r"\log {n}", "{n}^2", "{n}π", "√{n}", "{n}²",
-              "±{n}", "≥{n}", "≠{n}", "sqrt({n})", "({n}, {n})", "[{n}, 2]", "{n}:1", "{n}_7",
-              r"e^{{{n}}}", "{n} \\pmod{{97}}", r"\lfloor x \rfloor + {n}", "x^{n}"]
+    shapes = [
+        "x+{n}",
+        "y = x + {n}",
+        "x > {n}",
+        "x < {n}",
+        r"x \geq {n}",
+        "{n}!",
+        "x/{n}",
+        r"\frac{{x}}{{{n}}}",
+        "{n} + C",
+        r"({n}, \infty)",
+        "(x,{n})",
+        "x, {n}",
+        "f({n})",
+        r"{n}\pi",
+        r"\sqrt{{{n}}}",
+        r"\sqrt {n}",
+        r"\pm {n}",
+        "-x={n}",
+        r"\text{{not }}{n}",
+        "{n}i",
+        "3x={n}",
+        "{n}x",
+        "|x-{n}|",
+        r"\log {n}",
+        "{n}^2",
+        "{n}π",
+        "√{n}",
+        "{n}²",
+        "±{n}",
+        "≥{n}",
+        "≠{n}",
+        "sqrt({n})",
+        "({n}, {n})",
+        "[{n}, 2]",
+        "{n}:1",
+        "{n}_7",
+        r"e^{{{n}}}",
+        "{n} \\pmod{{97}}",
+        r"\lfloor x \rfloor + {n}",
+        "x^{n}",
+    ]
     for n in (5, 36, 104):
         for shape in shapes:
             formula = shape.format(n=n)
@@ -42,8 +80,20 @@ def one_number_of_a_formula() -> Kind:
 
 def minus() -> Kind:
     for n in NUMBERS:
-        for shape in ["- {n}", "x = - {n}", "-({n})", r"\text{{negative }}{n}", "- {n}.0", r"-\ {n}",
-                      "–{n}", "−{n}", r"\text{{minus }}{n}", "negative {n}", "minus {n}", "-{n}"]:
+        for shape in [
+            "- {n}",
+            "x = - {n}",
+            "-({n})",
+            r"\text{{negative }}{n}",
+            "- {n}.0",
+            r"-\ {n}",
+            "–{n}",
+            "−{n}",
+            r"\text{{minus }}{n}",
+            "negative {n}",
+            "minus {n}",
+            "-{n}",
+        ]:
             yield f"-{n}", shape.format(n=n), True
             yield str(n), shape.format(n=n), False
 
@@ -91,8 +141,20 @@ def equations() -> Kind:
 
 
 def several_boxes() -> Kind:
-    between = [r" \quad \text{and} \quad ", r"\) and \(", r"\] and \[", "; ", "\n", r" \text{ and } ",
-               r"\;", ", ", " or ", r" \text{ or } ", "$ and $", r",\quad "]
+    between = [
+        r" \quad \text{and} \quad ",
+        r"\) and \(",
+        r"\] and \[",
+        "; ",
+        "\n",
+        r" \text{ and } ",
+        r"\;",
+        ", ",
+        " or ",
+        r" \text{ or } ",
+        "$ and $",
+        r",\quad ",
+    ]
     for a, b in [(-2, 1), (3, 8), (0, 5), (-7, -4), (12, 90)]:
         for sign in between:
             inside = rf"{a}}}{sign}\boxed{{{b}"
@@ -102,8 +164,23 @@ def several_boxes() -> Kind:
 
 
 def names() -> Kind:
-    for name in ["x", "a_{10}", "f(3)", "P(A)", r"\text{Area}", "|AB|", r"m\angle ABC", r"\tan A",
-                 r"f^{-1}(2)", "AB", r"\angle B", "S_n", "a+b+c", r"\theta", r"\overline{AB}"]:
+    for name in [
+        "x",
+        "a_{10}",
+        "f(3)",
+        "P(A)",
+        r"\text{Area}",
+        "|AB|",
+        r"m\angle ABC",
+        r"\tan A",
+        r"f^{-1}(2)",
+        "AB",
+        r"\angle B",
+        "S_n",
+        "a+b+c",
+        r"\theta",
+        r"\overline{AB}",
+    ]:
         for value in ["5", r"\frac12", r"2\sqrt3", r"-\frac{3}{4}"]:
             yield value, f"{name} = {value}", True
             yield value, f"{name} = {value}+1", False
@@ -114,9 +191,18 @@ def names() -> Kind:
 
 
 def units_and_number_words() -> Kind:
-    kinds = [["cm", "centimeters"], ["hours", "hour", "hr"], ["meters", "metres", "m"],
-             ["miles", "mile"], ["kg", "kilograms"], ["km", "kilometers"], ["feet", "foot", "ft"],
-             ["apples", "apple"], ["radians", "rad"], ["dollars", "dollar"]]
+    kinds = [
+        ["cm", "centimeters"],
+        ["hours", "hour", "hr"],
+        ["meters", "metres", "m"],
+        ["miles", "mile"],
+        ["kg", "kilograms"],
+        ["km", "kilometers"],
+        ["feet", "foot", "ft"],
+        ["apples", "apple"],
+        ["radians", "rad"],
+        ["dollars", "dollar"],
+    ]
     for n, (one, other) in enumerate(itertools.combinations(kinds, 2)):
         yield rf"{n}\text{{ {one[0]}}}", rf"{n}\text{{ {other[0]}}}", False
     for n, kind in enumerate(kinds):
@@ -162,8 +248,18 @@ def spelling() -> Kind:
         yield rf"\frac34+{a}x", rf"{a}x+\frac34", True
 
 
-KINDS = [one_number_of_a_formula, minus, glued_digits, large_powers, equations, several_boxes, names,
-         units_and_number_words, scientific, spelling]
+KINDS = [
+    one_number_of_a_formula,
+    minus,
+    glued_digits,
+    large_powers,
+    equations,
+    several_boxes,
+    names,
+    units_and_number_words,
+    scientific,
+    spelling,
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -178,7 +274,8 @@ def test_a_kind_is_graded_right_in_every_format(kind):
                 for grading in ("lenient", "strict"):
                     given = grade(completion, reference, answer_format, grading)
                     may = grading == "lenient" or (
-                        answer_format in strict and kind is not several_boxes)
+                        answer_format in strict and kind is not several_boxes
+                    )
                     if given != (right and may):
                         wrong.append((reference, completion, answer_format, grading, given))
     assert len(cases) >= 50
@@ -190,38 +287,68 @@ def test_a_kind_is_graded_right_in_every_format(kind):
 
 def phrases() -> Kind:
     for n in (5, 34, 120):
-        for text in ["Final Answer: The largest $k$ is {n}.", "The answer is **{n}**.",
-                     "The answer is {n}.", "Answer: ${n}$", "The answer is $x = {n}$.", "A: {n}",
-                     "So it costs {n} dollars.", "The final answer is:\n{n}"]:
+        for text in [
+            "Final Answer: The largest $k$ is {n}.",
+            "The answer is **{n}**.",
+            "The answer is {n}.",
+            "Answer: ${n}$",
+            "The answer is $x = {n}$.",
+            "A: {n}",
+            "So it costs {n} dollars.",
+            "The final answer is:\n{n}",
+        ]:
             yield str(n), text.format(n=n), True
             yield str(n + 1), text.format(n=n), False
-        for text in ["The answer is {n} - sin({n}).", r"The answer is \sqrt{{{n}}}.",
-                     "The answer is ${n}$ and $4$.", "The answer is {n}π.", "The answer is {n}!",
-                     "The answer is x + {n}.", "The answer is ({n}, 4).", "The answer is {n}x."]:
+        for text in [
+            "The answer is {n} - sin({n}).",
+            r"The answer is \sqrt{{{n}}}.",
+            "The answer is ${n}$ and $4$.",
+            "The answer is {n}π.",
+            "The answer is {n}!",
+            "The answer is x + {n}.",
+            "The answer is ({n}, 4).",
+            "The answer is {n}x.",
+        ]:
             yield str(n), text.format(n=n), False
-        for text in ["The answer is - {n}.", "The answer is $- {n}$.", "The answer is –{n}.",
-                     "The answer is minus {n}.", "So it sinks.\n#### - {n}"]:
+        for text in [
+            "The answer is - {n}.",
+            "The answer is $- {n}$.",
+            "The answer is –{n}.",
+            "The answer is minus {n}.",
+            "So it sinks.\n#### - {n}",
+        ]:
             yield f"-{n}", text.format(n=n), True
             yield str(n), text.format(n=n), False
         for sign in (" ", "{,}", r"\,", "\u00a0", ","):
             yield f"{n}500", f"The answer is {n}{sign}500.", True
             yield "500", f"The answer is {n}{sign}500.", False
     for letter in "ABCD":
-        for text in ["The answer is ({0}).", "The answer is **{0}**.", "The answer is **({0})**.",
-                     "The answer is {0}, because there are 3 of them.", "Answer: {0}"]:
+        for text in [
+            "The answer is ({0}).",
+            "The answer is **{0}**.",
+            "The answer is **({0})**.",
+            "The answer is {0}, because there are 3 of them.",
+            "Answer: {0}",
+        ]:
             yield letter, text.format(letter), True
             yield "3", text.format(letter), False
     yield "a", "The answer is (a).", True
     yield "Evelyn", "The answer is **Evelyn**.", True
     for n in (44, 8, 90):
-        for text in [r"So $\boxed{{{n}}}$. We check that the answer is right: {n} + 1 = {m}.",
-                     "#### {n}\nI hope this answer is helpful to {m} people.",
-                     "<answer>{n}</answer> The answer is not {m}."]:
+        for text in [
+            r"So $\boxed{{{n}}}$. We check that the answer is right: {n} + 1 = {m}.",
+            "#### {n}\nI hope this answer is helpful to {m} people.",
+            "<answer>{n}</answer> The answer is not {m}.",
+        ]:
             yield str(n), text.format(n=n, m=n + 1), True
             yield str(n + 1), text.format(n=n, m=n + 1), False
 
 
 def test_a_phrase_states_the_answer_or_none():
-    wrong = [(reference, text, right) for reference, text, right in phrases()
-             for answer_format in FORMATS if grade(text, reference, answer_format, "lenient") != right]
+    wrong = [
+        (reference, text, right)
+        for reference, text, right in phrases()
+        for answer_format in FORMATS
+        if grade(text, reference, answer_format, "lenient") != right
+    ]
     assert len(list(phrases())) >= 100 and not wrong, f"{len(wrong)}: {wrong[:10]}"
