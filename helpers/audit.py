@@ -90,8 +90,8 @@ def planted(completions: Sequence[tuple[str, str]]) -> list[Labelled]:
 
 
 def planted_formulas(count: int, seed: int = 0) -> list[Labelled]:
-    """Formulas as answers in a box, under ten rewritings that change nothing and ten that spoil them
-    (`helpers.rewritings`), as far as they have a place; `form` names the rewriting."""
+    """Formulas as answers in a box, under ten rewritings that change nothing and ten that spoil
+    them (`helpers.rewritings`), as far as they have a place; `form` names the rewriting."""
     return [Labelled(rf"We see that it is $\boxed{{{new.strip('$')}}}$.", formula, right, right,
                      change.__name__.replace("_", " "))
             for formula in rewritings.formulas(count, seed)

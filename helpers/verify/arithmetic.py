@@ -1,9 +1,10 @@
 r"""Exact ways to calculate with a formula's tree: fractions, and residues of a large prime.
 
 Each is a class with the same few methods, and `evaluate` walks the tree for both (and for a third,
-`digits`, where a root or a sine is no fraction). What takes a place in an exponent, before a factorial sign or in a binomial must be whole and is calculated by
-`Exact` in each of them. A number too large to be written down is refused (`TooLarge`), so nothing
-here runs long on a tree of `formula`.
+`digits`, where a root or a sine is no fraction). What takes a place in an exponent, before a
+factorial sign or in a binomial must be whole and is calculated by `Exact` in each of them. A number
+too large to be written down is refused (`TooLarge`), so nothing here runs long on a tree of
+`formula`.
 """
 
 import math

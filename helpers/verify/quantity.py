@@ -71,8 +71,9 @@ def quantity(answer: str | None) -> tuple[Fraction, str] | None:
 
     Beside all that `number` reads: `\frac{3}{4}`, `\frac34`, mixed numbers (`1\frac{4}{5}`,
     `137 1/2`), powers of ten (`6.5 \times 10^{-3}`, `6.5e-3`), number words (`5 million`), units as
-    words, in `\text{}` or in brackets, degrees. A fraction may be unreduced, but a division that comes out whole (`60/12`) is a
-    calculation left undone, not a number. Times of day are no quantities: 3 p.m. is not 3 a.m.
+    words, in `\text{}` or in brackets, degrees. A fraction may be unreduced, but a division that
+    comes out whole (`60/12`) is a calculation left undone, not a number. Times of day are no
+    quantities: 3 p.m. is not 3 a.m.
     """
     if answer is None or len(answer) > LONGEST:
         return None

@@ -75,7 +75,8 @@ def test_majority_vote(answers, credit):
 @pytest.mark.parametrize(("answers", "reference", "credit"), [
     (["C", "(C)", r"\text{C}", "(D)", "D"], "C", 1.0), (["(1,2)", "(1, 2)", "(2,1)"], "(1,2)", 1.0),
     ([r"2\sqrt3", r"\sqrt{12}", "3", "3"], r"\sqrt{12}", 0.5), (["x+1", "1+x", "x"], "x+1", 1.0),
-    (["5 cm", "5 hours", "5 hours"], r"5\text{ cm}", 0.0), (["5", "5 cm", "4"], r"5\text{ cm}", 1.0),
+    (["5 cm", "5 hours", "5 hours"], r"5\text{ cm}", 0.0),
+    (["5", "5 cm", "4"], r"5\text{ cm}", 1.0),
     (["1, -2", r"\{-2, 1\}", "2", "2"], "-2, 1", 0.5), (["1024", "2^{10}", "7"], "2^{10}", 1.0),
 ])
 def test_votes_are_counted_by_the_equality_that_grades(answers, reference, credit):
