@@ -51,6 +51,8 @@ _LEAD = re.compile(r"(?:[A-Za-z$\\][\w$\\{}'’ ]*?\s)?(?:is|are|equals|be)\b\s*
 def answer_in(inside: str, leads: int = 2) -> str | None:
     """What a box or a tag states: all that it holds, but a value without its name (`x = 5` is 5)
     and without the words that lead to it (`it is 5 km`)."""
+    if number(whole := inside.strip().rstrip(".,")) is not None:
+        return whole  # what most answers are
     if leads and (lead := _LEAD.match(inside.strip()[:200])):
         return answer_in(inside.strip()[lead.end() :], leads - 1)
     written = canonical(inside) if "=" in inside and len(inside) < 400 else ""
@@ -62,6 +64,8 @@ def answer_in(inside: str, leads: int = 2) -> str | None:
 def phrase_answer(phrase: str, leads: int = 2) -> str | None:
     """The answer that a phrase states: a choice, a tuple, a formula, a number, a name. So many
     times it may lead to the answer: "The largest n is" 34."""
+    if number(whole := phrase.strip().rstrip(".,")) is not None:
+        return whole  # what most answers are
     text = plain(phrase)
     first, *more = _PHRASE_END.split(text, maxsplit=1)
     if choice := _CHOICE.match(first):
