@@ -20,9 +20,9 @@ from helpers.verify import symbolic
 from helpers.verify.arithmetic import Exact, NoValue, OtherArithmetic, evaluate
 from helpers.verify.formula import Unreadable, read
 from helpers.verify.latex import canonical
-from helpers.verify.quantity import LONGEST, UNIT, number, quantity
+from helpers.verify.quantity import LONGEST, UNIT, number, quantity, sign_of
 from helpers.verify.relations import interval, named, same_relation
-from helpers.verify.structure import chain, parts
+from helpers.verify.structure import chain, parts, split
 from helpers.verify.tokens import COMMAND
 from helpers.verify.units import same_unit
 from helpers.verify.value import same
@@ -45,7 +45,7 @@ def equal(reference: str, answer: str, budget: symbolic.Budget | None = None) ->
     """
     one, other = number(reference), number(answer)
     if one is not None and other is not None:
-        return one == other
+        return one == other and same_unit(sign_of(reference), sign_of(answer))
     if max(len(reference), len(answer)) > _LONGEST_FORMULA:
         return reference.strip() == answer.strip()
     return _equal(_canonical(reference), _canonical(answer), budget or symbolic.Budget())
@@ -76,7 +76,8 @@ def _equal(one: str, other: str, budget: symbolic.Budget) -> bool:
         found = _CHOICE.fullmatch(other)
         return bool(found) and found[1] == choice[1]
     if _is_words(one) or _is_words(other):
-        return _letters(one) == _letters(other)
+        said, others_said = (sorted(map(_letters, split(text, {","}))) for text in (one, other))
+        return said == others_said
     kind, entries = ("", []) if asked else parts(one)
     other_kind, others = ("", []) if given else parts(other)
     if kind != other_kind and "set" in (kind, other_kind):  # a set of one is what is in it
@@ -167,7 +168,8 @@ def _without_unit(text: str) -> tuple[str, str]:
         value = found[0]
         return rf"\frac{{{value.numerator}}}{{{value.denominator}}}", found[1]
     found = _WITH_UNIT.fullmatch(text)
-    return (found["body"], found["unit"]) if found else (text, "")
+    angle = found and found["unit"] == "°" and COMMAND.search(found["body"])  # of a sine
+    return (found["body"], found["unit"]) if found and not angle else (text, "")
 
 
 def _same_remainder(one: tuple, other: tuple) -> bool:

@@ -94,12 +94,12 @@ _STRICT = {
 
 
 def _lenient(text: str) -> str | None:
-    text = text.rpartition("</think>")[2]
+    text = text.rpartition("</think>")[2].partition("<think>")[0]
     marked = max(_marked_answers(text), default=None)  # the one that starts last
     if marked is not None:
         return marked[1]
     for mark in reversed(list(_PHRASE.finditer(text))[-MOST_PHRASES:]):
-        phrase = text[mark.end() : mark.end() + 200].lstrip("*_: \t\n")
+        phrase = text[mark.end() : mark.end() + 200].lstrip("_: \t\n")
         if answer := phrase_answer(phrase):
             return answer
     return last_number(text)
@@ -121,7 +121,8 @@ def _marked_answers(text: str) -> Iterator[tuple[int, str]]:
     if start >= 0 and (inside := answer_in(text[start + len("<answer>") : end])):
         yield start, inside
     for mark in reversed(list(_HASHES.finditer(text))[-MOST_PHRASES:]):
-        if answer := phrase_answer(mark["line"][:200]):
+        line = mark["line"][:200]
+        if answer := phrase_answer(line) or bare(line):
             yield mark.start(), answer
             return
 

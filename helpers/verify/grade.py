@@ -3,9 +3,11 @@
 from helpers.verify import symbolic
 from helpers.verify.compare import equal
 from helpers.verify.extract import extract
+from helpers.verify.latex import canonical
 from helpers.verify.quantity import number, quantity
+from helpers.verify.relations import named
 
-__all__ = ["grade", "normalise", "number", "same_answer"]
+__all__ = ["grade", "normalise", "number", "same_answer", "without_name"]
 
 
 def normalise(answer: str | None) -> str | None:
@@ -17,6 +19,12 @@ def normalise(answer: str | None) -> str | None:
     if value is None and (found := quantity(answer)) and not found[1]:
         value = found[0]
     return answer if value is None else str(value)
+
+
+def without_name(answer: str | None) -> str | None:
+    """The value of `x = 5` or `5 + 3 = 8` (5, 8); any other answer as it is."""
+    found = named(canonical(answer)) if answer and "=" in answer and len(answer) < 400 else None
+    return found[1] if found else answer
 
 
 def grade(text: str, answer: str, answer_format: str = "hash", grading: str = "strict") -> bool:

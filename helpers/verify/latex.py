@@ -8,7 +8,7 @@ import re
 _SYMBOLS = str.maketrans({
     "−": "-", "–": "-", "×": r"\times ", "÷": r"\div ", "·": r"\cdot ", "π": r"\pi ",
     "∞": r"\infty ", "±": r"\pm ", "≤": r"\leq ", "≥": r"\geq ", "∪": r"\cup ", "∈": r"\in ",
-    "\u00a0": " ", "\u202f": " ", "\u2009": " ", "~": " ", "²": "^2", "³": "^3", "≠": r"\neq ",
+    "\u00a0": " ", "\u202f": " ", "\u2009": " ", "~": " ", "≠": r"\neq ",
     "√": r"\sqrt ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ",
     "θ": r"\theta ", "∅": r"\emptyset ", "∠": r"\angle ", "⋅": r"\cdot ", "∗": "*",
 })  # fmt: skip
@@ -27,12 +27,16 @@ _TEXT = re.compile(
 _GROUPED = re.compile(  # digits in groups of three: "10 000", "9{,}500", "9\,500", "11,\! 111"
     r"(?<![\d.,_])\d{1,3}(?:(?:\{,\}|,\\!\s*|\\[, ]|[ \u00a0\u202f\u2009])\d{3})+"
     r"(?![\d/_]|[.,]\d|\s*\\frac)")
+_NO_BRACKET = re.compile(r"\\(?:left|right)\s*\.")
+_CHOOSE = re.compile(r"\{\s*([^{}]+?)\s*\\choose\s*([^{}]+?)\s*\}")
 _MINUS_WORD = re.compile(r"\b(?:negative|minus)\s+(?=[\d.$\\a-z])", re.IGNORECASE)
 _JOINS = re.compile(r"\s*,?\s+(?:and|or)\s+")
 _BRACKETS = re.compile(  # around all there is; of (A) to (J) they are part
     r"(?P<sign>[-+])\((?P<number>[0-9][0-9.,]*|\\frac\{[0-9]+\}\{[0-9]+\})\)"
-    r"|\((?P<any>(?![A-Z]\))[^()\[\],;]+)\)")
+    r"|\((?P<any>(?![A-Z]\))(?:[^()\[\],;]+|\([^()\[\],;]+\)))\)")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-zA-Z])|\s*\bdegrees?\b")
+_SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
+_PLAIN_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _REWRITES = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
     (re.compile(r"\\[dt]binom(?![a-zA-Z])"), r"\\binom"),
@@ -44,9 +48,11 @@ _REWRITES = (
     (re.compile(r"\\varnothing|\\\{\s*\\\}"), r"\\emptyset "),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\([%$#&])"), r"\1"),
-    (re.compile(r"\\frac\s*([0-9])"), r"\\frac{\1}"),
-    (re.compile(r"(\\frac\s*\{[^{}]*\})\s*([0-9a-zA-Z])"), r"\1{\2}"),
-    (re.compile(r"(\\frac)\s+(?=\{)"), r"\1"),
+    (re.compile(r"\\(frac|binom)\s*([0-9])"), r"\\\1{\2}"),
+    (re.compile(r"(\\(?:frac|binom)\s*\{[^{}]*\})\s*([0-9a-zA-Z])"), r"\1{\2}"),
+    (re.compile(r"(\\(?:frac|binom))\s+(?=\{)"), r"\1"),
+    (re.compile(r"\\pmod\s*(\w)"), r"\\pmod{\1}"),
+    (re.compile(r"(?:^|(?<=[(\[,;]))\s*\+\s*(?=\\infty|[0-9])"), ""),
     (re.compile(r"\\sqrt\s*([0-9a-zA-Z])"), r"\\sqrt{\1}"),
     (re.compile(r"([_^])\s*\{\s*(\w)\s*\}"), r"\1\2"),
     # A space beside a sign says nothing; beside a dot or a comma it does: "3, 500" is a list.
@@ -63,6 +69,8 @@ def canonical(answer: str) -> str:
     Meant for short answers: the time grows with the square of the length in bad cases.
     """
     text = _GROUPED.sub(lambda found: re.sub(r"\D", "", found[0]), answer.strip().rstrip("."))
+    text = _SUPERSCRIPTS.sub(lambda found: f"^{{{found[0].translate(_PLAIN_DIGITS)}}}", text)
+    text = _CHOOSE.sub(r"\\binom{\1}{\2}", _NO_BRACKET.sub("", text))
     text = _without_braces(text.translate(_SYMBOLS))
     for pattern in (_WRAPPED, _BOX):
         if found := pattern.fullmatch(text.strip()):
@@ -74,7 +82,7 @@ def canonical(answer: str) -> str:
     for pattern, spelling in _REWRITES:
         text = pattern.sub(spelling, text)
     text = text.strip().rstrip(".,;").rstrip()
-    if alone := _BRACKETS.fullmatch(text):
+    while alone := _BRACKETS.fullmatch(text):
         text = (alone["sign"] or "") + (alone["number"] or alone["any"])
     return text
 

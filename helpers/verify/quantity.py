@@ -41,6 +41,7 @@ _QUANTITY = re.compile(
     r"(?:(?P<digit>[-+]?[0-9]{1,3})|\{(?P<power>[-+]?[0-9]{1,3})\}))?)"
     rf"(?: (?P<many>{'|'.join(_MANY)})s?\b)?(?P<unit>{UNIT})?"
 )
+_PERIODIC = re.compile(r"([-+]?)([0-9]*)\.([0-9]*)\\(?:overline|bar|dot)\{([0-9]+)\}")
 _SIGNS = {"dollar": "$", "dollars": "$", "percent": "%"}
 def number(answer: str | None) -> Fraction | None:
     """Read an answer as an exact number, or return None if it is not a plain one.
@@ -79,14 +80,29 @@ def quantity(answer: str | None) -> tuple[Fraction, str] | None:
         return None
     plain = number(answer)
     if plain is not None:
-        return plain, next((sign for sign in answer if sign in "$€£¥%"), "")
-    found = _QUANTITY.fullmatch(canonical(answer))
+        return plain, sign_of(answer)
+    written = canonical(answer)
+    if periodic := _PERIODIC.fullmatch(written):
+        return _periodic(*periodic.groups("")), ""
+    found = _QUANTITY.fullmatch(written)
     value = _value(found) if found else None
     if value is None:
         return None
     value *= 10 ** _MANY.get(found["many"], 0)
     unit = (found["unit"] or "").strip(" ()") or found["currency"]
     return (-value if found["sign"] == "-" else value), _SIGNS.get(unit, unit)
+
+
+def sign_of(answer: str) -> str:
+    """The currency or percent sign of a plain number, "" if there is none."""
+    return next((sign for sign in answer if sign in "$€£¥%"), "")
+
+
+def _periodic(sign: str, whole: str, once: str, again: str) -> Fraction:
+    """`0.1\\overline{6}` is 1/6: `once` after the point, then `again` for ever."""
+    tail = Fraction(int(again), 10 ** len(once) * (10 ** len(again) - 1))
+    value = Fraction(int(f"0{whole}{once}"), 10 ** len(once)) + tail
+    return -value if sign == "-" else value
 
 
 def _value(found: re.Match) -> Fraction | None:

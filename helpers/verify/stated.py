@@ -1,7 +1,6 @@
 r"""What a piece of text states: the content of a mark (a box, a tag), a phrase, a whole completion.
 
-The content of a mark is the answer as it stands; only a name before a number goes (`x = 5` is 5).
-A phrase is prose: a number is picked from it, unless a formula goes on around it, for then nothing
+The content of a mark is the answer as it stands. A phrase is prose: a number is picked from it, unless a formula goes on around it, for then nothing
 is: `\sqrt{3}` does not state a 3, and "1 - sin(1)" not a 1.
 """
 
@@ -10,7 +9,6 @@ import re
 from helpers.verify.formula import Unreadable, is_number, read
 from helpers.verify.latex import canonical
 from helpers.verify.quantity import number, quantity
-from helpers.verify.relations import named
 from helpers.verify.structure import parts
 from helpers.verify.tokens import COMMAND
 from helpers.verify.units import is_known
@@ -24,7 +22,8 @@ NUMBER = (
     rf"(?:(?<![\w)\]])[-+−–])?(?:\\?[$€£¥]\s?[-−]?)?(?>{_MIXED}|{_DIGITS}(?:/{_DIGITS})?)"
 )
 _FRACTION = r"\\[dtc]?frac\s?(?:\{-?[0-9]+\}|[0-9])\s?(?:\{[0-9]+\}|[0-9])"
-_NUMBER_OR_FRACTION = re.compile(rf"-?(?:(?<![0-9.])[0-9]{{1,3}}\s?)?{_FRACTION}|{NUMBER}")
+_NUMBER_OR_FRACTION = re.compile(
+    rf"(?:-?(?:(?<![0-9.])[0-9]{{1,3}}\s?)?{_FRACTION}|{NUMBER})(?P<more>\s?(?:[π√²³]|\\(?:pi|sqrt)))?")
 # The first number of a phrase, unless a formula goes on behind it (5 + 3, 2x, 9^2, 3:30, 1\frac…).
 _FIRST_NUMBER = re.compile(
     rf"[^0-9\\{{}}^_√]*?(?P<number>{NUMBER})"
@@ -39,6 +38,8 @@ _TUPLE = re.compile(r"[(\[][^()\[\]]*,[^()\[\]]*[)\]]")
 # A choice: in brackets, or alone up to a sign or a reason; "A train" and "I think" are no choices.
 _CHOICE = re.compile(
     r"(?:option |choice )?(\([A-Ja-j]\)|[A-J](?=\s*(?:[.,:;)*]|$|because\b|since\b)))")
+_BOLD = re.compile(r"\*\*([^*\n]*[^*\n:])\*\*")
+_PROSE = re.compile(r"[A-Za-z]+ [a-z]+ [^\\=+*/^_<>{}]*")
 _NAME = re.compile(r"[A-Z][a-z]+")
 _GROUPS = re.compile(r"(?<![\d.,])(\d{1,3})((?:(?:\{,\}|\\,|[\u00a0\u202f\u2009])\d{3})+)(?!\d)")
 _SPACED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d.,/])")
@@ -49,16 +50,14 @@ _LEAD = re.compile(r"(?:[A-Za-z$\\][\w$\\{}'’ ]*?\s)?(?:is|are|equals|be)\b\s*
 
 
 def answer_in(inside: str, leads: int = 2) -> str | None:
-    """What a box or a tag states: all that it holds, but a value without its name (`x = 5` is 5)
-    and without the words that lead to it (`it is 5 km`)."""
+    """What a box or a tag states: all that it holds, but for the words that lead to it (`it is 5 km`)
+    and, in a sentence, those around a number."""
     if number(whole := inside.strip().rstrip(".,")) is not None:
         return whole  # what most answers are
     if leads and (lead := _LEAD.match(inside.strip()[:200])):
         return answer_in(inside.strip()[lead.end() :], leads - 1)
-    written = canonical(inside) if "=" in inside and len(inside) < 400 else ""
-    if (found := named(written)) and quantity(found[1]):
-        return found[1]
-    return bare(inside)
+    prose = _PROSE.fullmatch(inside.strip()) if len(inside) < 200 else None
+    return (_number_in(inside) if prose else None) or bare(inside)
 
 
 def phrase_answer(phrase: str, leads: int = 2) -> str | None:
@@ -66,6 +65,8 @@ def phrase_answer(phrase: str, leads: int = 2) -> str | None:
     times it may lead to the answer: "The largest n is" 34."""
     if number(whole := phrase.strip().rstrip(".,")) is not None:
         return whole  # what most answers are
+    if bold := _BOLD.match(phrase.strip()):
+        return answer_in(bold[1])
     text = plain(phrase)
     first, *more = _PHRASE_END.split(text, maxsplit=1)
     if choice := _CHOICE.match(first):
@@ -86,8 +87,8 @@ def phrase_answer(phrase: str, leads: int = 2) -> str | None:
 
 def last_number(text: str) -> str | None:
     """The last number of a text."""
-    numbers = _NUMBER_OR_FRACTION.findall(_grouped(text))
-    return tidy(numbers[-1]) if numbers else None
+    numbers = list(_NUMBER_OR_FRACTION.finditer(_grouped(text)))
+    return tidy(numbers[-1][0]) if numbers and not numbers[-1]["more"] else None
 
 
 def plain(text: str) -> str:

@@ -32,8 +32,8 @@ day
 week wk
 month
 year yr yrs
-ml milliliter millilitre
-l liter litre
+ml mL milliliter millilitre
+l L liter litre
 gal gallon
 deg ° degree
 rad radian

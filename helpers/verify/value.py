@@ -46,7 +46,7 @@ def ratio(one: Tree, other: Tree) -> int:
     """1 if `one` is everywhere the same multiple of `other` and that is above 0, -1 if it is below,
     0 if there is none. Then `one = 0` says what `other = 0` says, whatever its solutions are.
     """
-    ratios = []
+    ratios, seen = [], set()
     with _calculating():
         points = max(_points(one), _points(other))
         pairs = zip(_digits(one, points), _digits(other, points), strict=True)
@@ -55,6 +55,9 @@ def ratio(one: Tree, other: Tree) -> int:
                 return 0
             _arithmetic.dps = _DIGITS
             ratios.append(a / b)
+            seen.add(_arithmetic.nstr(a, _SAME // 2))
+        if len(seen) == 1:  # nothing depends on the letters: no line, and no solution
+            return 0
         most = abs(ratios[0]) * _arithmetic.mpf(10) ** -_SAME
         if any(abs(found - ratios[0]) > most for found in ratios) or abs(ratios[0].imag) > most:
             return 0

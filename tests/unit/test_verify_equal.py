@@ -164,7 +164,7 @@ LENIENT = [
     (r"\boxed{2}, \boxed{3}, \boxed{5}", "2, 3, 5"), (r"\boxed{2} and $\boxed{3}$", "2, 3"),
     (r"\boxed{5}, \boxed{5}", "5"), (r"\boxed{4}. No: \boxed{5}", "5"), (r"\boxed{3, 5, 7}",
     "3, 5, 7"),
-    (r"\boxed{(2,4)}", "(2,4)"), (r"\boxed{5x + 3y = 8}", "5x + 3y = 8"), (r"\boxed{5+3=8}", "8"),
+    (r"\boxed{(2,4)}", "(2,4)"), (r"\boxed{5x + 3y = 8}", "5x + 3y = 8"), (r"\boxed{5+3=8}", "5+3=8"),
     (r"\boxed{3 \text{ or } 5}", r"3 \text{ or } 5"), ("The answer is 1 1/2 cups.", "1 1/2"),
     ("The answer is $5 and $6 more.", "$5"), (r"The answer is \(x = 5\).", "5"),
     (r"The answer is $\frac{3}{4}$.", r"\frac{3}{4}"), ("The answer is (2, 4).", "(2, 4)"),
