@@ -12,8 +12,13 @@ import mpmath
 from helpers.verify.arithmetic import Exact, NoValue, TooLarge, evaluate
 from helpers.verify.tokens import Tree
 
+DIGITS = 60  # that are always right
 _MOST_DIGITS = 8000  # of the largest number on the way
 _MOST_OF_FUNCTIONS = 1500  # the same for sin, log, …, which cost more
+
+
+class MoreDigits(Exception):
+    """What is left of two large numbers may be nothing, or be seen with more digits."""
 
 
 class Digits(Exact):
@@ -61,14 +66,25 @@ class Digits(Exact):
     def is_zero(self, value: Any) -> bool:
         return abs(value) <= self.noise
 
+    def is_nothing(self, value: Any) -> bool:
+        """`is_zero` where it decides something: MoreDigits if it cannot be said with so few."""
+        if value and self.is_zero(value) and self.m.dps < self.needed:
+            raise MoreDigits
+        return self.is_zero(value)
+
+    @property
+    def needed(self) -> int:
+        """Digits with which DIGITS are left behind the largest number on the way."""
+        return DIGITS + int(self.m.mag(self.largest) * 0.302)
+
     def over(self, one: Any, other: Any) -> Any:
-        if self.is_zero(other):
+        if self.is_nothing(other):
             raise NoValue("a division by 0")
         return self.kept(one / other)
 
     def power(self, base: Tree, exponent: Tree) -> Any:
         one, other = evaluate(base, self), evaluate(exponent, self)
-        if self.is_zero(one):
+        if self.is_nothing(one):
             if other.real <= 0:
                 raise NoValue("0 to a power that is not above 0")
             return self.m.mpc(0)
@@ -95,7 +111,7 @@ class Digits(Exact):
                              else getattr(self.m, name)(value.real))
         if name in _RECIPROCAL:
             return self.over(self.m.mpc(1), getattr(self.m, _RECIPROCAL[name])(value))
-        if name == "ln" and self.is_zero(value):
+        if name == "ln" and self.is_nothing(value):
             raise NoValue("a logarithm of 0")
         if name in ("exp", "sinh", "cosh") and abs(value) > 2 * _MOST_DIGITS:
             raise TooLarge(f"more than {_MOST_DIGITS} digits")

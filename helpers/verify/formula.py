@@ -217,6 +217,8 @@ class _Reader:
         """`a_1`, `x_{10}`, `f'`: a letter of its own."""
         if self.take("_"):
             index = [self.next()]
+            if not index[0]:
+                raise Unreadable("an index is missing")
             self.place += 1
             if index == ["{"]:
                 while self.next() not in ("}", ""):

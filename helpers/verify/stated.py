@@ -1,7 +1,8 @@
 r"""What a piece of text states: the content of a mark (a box, a tag), a phrase, a whole completion.
 
-The content of a mark is the answer as it stands. A phrase is prose: a number is picked from it, unless a formula goes on around it, for then nothing
-is: `\sqrt{3}` does not state a 3, and "1 - sin(1)" not a 1.
+The content of a mark is the answer as it stands. A phrase is prose: a number is picked from it,
+unless a formula goes on around it, for then nothing is: `\sqrt{3}` does not state a 3, and
+"1 - sin(1)" not a 1.
 """
 
 import re
@@ -23,7 +24,8 @@ NUMBER = (
 )
 _FRACTION = r"\\[dtc]?frac\s?(?:\{-?[0-9]+\}|[0-9])\s?(?:\{[0-9]+\}|[0-9])"
 _NUMBER_OR_FRACTION = re.compile(
-    rf"(?:-?(?:(?<![0-9.])[0-9]{{1,3}}\s?)?{_FRACTION}|{NUMBER})(?P<more>\s?(?:[π√²³]|\\(?:pi|sqrt)))?")
+    rf"(?:-?(?:(?<![0-9.])[0-9]{{1,3}}\s?)?{_FRACTION}|{NUMBER})"
+    r"(?P<more>\s?(?:[π√²³]|\\(?:pi|sqrt)))?")
 # The first number of a phrase, unless a formula goes on behind it (5 + 3, 2x, 9^2, 3:30, 1\frac…).
 _FIRST_NUMBER = re.compile(
     rf"[^0-9\\{{}}^_√]*?(?P<number>{NUMBER})"
@@ -50,7 +52,7 @@ _LEAD = re.compile(r"(?:[A-Za-z$\\][\w$\\{}'’ ]*?\s)?(?:is|are|equals|be)\b\s*
 
 
 def answer_in(inside: str, leads: int = 2) -> str | None:
-    """What a box or a tag states: all that it holds, but for the words that lead to it (`it is 5 km`)
+    """What a box or a tag states: all that it holds, but for the words that lead to it ("it is")
     and, in a sentence, those around a number."""
     if number(whole := inside.strip().rstrip(".,")) is not None:
         return whole  # what most answers are

@@ -112,14 +112,15 @@ def equal(reference: str, answer: str, budget: Budget | None = None) -> bool:
     verdict = _verdicts.get((reference, answer))
     if verdict is None:
         budget = budget or Budget()
-        whole = budget.left >= DEADLINE
+        known = budget.left >= DEADLINE  # with less time than others have, ask again
         try:
             verdict, seconds = _ask(reference, answer, budget.left)
             budget.left -= seconds
         except _NoVerdict as error:
             _logger.warning("no verdict on %.60r against %.60r: %s", answer, reference, error)
             verdict, budget.left = False, 0.0
-        if verdict or whole or budget.left > 0:  # with less time than others have: ask again
+            known = known and str(error) in ("late", "crashed")  # and was not lost on the way
+        if verdict or known or budget.left > 0:
             _remember(reference, answer, verdict)
     return verdict
 
@@ -233,5 +234,5 @@ def close() -> None:
         _idle.pop().close()
 
 
-os.register_at_fork(after_in_child=_idle.clear)  # the parent's processes are not the child's
+os.register_at_fork(after_in_child=lambda: _idle.clear())  # they are the parent's
 atexit.register(close)

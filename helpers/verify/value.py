@@ -19,10 +19,9 @@ from typing import Any
 import mpmath
 
 from helpers.verify.arithmetic import Modulus, OtherArithmetic, TooLarge, evaluate
-from helpers.verify.digits import Digits
+from helpers.verify.digits import DIGITS, Digits, MoreDigits
 from helpers.verify.formula import Tree, symbols
 
-_DIGITS = 60
 _SAME = 40  # digits in which two values agree, if they are the same
 _FRACTIONS = 3  # points, where letters may be fractions
 _WHOLE = 8  # where they must be whole: odd ones and even ones
@@ -53,7 +52,7 @@ def ratio(one: Tree, other: Tree) -> int:
         for (a, noise), (b, more_noise) in pairs:
             if abs(a) <= noise or abs(b) <= more_noise:
                 return 0
-            _arithmetic.dps = _DIGITS
+            _arithmetic.dps = DIGITS
             ratios.append(a / b)
             seen.add(_arithmetic.nstr(a, _SAME // 2))
         if len(seen) == 1:  # nothing depends on the letters: no line, and no solution
@@ -76,7 +75,7 @@ def _calculating() -> Iterator[None]:
 
 def _agree(measured: tuple, against: tuple) -> bool:
     (a, noise), (b, more_noise) = measured, against
-    _arithmetic.dps = 2 * _DIGITS + max(0, _magnitude(a), _magnitude(b))
+    _arithmetic.dps = 2 * DIGITS + max(0, _magnitude(a), _magnitude(b))
     least = min(1, abs(a)) * _arithmetic.mpf(10) ** -_SAME
     return bool(abs(a - b) <= max(noise, more_noise, least))
 
@@ -107,14 +106,17 @@ def _everywhere(tree: Tree, points: int, value: Callable[[int], Any]) -> tuple:
 
 
 def _measured(tree: Tree, point: int, whole: bool) -> tuple:
-    digits, more = _DIGITS, 0
+    digits, more = DIGITS, 0
     while True:
         _arithmetic.dps = digits
         by = Digits(point, whole, _arithmetic)
-        value = evaluate(tree, by)
-        needed = _DIGITS + _magnitude(by.largest) + more
-        if digits < needed:  # what cancels leaves nothing but noise
-            digits = needed + 5
+        try:
+            value = evaluate(tree, by)
+        except MoreDigits:
+            digits = by.needed + 5
+            continue
+        if digits < by.needed + more:  # what cancels leaves nothing but noise
+            digits = by.needed + more + 5
         elif by.is_zero(value) and value and not more:
             more = 100  # is it small, or nothing? Below 10^-150 it is nothing
             digits += more
