@@ -49,6 +49,7 @@ mutants: $(TESTS)  ## small mistakes put into the verifier and the rewards: whic
 
 bench: $(TESTS) $(TRL)  ## grading against math-verify alone; PPO against TRL 1.9.0's
 	$(RUN) -m tests.benchmarks.grading
+	$(RUN) -m tests.benchmarks.formulas
 	$(RUN) -m tests.benchmarks.ppo
 
 lint: types  ## style and types of modules, tests and notebooks

@@ -1,10 +1,10 @@
 r"""Labelled completions, to audit a grader with: how often does it say right of a wrong answer, and
 how often wrong of a right one?
 
-A label must not come from a grader. `planted` and `planted_countdown` write the last words of a
-completion themselves: they know which number or expression stands there, and so whether it is
-right. `published_answers` and `published_countdown` read labels that others gave, where their files
-are at hand (the environment variable COURSE_REAL_DATA); no record of them is part of this project.
+A label must not come from a grader. `planted`, `planted_formulas` and `planted_countdown` write the
+last words of a completion themselves: they know what stands there, and so whether it is right.
+`published_answers` and `published_countdown` read labels that others gave, where their files are at
+hand (the environment variable COURSE_REAL_DATA); no record of them is part of this project.
 """
 
 import json
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers import rewritings
 from helpers.data.tinyworld import countdown as puzzles
 from helpers.verify import number
 
@@ -86,6 +87,16 @@ def planted(completions: Sequence[tuple[str, str]]) -> list[Labelled]:
         rows += [Labelled(f"{body}\n{words.format(v=value)}", reference, False, False, form)
                  for form, words in NEVER_RIGHT.items()]
     return rows
+
+
+def planted_formulas(count: int, seed: int = 0) -> list[Labelled]:
+    """Formulas as answers in a box, under ten rewritings that change nothing and ten that spoil
+    them (`helpers.rewritings`), as far as they have a place; `form` names the rewriting."""
+    return [Labelled(rf"We see that it is $\boxed{{{new.strip('$')}}}$.", formula, right, right,
+                     change.__name__.replace("_", " "))
+            for formula in rewritings.formulas(count, seed)
+            for right, changes in ((True, rewritings.HARMLESS), (False, rewritings.HARMFUL))
+            for change in changes if (new := change(formula)) is not None]
 
 
 def planted_countdown(problems: int, seed: int = 0) -> list[Labelled]:

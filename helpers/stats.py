@@ -1,17 +1,17 @@
 """The statistics behind every number of the course: estimators, intervals and paired tests.
 
-Problems are the unit: samples of one problem are not independent, so every bootstrap draws whole
-problems. All functions are vectorised with numpy and give the same numbers for the same seed.
+Problems are the unit: samples of one problem are not independent, so every interval is over
+problems, and every bootstrap draws whole ones. All functions are vectorised with numpy and give the
+same numbers for the same seed.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from helpers.verify import normalise
+from helpers.verify import equal, same_answer
 
 RESAMPLES = 10_000
 
@@ -31,20 +31,57 @@ def pass_at_k(n: int, c: ArrayLike, k: int) -> np.ndarray:
 def majority_vote(answers: Sequence[str | None], reference: str) -> float:
     """Credit of the most frequent answer (self-consistency, Wang et al. 2022, arXiv:2203.11171).
 
-    Equal numbers count as one answer; None does not vote. A tie is broken at random, so the credit
-    is 1 / (number of answers in front) if the right one is among them. No votes: 0.
+    Equal answers count as one, by the equality that also says which are right; None does not vote.
+    A tie is broken at random, so the credit is 1 / (number of answers in front) if the right one is
+    among them. No votes: 0.
     """
-    votes = Counter(normalise(answer) for answer in answers if answer is not None)
-    front = [answer for answer, count in votes.items() if count == max(votes.values())]
-    return (normalise(reference) in front) / len(front) if front else 0.0
+    groups = grouped([answer for answer in answers if answer is not None])
+    front = [group for group in groups if len(group) == max(map(len, groups))]
+    right = any(equal(reference, answer) for group in front for answer in dict.fromkeys(group))
+    return right / len(front) if front else 0.0
+
+
+def grouped(answers: Sequence[str]) -> list[list[str]]:
+    """The answers in groups of equal ones, in order of appearance."""
+    groups: dict[str, list[str]] = {}  # by the first answer of each
+    for answer in answers:
+        first = next((first for first in groups if same_answer(first, answer)), answer)
+        groups.setdefault(first, []).append(answer)
+    return list(groups.values())
 
 
 def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval for a share of n independent yes-or-no trials (Wilson 1927)."""
     if not 0 <= successes <= n or n == 0:
         raise ValueError(f"{successes} successes of {n} trials is not a share")
+    return _wilson(successes / n, n, confidence)
+
+
+def share_interval(n: int, c: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of pass@1: the mean of c / n, when c (one a problem) of n samples were right.
+
+    Wilson's interval for as many independent trials as the spread of the problems is worth (Korn
+    and Graubard 1998, Survey Methodology 24): between one and n a problem, so that samples of one
+    problem do not count as problems. The spread is known the better the more problems have a right
+    answer; with k of them, what it says beyond one trial a problem counts k / (k + 2). Unlike the
+    percentile bootstrap it holds at low scores too: 50 problems without a right answer do not show
+    that there is none.
+    """
+    shares = np.asarray(c, dtype=float) / n
+    if shares.ndim != 1 or not shares.size or not np.all((shares >= 0) & (shares <= 1)):
+        raise ValueError(f"needs counts from 0 to {n}, one a problem, got shape {shares.shape}")
+    problems, mean, spread = shares.size, float(shares.mean()), float(shares.var())
+    if spread == 0 or np.isin(shares, (0, 1)).all():  # one trial a problem, or no sign of more
+        return _wilson(mean, problems, confidence)
+    trials = mean * (1 - mean) / spread * (problems - 1)
+    known = min((shares > 0).sum(), (shares < 1).sum())
+    trials = problems + (trials - problems) * known / (known + 2)
+    return _wilson(mean, float(np.clip(trials, problems, n * problems)), confidence)
+
+
+def _wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
     z = stats.norm.ppf((1 + confidence) / 2)
-    share, spread = successes / n, z * z / n
+    spread = z * z / n
     centre = (share + spread / 2) / (1 + spread)
     half = z * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))
@@ -80,6 +117,26 @@ def paired_bootstrap(
     if a.shape != b.shape:
         raise ValueError(f"not paired: {a.shape} and {b.shape} values")
     return float((a - b).mean()), *bootstrap_interval(a - b, confidence, resamples, seed)
+
+
+def paired_interval(
+    a: ArrayLike, b: ArrayLike, n: int, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Mean of a - b and its interval: (difference, low, high).
+
+    a, b: the two models' shares of n samples on the same problems in the same order. Student's
+    interval of the differences, after a problem is added on either side that differs by as much as
+    those that differ do, at least by one sample (the idea of Agresti and Min 2005,
+    doi:10.1002/sim.1781): where hardly any problem differs, what is seen is not all there is.
+    """
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if a.shape != b.shape or a.ndim != 1 or not a.size:
+        raise ValueError(f"not paired: {a.shape} and {b.shape} values")
+    difference = a - b
+    size = np.sqrt(np.mean(difference[difference != 0] ** 2)) if difference.any() else 1 / n
+    seen = np.append(difference, [size, -size])
+    half = stats.t.ppf((1 + confidence) / 2, seen.size - 1) * stats.sem(seen)
+    return float(difference.mean()), float(seen.mean() - half), float(seen.mean() + half)
 
 
 def mcnemar(a: ArrayLike, b: ArrayLike) -> float:

@@ -34,9 +34,13 @@ from helpers.config import ROOT
 
 LONGEST = 120  # seconds a mutant may take until it counts as hanging
 SKIPPED = "not slow and not hostile and not raises and not reads_a_file"  # long, and kill no more
-ANSWERS = ["test_verify.py", "test_verify_equal.py"]
+ANSWERS = ["test_verify.py", "test_verify_equal.py", "test_grading_kinds.py"]
+FORMULAS = ["test_formula.py", "test_verify_equal.py", "test_grading_kinds.py"]
 TESTS = {  # module -> test files, the most telling first
-    "verify/extract": ANSWERS, "verify/quantity": ANSWERS, "verify/latex": ANSWERS[::-1],
+    "verify/extract": ANSWERS, "verify/stated": ANSWERS, "verify/latex": ANSWERS[::-1],
+    "verify/quantity": ANSWERS, "verify/units": ANSWERS[::-1], "verify/structure": ANSWERS[::-1],
+    "verify/formula": FORMULAS, "verify/arithmetic": FORMULAS, "verify/value": FORMULAS,
+    "verify/relations": FORMULAS,
     "verify/compare": [*ANSWERS[::-1], "test_symbolic.py"], "verify/grade": ANSWERS,
     "verify/__main__": ["test_verify.py"], "verify/countdown": ["test_countdown.py"],
     "verify/symbolic": ["test_symbolic.py", "test_verify_equal.py"],

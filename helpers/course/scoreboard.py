@@ -155,7 +155,7 @@ def table(board: dict) -> str:
                    *(f"{name} %" for name in SHARES), "problems x samples"], scores),
         _markdown(["task", "seed", "test", "measure", "points", "greedy points",
                    "p (greedy)", "better"], tests),
-        f"In brackets: 95 % intervals, bootstrapped over problems. Run {board['run_id']}: "
+        f"In brackets: 95 % intervals, over problems. Run {board['run_id']}: "
         f"{board['minutes']:.1f} minutes" + (f", {peak:.1f} GB at most." if peak else "."),
     ]
     return "\n\n".join(part for part in parts if part)

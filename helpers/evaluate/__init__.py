@@ -27,15 +27,17 @@ from helpers.stats import (
     majority_vote,
     mcnemar,
     paired_bootstrap,
+    paired_interval,
     pass_at_k,
+    share_interval,
     wilson_interval,
 )
 from helpers.track import KINDS, Track, answer_of
 
 __all__ = [
     "at_least", "better", "bootstrap_interval", "compare", "load_samples", "majority_vote",
-    "mcnemar", "measure", "measure_once", "no_better", "paired_bootstrap", "pass_at_k", "score",
-    "wilson_interval",
+    "mcnemar", "measure", "measure_once", "no_better", "paired_bootstrap", "paired_interval",
+    "pass_at_k", "score", "share_interval", "wilson_interval",
 ]
 
 MEASURES = KINDS
@@ -109,10 +111,10 @@ def _row(track: Track, problem: Problem, completions: Sequence, greedy) -> dict:
     }
 
 
-def score(rows: Sequence[dict], seed: int = 0) -> dict:
+def score(rows: Sequence[dict]) -> dict:
     """Return the scoreboard row of a model; every share is between 0 and 1.
 
-    - pass@1, lenient_pass@1: mean over all samples, `_ci95` bootstrapped over problems
+    - pass@1, lenient_pass@1: mean over all samples, `_ci95` over problems (`share_interval`)
     - greedy: accuracy at temperature 0; pass@5, pass@8: None with fewer samples; both strict,
       their lenient twins are lenient_greedy and lenient_pass@8
     - maj@8: majority vote of the first 8 samples' answers, found leniently: ties share the credit
@@ -128,9 +130,9 @@ def score(rows: Sequence[dict], seed: int = 0) -> dict:
 
     return {
         "pass@1": float(right.mean() / samples),
-        "pass@1_ci95": list(bootstrap_interval(right / samples, seed=seed)),
+        "pass@1_ci95": list(share_interval(samples, right)),
         "lenient_pass@1": float(lenient.mean() / samples),
-        "lenient_pass@1_ci95": list(bootstrap_interval(lenient / samples, seed=seed)),
+        "lenient_pass@1_ci95": list(share_interval(samples, lenient)),
         "greedy": float(np.mean([row["greedy"]["strict"] for row in rows])),
         "lenient_greedy": float(np.mean([row["greedy"]["lenient"] for row in rows])),
         "pass@5": passed(right, 5),
@@ -157,12 +159,10 @@ def _vote(row: dict) -> float:
     return majority_vote([answer_of(row, text) for text in row["completions"][:8]], row["answer"])
 
 
-def compare(
-    rows_a: Sequence[dict], rows_b: Sequence[dict], measure: str = "strict", seed: int = 0
-) -> dict:
+def compare(rows_a: Sequence[dict], rows_b: Sequence[dict], measure: str = "strict") -> dict:
     """Return {"difference", "ci95", "greedy_difference", "p"} of a against b, same problems.
 
-    difference: pass@1 of a minus pass@1 of b, with its paired bootstrap interval over problems;
+    difference: pass@1 of a minus pass@1 of b, with its paired interval over problems;
     greedy_difference: that of the share of right greedy answers; p: exact McNemar test of them.
     `measure` is "strict" or "lenient".
     """
@@ -174,7 +174,8 @@ def compare(
         raise ValueError("the two models were not measured on the same problems")
     pairs = [(row, by_id[row["id"]]) for row in rows_a]
     a, b = ([np.mean(pair[side][measure]) for pair in pairs] for side in (0, 1))
-    difference, low, high = paired_bootstrap(a, b, seed=seed)
+    difference, low, high = paired_interval(
+        a, b, min(_samples_a_problem(rows) for rows in (rows_a, rows_b)))
     greedy = [[pair[side]["greedy"][measure] for pair in pairs] for side in (0, 1)]
     return {"difference": difference, "ci95": [low, high],
             "greedy_difference": float(np.mean(greedy[0]) - np.mean(greedy[1])),

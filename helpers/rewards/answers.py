@@ -18,7 +18,7 @@ from fractions import Fraction
 
 from helpers.rewards.text import Completion, against_references, plain_reference
 from helpers.verify import countdown as rules
-from helpers.verify import extract, grade, number, quantity
+from helpers.verify import extract, grade, number, quantity, without_name
 
 TOLERANCE = Fraction(1, 10**8)
 _COMMA = re.compile(r"[0-9],[0-9]")
@@ -99,7 +99,7 @@ def close_answer(completions: list[Completion], answer: list[str | int], **colum
     """
 
     def pay(text: str, reference: str) -> bool:
-        found = quantity(extract(text, grading="lenient"))
+        found = quantity(without_name(extract(text, grading="lenient")))
         return found is not None and abs(found[0] - quantity(reference)[0]) <= TOLERANCE
 
     return against_references(completions, answer, quantity_flaw, pay)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from helpers.rewards.text import Completion, completion_text, field, words
-from helpers.verify import extract, number
+from helpers.verify import extract, quantity, without_name
 
 STEP_WORDS = frozenset({"step", "steps", "then", "therefore"})
 SENTENCE_WORDS = 5  # a step word counts in a sentence with at least so many other words
@@ -94,4 +94,5 @@ def _agrees(text: str) -> bool:
 
 
 def _last_number(text: str):
-    return number(extract(text, grading="lenient"))
+    found = quantity(without_name(extract(text, grading="lenient")))
+    return found[0] if found else None

@@ -8,8 +8,9 @@ found in a completion, and no string makes these functions raise.
 from helpers.verify.compare import equal
 from helpers.verify.countdown import extract_expression, grade_countdown, value_of
 from helpers.verify.extract import FORMATS, GRADINGS, extract
-from helpers.verify.grade import grade, normalise
+from helpers.verify.grade import grade, normalise, same_answer, without_name
 from helpers.verify.quantity import number, quantity
 
 __all__ = ["FORMATS", "GRADINGS", "equal", "extract", "extract_expression", "grade",
-           "grade_countdown", "normalise", "number", "quantity", "value_of"]
+           "grade_countdown", "normalise", "number", "quantity", "same_answer", "value_of",
+           "without_name"]

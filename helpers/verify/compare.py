@@ -1,7 +1,7 @@
-r"""Say whether two answers are equal: numbers, words, lists, intervals, matrices, formulas.
+r"""Say whether two answers are equal: numbers, words, lists, intervals, matrices, lines, formulas.
 
-Cheap and exact rules come first; only a formula that they cannot decide goes to math-verify, in
-its own process (`symbolic`). What the rules decide:
+Rules come first, then values: a formula that `formula` can read is calculated exactly (`value`);
+only one that it cannot goes to math-verify, in its own process (`symbolic`). The rules:
 
 - Two numbers are equal if their exact values are; their units must not contradict each other.
 - A number is asked for: only a number is right, no calculation that is left undone (`2+2`, `5!`,
@@ -9,46 +9,46 @@ its own process (`symbolic`). What the rules decide:
 - Words and choice letters are equal as text, whatever their case: `\text{(C)}`, `(C)`, `C`.
 - A tuple, interval or matrix must agree in brackets, order and every entry; a list or set
   (`1, -2`, `\{-2, 1\}`, `1 \pm 2`) in its entries in any order.
-- `x = 5` and `x \in S` are the same as `5` and `S`, but not as `y = 5`.
+- `x = 5` and `x \in S` are the same as `5` and `S`, but not as `y = 5`. Equations and inequalities
+  are the same if one is a multiple of the other (`relations`).
 """
 
 import re
-import time
 from functools import lru_cache
 
 from helpers.verify import symbolic
+from helpers.verify.arithmetic import Exact, NoValue, OtherArithmetic, evaluate
+from helpers.verify.formula import Unreadable, read
 from helpers.verify.latex import canonical
-from helpers.verify.quantity import LONGEST, number, quantity, same_unit
+from helpers.verify.quantity import LONGEST, UNIT, number, quantity, sign_of
+from helpers.verify.relations import interval, named, same_relation
+from helpers.verify.structure import chain, parts, split
+from helpers.verify.tokens import COMMAND
+from helpers.verify.units import same_unit
+from helpers.verify.value import same
 
 _LONGEST_FORMULA = 4 * LONGEST  # characters; longer answers are equal only if they are the same
 _MOST_PARTS = 40  # entries of a list or matrix; MATH has no answer with more
 
-_NAMED = re.compile(
-    r"(?P<name>[A-Za-z](?:_\w)?|[a-zA-Z]\([a-z]\)|[A-Z]{2,3}|\\angle ?[A-Z]{1,3}|\\[a-z]+)"
-    r"(?:=|\\in(?![a-z]) ?)(?P<value>[^=]+)"
-)
 _CHOICE = re.compile(r"\(?([A-J])\)?")
 _WORDS = re.compile(r"(?=.*[A-Za-z]{2})[A-Za-z .,:'\"0-9()-]+")
-_ONLY_LETTERS = re.compile(r"[A-Za-z .'-]+")
-_MATRIX = re.compile(r"\\begin\{(?:[pb]|small)?matrix\}(.*)\\end\{(?:[pb]|small)?matrix\}")
-_TOKEN = re.compile(r"\\[{}]|\\[a-zA-Z]+|\\.|.", re.DOTALL)
-_OPEN, _CLOSE = {"(", "[", "{", r"\{"}, {")", "]", "}", r"\}"}
-_INEQUALITY = re.compile(r"[<>]|\\[lg]eq")
-_UNIT = re.compile(r" (?:[A-Za-z]{3,}|cm|mm|km|kg|in|ft)(?:\^[23])?$|^\$|[°%$]$")
+_ONLY_LETTERS = re.compile(r"[A-Za-z .']+|[A-Za-z-]*[A-Za-z]{3}[A-Za-z .'-]*")
+_WITH_UNIT = re.compile(rf"(?P<body>.+?)(?P<unit>{UNIT})")
+_BLANK = re.compile(r"(?<![0-9,;]) | (?![0-9])")  # that parts no two numbers
 
 
-def equal(reference: str, answer: str) -> bool:
+def equal(reference: str, answer: str, budget: symbolic.Budget | None = None) -> bool:
     """Say whether `answer` is what the `reference` answer says; no two strings raise.
 
     The order matters in one point: a reference that is a formula (`2^{10}`) may be answered by
-    its number, but not the other way round.
+    its number, but not the other way round. What takes longer than the `budget` is not equal.
     """
     one, other = number(reference), number(answer)
     if one is not None and other is not None:
-        return one == other
+        return one == other and same_unit(sign_of(reference), sign_of(answer))
     if max(len(reference), len(answer)) > _LONGEST_FORMULA:
         return reference.strip() == answer.strip()
-    return _equal(reference, answer, time.monotonic() + symbolic.DEADLINE)
+    return _equal(_canonical(reference), _canonical(answer), budget or symbolic.Budget())
 
 
 @lru_cache(maxsize=4096)
@@ -56,42 +56,43 @@ def _canonical(text: str) -> str:
     return canonical(text)
 
 
-def _equal(reference: str, answer: str, end: float) -> bool:
-    """`equal` for parts of an answer, which share one deadline: `end`, by the monotonic clock."""
-    asked, given = quantity(reference), quantity(answer)
-    if asked and given:
-        return asked[0] == given[0] and same_unit(asked[1], given[1])
-    one, other = _canonical(reference), _canonical(answer)
+@lru_cache(maxsize=4096)
+def _quantity(text: str):
+    return quantity(text)
+
+
+def _equal(one: str, other: str, budget: symbolic.Budget) -> bool:
+    """`equal` for canonical texts and their parts, which share one budget."""
     if not one or not other:
         return False
     if one == other:
         return True
-    named, renamed = _NAMED.fullmatch(one), _NAMED.fullmatch(other)
-    if named or renamed:
-        if named and renamed and named["name"] != renamed["name"]:
-            return False
-        values = (named["value"] if named else one, renamed["value"] if renamed else other)
-        return _equal(*values, end)
+    asked, given = _quantity(one), _quantity(other)
+    if asked and given:
+        return asked[0] == given[0] and same_unit(asked[1], given[1])
+    if _BLANK.sub("", one) == _BLANK.sub("", other):
+        return True
     if choice := _CHOICE.fullmatch(one):
         found = _CHOICE.fullmatch(other)
         return bool(found) and found[1] == choice[1]
     if _is_words(one) or _is_words(other):
-        return _letters(one) == _letters(other)
-    kind, parts = ("", []) if asked else _parts(one)
-    other_kind, other_parts = ("", []) if given else _parts(other)
+        said, others_said = (sorted(map(_letters, split(text, {","}))) for text in (one, other))
+        return said == others_said
+    kind, entries = ("", []) if asked else parts(one)
+    other_kind, others = ("", []) if given else parts(other)
     if kind != other_kind and "set" in (kind, other_kind):  # a set of one is what is in it
-        inner, other_inner = (entries[0] if how == "set" and len(entries) == 1 else text for
-                              text, how, entries in ((one, kind, parts),
-                                                     (other, other_kind, other_parts)))
+        inner = entries[0] if kind == "set" and len(entries) == 1 else one
+        other_inner = others[0] if other_kind == "set" and len(others) == 1 else other
         if inner != one or other_inner != other:
-            return _equal(inner, other_inner, end)
+            return _equal(inner, other_inner, budget)
     if kind and other_kind:
-        same_shape = kind == other_kind and len(parts) == len(other_parts) <= _MOST_PARTS
-        return same_shape and _PAIRING[kind[:3]](parts, other_parts, end)
-    if asked or (bool(kind) != bool(other_kind) and not _INEQUALITY.search(one + other)):
-        return False  # an interval may be written as an inequality, but is no formula
-    exact = rf"\frac{{{given[0].numerator}}}{{{given[0].denominator}}}" if given else other
-    return symbolic.equal(_UNIT.sub("", one), _UNIT.sub("", exact), end)
+        same_shape = kind == other_kind and len(entries) == len(others) <= _MOST_PARTS
+        return same_shape and _PAIRING[kind[:3]](entries, others, budget)
+    if chain(one)[1] or chain(other)[1]:
+        return _related(one, other, budget)
+    if asked and len(asked[1]) != 1 or kind or other_kind:
+        return False  # a letter after a number may be a unit or a factor: 3 m
+    return _same_formula(one, other, budget)
 
 
 def _is_words(text: str) -> bool:
@@ -99,7 +100,7 @@ def _is_words(text: str) -> bool:
     if re.search(r"[0-9]_|[0-9]:[0-9]", text):
         return True
     return bool(_WORDS.fullmatch(text) and (
-        _ONLY_LETTERS.fullmatch(text) or re.search(r"[A-Za-z]{4}", text)))
+        _ONLY_LETTERS.fullmatch(text) or re.search(r"[A-Za-z]{4}", COMMAND.sub("", text))))
 
 
 def _letters(text: str) -> str:
@@ -107,14 +108,14 @@ def _letters(text: str) -> str:
     return re.sub(r"[\s.'\"]", "", text).casefold()
 
 
-def _in_order(ones: list[str], others: list[str], end: float) -> bool:
-    return all(_equal(one, other, end) for one, other in zip(ones, others, strict=True))
+def _in_order(ones: list[str], others: list[str], budget: symbolic.Budget) -> bool:
+    return all(_equal(one, other, budget) for one, other in zip(ones, others, strict=True))
 
 
-def _in_any_order(ones: list[str], others: list[str], end: float) -> bool:
+def _in_any_order(ones: list[str], others: list[str], budget: symbolic.Budget) -> bool:
     left = list(others)
     for one in ones:
-        match = next((place for place, other in enumerate(left) if _equal(one, other, end)), None)
+        match = next((n for n, other in enumerate(left) if _equal(one, other, budget)), None)
         if match is None:
             return False
         del left[match]
@@ -125,45 +126,53 @@ def _in_any_order(ones: list[str], others: list[str], end: float) -> bool:
 _PAIRING = {"row": _in_order, "mat": _in_order, "set": _in_any_order, "uni": _in_any_order}
 
 
-def _parts(text: str) -> tuple[str, list[str]]:
-    r"""Return (kind, entries): ("row(]", ["3", "4"]), ("set", …), ("matrix 2x2", …), ("union", …);
-    ("", []) for anything else."""
-    if matrix := _MATRIX.fullmatch(text):
-        rows = [_split(row, {"&"}) for row in _split(matrix[1], {r"\\"}) if row.strip()]
-        shape = "x".join(str(len(row)) for row in rows)
-        return f"matrix {shape}", [entry for row in rows for entry in row]
-    sets = _split(text, {r"\cup"})
-    if len(sets) > 1:
-        return "union", sets
-    brackets, inside = _unwrap(text)
-    entries = _split(inside, {",", ";"})
-    if brackets == r"\{\}" or (not brackets and (len(entries) > 1 or r"\pm" in text)):
-        signed = [[entry] if r"\pm" not in entry
-                  else [entry.replace(r"\pm", "+", 1), entry.replace(r"\pm", "-", 1)]
-                  for entry in entries]
-        return "set", [entry.removeprefix("+") for pair in signed for entry in pair]
-    return (f"row{brackets}", entries) if brackets and len(entries) > 1 else ("", [])
+def _related(one: str, other: str, budget: symbolic.Budget) -> bool:
+    """An equation, an inequality or a membership, on one side or on both."""
+    name, other_name = named(one), named(other)
+    if chain(one)[1] and chain(other)[1]:
+        verdict = same_relation(one, other)
+        if verdict:
+            return True
+        if name and other_name and (name[0] == other_name[0] or "" in (name[0], other_name[0])):
+            return _equal(name[1], other_name[1], budget)
+        between, other_between = interval(one), interval(other)
+        if between and other_between:
+            return _equal(between, other_between, budget)
+        return False if verdict is False else symbolic.equal(one, other, budget)
+    value = name[1] if name else interval(one) or one
+    other_value = other_name[1] if other_name else interval(other) or other
+    return (value, other_value) != (one, other) and _equal(value, other_value, budget)
 
 
-def _split(text: str, separators: set[str]) -> list[str]:
-    """Cut `text` at the separators that stand outside all brackets."""
-    parts, depth, begin = [], 0, 0
-    for token in _TOKEN.finditer(text):
-        depth += (token[0] in _OPEN) - (token[0] in _CLOSE)
-        if token[0] in separators and depth == 0:
-            parts.append(text[begin : token.start()].strip())
-            begin = token.end()
-    return [*parts, text[begin:].strip()]
+def _same_formula(one: str, other: str, budget: symbolic.Budget) -> bool:
+    """Two formulas, each perhaps with a unit behind it."""
+    (body, of), (other_body, other_of) = _without_unit(one), _without_unit(other)
+    if not same_unit(of, other_of):
+        return False
+    if any(re.search("[A-Za-z]{4}", COMMAND.sub(" ", text)) for text in (body, other_body)):
+        return False  # words, and not the same ones
+    try:
+        tree, other_tree = read(body), read(other_body)
+    except Unreadable:
+        return symbolic.equal(body, other_body, budget)
+    try:
+        if tree[0] == other_tree[0] == "mod":
+            return _same_remainder(tree, other_tree)
+        return same(tree, other_tree)
+    except (NoValue, OtherArithmetic):
+        return False
 
 
-def _unwrap(text: str) -> tuple[str, str]:
-    r"""Return (opening and closing bracket, what is between them) if one pair holds it all."""
-    tokens = [token[0] for token in _TOKEN.finditer(text)]
-    depth = 0
-    for place, token in enumerate(tokens):
-        depth += (token in _OPEN) - (token in _CLOSE)
-        if depth == 0 and place < len(tokens) - 1:
-            return "", text
-    if len(tokens) < 2 or depth or tokens[0] not in _OPEN - {"{"} or tokens[-1] == "}":
-        return "", text
-    return tokens[0] + tokens[-1], text[len(tokens[0]) : -len(tokens[-1])]
+def _without_unit(text: str) -> tuple[str, str]:
+    if (found := _quantity(text)) and len(found[1]) != 1:
+        value = found[0]
+        return rf"\frac{{{value.numerator}}}{{{value.denominator}}}", found[1]
+    found = _WITH_UNIT.fullmatch(text)
+    angle = found and found["unit"] == "°" and COMMAND.search(found["body"])  # of a sine
+    return (found["body"], found["unit"]) if found and not angle else (text, "")
+
+
+def _same_remainder(one: tuple, other: tuple) -> bool:
+    (of, modulus), (other_of, other_modulus) = ([evaluate(part, Exact(0)) for part in tree[1:]]
+                                                for tree in (one, other))
+    return modulus == other_modulus and (of - other_of) % modulus == 0

@@ -1,10 +1,13 @@
-r"""Ask math-verify whether two formulas are equal, in a process of its own under a hard deadline.
+r"""Ask math-verify whether two formulas are equal, in processes of its own under a hard deadline.
 
 math-verify (sympy underneath) can run for ever on a short text, and its own time limit works in
-the main thread only. So it runs in a process that is started once, clean (a new interpreter: no
-CUDA context, no tokenizer threads, nothing inherited), serves all threads one after the other, and
-is killed when it is late. A formula that cannot be a final answer, or that is a bomb, is refused
-before it gets there: `refusal` says why.
+the main thread only. So it runs in processes that are started when needed, clean (a new
+interpreter: no CUDA context, no tokenizer threads, nothing inherited), one for each thread that
+asks, and killed when they are late. Late is who has used up so much *processor time*: on a busy
+machine a verdict takes longer, but it is the same. Only what sleeps is found by the clock.
+
+A formula that cannot be a final answer, or that is a bomb, is refused before it gets there:
+`refusal` says why. Verdicts are remembered, and so is that there was none.
 """
 
 import atexit
@@ -16,13 +19,12 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
-DEADLINE = 2.0  # seconds for one comparison
-START = 60.0  # seconds for the process to come up: it imports sympy, once
-GRACE = 1.0  # seconds after the deadline until the whole process counts as lost
+DEADLINE = 2.0  # seconds of processor time for one comparison of two answers
+START = 60.0  # seconds for a process to come up: it imports sympy, once
+ASLEEP = 15.0  # seconds by the clock, beyond the deadline, until a process counts as lost
 
 PROGRAM = Path(__file__).with_name("symbolic_worker.py")
 
@@ -30,6 +32,7 @@ _LONGEST = 300  # characters
 _DEEPEST = 8  # brackets inside brackets
 _LONGEST_DIGITS = 40
 _REMEMBERED = 4096  # verdicts
+MOST_IDLE = 4  # processes that are kept
 _LARGEST_EXPONENT = 10_000  # all written exponents multiplied with each other
 _COMMANDS = frozenset(
     "frac sqrt pi cdot times div pm infty cup cap in leq geq neq lt gt sin cos tan cot sec csc "
@@ -85,13 +88,20 @@ def _group_end(formula: str, begin: int) -> int:
     return len(formula)
 
 
-def equal(reference: str, answer: str, end: float | None = None) -> bool:
+class Budget:
+    """The processor time that is left for one comparison of two answers, with all their parts."""
+
+    def __init__(self) -> None:
+        self.left = DEADLINE
+
+
+def equal(reference: str, answer: str, budget: Budget | None = None) -> bool:
     """Say whether two formulas are equal by algebra.
 
-    False also where that cannot be known: one of them refused, or no verdict by `end` (by the
-    monotonic clock; DEADLINE seconds from now if not given), which is logged as a warning. Usable
-    from any thread. Verdicts are remembered, time-outs are not. A RuntimeError only if the process
-    cannot be started at all: then every formula would count as wrong.
+    False also where that cannot be known: one of them refused, or no verdict while the `budget`
+    lasts (DEADLINE seconds of processor time if not given), which is logged as a warning, once.
+    Usable from any thread. A RuntimeError only if no process can be started at all: then every
+    formula would count as wrong.
     """
     if _letters(reference) != _letters(answer) and not re.search(
         r"[<>]|\\leq|\\geq", reference + answer
@@ -101,20 +111,45 @@ def equal(reference: str, answer: str, end: float | None = None) -> bool:
         return False
     verdict = _verdicts.get((reference, answer))
     if verdict is None:
-        left = DEADLINE if end is None else end - time.monotonic()
+        budget = budget or Budget()
+        known = budget.left >= DEADLINE  # with less time than others have, ask again
         try:
-            verdict = _worker.ask(reference, answer, left)
+            verdict, seconds = _ask(reference, answer, budget.left)
+            budget.left -= seconds
         except _NoVerdict as error:
             _logger.warning("no verdict on %.60r against %.60r: %s", answer, reference, error)
-            return False
-        if len(_verdicts) >= _REMEMBERED:
-            _verdicts.clear()
-        _verdicts[reference, answer] = verdict
+            verdict, budget.left = False, 0.0
+            known = known and str(error) in ("late", "crashed")  # and was not lost on the way
+        if verdict or known or budget.left > 0:
+            _remember(reference, answer, verdict)
     return verdict
+
+
+def _remember(reference: str, answer: str, verdict: bool) -> None:
+    if len(_verdicts) >= _REMEMBERED:
+        _verdicts.clear()
+    _verdicts[reference, answer] = verdict
 
 
 def _letters(formula: str) -> set[str]:
     return set(re.findall("[A-Za-z]", _COMMAND.sub(" ", formula)))
+
+
+def _ask(reference: str, answer: str, seconds: float) -> tuple[bool, float]:
+    """(the verdict, its processor time) of a process that nobody else is asking."""
+    if seconds <= 0:
+        raise _NoVerdict("late")
+    try:
+        worker = _idle.pop()
+    except IndexError:
+        worker = _Worker()
+    try:
+        return worker.ask(reference, answer, seconds)
+    finally:
+        if len(_idle) < MOST_IDLE:
+            _idle.append(worker)
+        else:
+            worker.close()
 
 
 class _NoVerdict(Exception):
@@ -122,36 +157,31 @@ class _NoVerdict(Exception):
 
 
 class _Worker:
-    """The process and the pipe to it; one question at a time."""
+    """A process and the pipe to it; one question at a time."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
         self.process: subprocess.Popen | None = None
         self.asked = 0  # questions are numbered, so that no verdict is taken for another's
 
-    def ask(self, reference: str, answer: str, seconds: float) -> bool:
-        """Return the verdict; _NoVerdict if there is none in time or the process died."""
-        if seconds <= 0:
-            raise _NoVerdict("late")
-        with self.lock:
-            if self.process is None or self.process.poll() is not None:
-                self._start()
-            self.asked += 1
-            verdicts = {f"{self.asked} true": True, f"{self.asked} false": False}
-            question = json.dumps([self.asked, reference, answer, seconds]) + "\n"
-            end = time.monotonic() + seconds + GRACE
-            try:
-                self.process.stdin.write(question.encode())
-                reply = self._line(end)
-                while re.fullmatch("[0-9]+ [a-z]+", reply) and reply not in verdicts:
-                    reply = self._line(end)  # that was the verdict on a question given up
-            except OSError as error:
-                reply = str(error)
-            if reply not in verdicts:
-                if reply not in ("late", "crashed"):  # those it has survived
-                    self.close()
-                raise _NoVerdict(reply)
-            return verdicts[reply]
+    def ask(self, reference: str, answer: str, seconds: float) -> tuple[bool, float]:
+        """(verdict, processor time); _NoVerdict if there is none in time or the process died."""
+        if self.process is None or self.process.poll() is not None:
+            self._start()
+        self.asked += 1
+        question = json.dumps([self.asked, reference, answer, seconds]) + "\n"
+        end = time.monotonic() + seconds + ASLEEP
+        try:
+            self.process.stdin.write(question.encode())
+            reply = self._line(end)
+            while (found := _REPLY.fullmatch(reply)) and int(found["number"]) != self.asked:
+                reply = self._line(end)  # that was the verdict on a question given up
+        except OSError as error:
+            reply, found = str(error), None
+        if not found:
+            if reply not in ("late", "crashed"):  # those it has survived
+                self.close()
+            raise _NoVerdict(reply)
+        return found["verdict"] == "true", float(found["seconds"])
 
     def _start(self) -> None:
         self.close()
@@ -193,15 +223,16 @@ class _Worker:
         self.process = None
 
 
-_worker = _Worker()
+_REPLY = re.compile(r"(?P<number>[0-9]+) (?P<verdict>true|false) (?P<seconds>[0-9.]+)")
+_idle: list[_Worker] = []  # append and pop are atomic: each worker is asked by one thread
 _verdicts: dict[tuple[str, str], bool] = {}
 
 
-def _forget_worker() -> None:
-    """In a forked child: the parent's process is not ours to talk to."""
-    global _worker
-    _worker = _Worker()
+def close() -> None:
+    """End all processes; the next question starts a new one."""
+    while _idle:
+        _idle.pop().close()
 
 
-os.register_at_fork(after_in_child=_forget_worker)
-atexit.register(lambda: _worker.close())
+os.register_at_fork(after_in_child=lambda: _idle.clear())  # they are the parent's
+atexit.register(close)

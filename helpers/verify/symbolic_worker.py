@@ -1,10 +1,10 @@
 """The process behind `symbolic`: reads one question a line, writes one verdict a line.
 
-A question is JSON, `[number, reference, answer, seconds]`; the verdict `<number> true` or
-`<number> false`, or `late` or `crashed`. The answering is done by a fork of this process, which
-the kernel's timer kills at the deadline whatever it is doing; this process then forks the next
-one, which takes milliseconds because sympy is loaded here already. At the end of the input both
-end.
+A question is JSON, `[number, reference, answer, seconds]`; the verdict `<number> true <seconds>` or
+`<number> false <seconds>`, or `late` or `crashed`. Seconds are processor time. The answering is
+done by a fork of this process, which the kernel's timer kills at the deadline whatever it is doing;
+this process then forks the next one, which takes milliseconds because sympy is loaded here already.
+At the end of the input both end.
 """
 
 import json
@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -78,13 +79,14 @@ def same(reference: str, answer: str) -> bool:
 def answer_questions(lines: Iterable[bytes]) -> None:
     for line in lines:
         number, reference, answer, seconds = json.loads(line)
-        signal.setitimer(signal.ITIMER_REAL, seconds)  # its default action: the process ends
+        before = time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # its default action: the process ends
         try:
             verdict = bool(same(reference, answer))
         except Exception:  # sympy raises many kinds, and none of them says "equal"
             verdict = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        reply(f"{number} {json.dumps(verdict)}")
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        reply(f"{number} {json.dumps(verdict)} {time.process_time() - before:.3f}")
 
 
 def reply(text: str) -> None:
@@ -104,7 +106,7 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     except (ValueError, OSError):  # a system that cannot bound it (macOS); the deadline remains
         pass
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     same("x+1", "1+x")  # loads what sympy and the parser load on first use
     reply("ready")
     while True:
@@ -115,7 +117,7 @@ def main() -> None:
         _, status = os.waitpid(child, 0)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             sys.exit(0)  # the end of the input
-        by_timer = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM
+        by_timer = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF
         reply("late" if by_timer else "crashed")
 
 

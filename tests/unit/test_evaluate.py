@@ -26,8 +26,10 @@ from helpers.evaluate import (
     measure,
     no_better,
     paired_bootstrap,
+    paired_interval,
     pass_at_k,
     score,
+    share_interval,
     wilson_interval,
 )
 from helpers.sampling import Completion
@@ -70,6 +72,17 @@ def test_majority_vote(answers, credit):
     assert majority_vote(answers, "18") == pytest.approx(credit)
 
 
+@pytest.mark.parametrize(("answers", "reference", "credit"), [
+    (["C", "(C)", r"\text{C}", "(D)", "D"], "C", 1.0), (["(1,2)", "(1, 2)", "(2,1)"], "(1,2)", 1.0),
+    ([r"2\sqrt3", r"\sqrt{12}", "3", "3"], r"\sqrt{12}", 0.5), (["x+1", "1+x", "x"], "x+1", 1.0),
+    (["5 cm", "5 hours", "5 hours"], r"5\text{ cm}", 0.0),
+    (["5", "5 cm", "4"], r"5\text{ cm}", 1.0),
+    (["1, -2", r"\{-2, 1\}", "2", "2"], "-2, 1", 0.5), (["1024", "2^{10}", "7"], "2^{10}", 1.0),
+])
+def test_votes_are_counted_by_the_equality_that_grades(answers, reference, credit):
+    assert majority_vote(answers, reference) == pytest.approx(credit)
+
+
 @pytest.mark.parametrize(("n", "half"), [(100, 0.094), (200, 0.067), (500, 0.043)])
 def test_wilson_half_widths_at_40_percent(n, half):
     low, high = wilson_interval(int(0.4 * n), n)
@@ -95,6 +108,66 @@ def test_bootstrap_covers_the_truth_about_95_times_in_100():
         low, high = bootstrap_interval(generator.random(60) ** 2, resamples=500, seed=trial)
         covered += low <= 1 / 3 <= high
     assert 0.90 <= covered / 400 <= 0.98
+
+
+def drawn(generator, rate, problems, samples, spread):
+    """Counts of right samples, one a problem; with a spread the problems are easy or hard."""
+    chance = generator.beta(spread, spread * (1 - rate) / rate, problems) if spread else rate
+    return generator.binomial(samples, chance, problems)
+
+
+@pytest.mark.parametrize("problems", [50, 200])
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.4])
+@pytest.mark.parametrize("spread", [0.0, 0.02, 0.1, 1.0])
+def test_intervals_of_shares_hold_at_low_scores_too(rate, problems, spread):
+    """About 95 of 100, whether all problems are alike or a few are easy and the rest out of reach.
+    The bounds leave room for the luck of 1,000 trials."""
+    generator = np.random.default_rng(0)
+    held = [low <= rate <= high for low, high in (
+        share_interval(8, drawn(generator, rate, problems, 8, spread)) for _ in range(1000))]
+    assert 0.92 <= np.mean(held) <= 0.985
+
+
+def test_the_bootstrap_does_not_hold_at_low_scores():
+    """What the interval above is for: here it misses every fifth time, and says [0, 0] at times."""
+    generator = np.random.default_rng(0)
+    found = [bootstrap_interval(drawn(generator, 0.02, 50, 8, 0.02) / 8, resamples=300)
+             for _ in range(500)]
+    assert 0.7 < np.mean([low <= 0.02 <= high for low, high in found]) < 0.85
+    assert 0.03 < np.mean([high == 0 for _, high in found]) < 0.1
+
+
+@pytest.mark.parametrize(("rate", "other"), [(0.02, 0.02), (0.04, 0.02), (0.1, 0.02), (0.4, 0.3)])
+@pytest.mark.parametrize(("problems", "spread"), [(50, 0.0), (50, 0.1), (50, 1.0), (200, 0.1)])
+def test_paired_intervals_hold_at_low_scores_too(rate, other, problems, spread):
+    generator = np.random.default_rng(0)
+    held = []
+    for _ in range(1000):
+        a, b = (drawn(generator, r, problems, 8, spread) / 8 for r in (rate, other))
+        _, low, high = paired_interval(a, b, 8)
+        held.append(low <= rate - other <= high)
+    assert 0.92 <= np.mean(held) <= 0.99
+
+
+def test_no_right_answer_is_no_proof_that_there_is_none():
+    assert share_interval(8, [0] * 50) == wilson_interval(0, 50) != (0, 0)
+    assert share_interval(1, [1, 0, 0, 1]) == wilson_interval(2, 4)
+    difference, low, high = paired_interval([0.0] * 50, [0.0] * 50, 8)
+    assert difference == 0 and -0.02 < low < 0 < high < 0.02
+    low, high = share_interval(8, [4] * 50)  # all the same: as good as one sample a problem
+    assert (low, high) == wilson_interval(25, 50)
+    narrow, wide = share_interval(8, [3, 4, 5] * 50), wilson_interval(75, 150)
+    assert narrow[1] - narrow[0] < 0.5 * (wide[1] - wide[0])
+    assert share_interval(8, [3, 4, 5] * 50, 0.5)[0] > narrow[0]
+    assert share_interval(8, [0, 8] * 75) == wide  # samples that only repeat each other
+
+
+@pytest.mark.parametrize("counts", [[], [9], [-1], [[1, 2]]])
+def test_counts_that_cannot_be(counts):
+    with pytest.raises(ValueError, match="counts from 0 to 8"):
+        share_interval(8, counts)
+    with pytest.raises(ValueError, match="not paired"):
+        paired_interval([1.0], [0.0, 1.0], 8)
 
 
 def test_bootstrap_interval_is_that_of_the_normal_where_it_should_be():

@@ -164,17 +164,18 @@ LENIENT = [
     (r"\boxed{2}, \boxed{3}, \boxed{5}", "2, 3, 5"), (r"\boxed{2} and $\boxed{3}$", "2, 3"),
     (r"\boxed{5}, \boxed{5}", "5"), (r"\boxed{4}. No: \boxed{5}", "5"), (r"\boxed{3, 5, 7}",
     "3, 5, 7"),
-    (r"\boxed{(2,4)}", "(2,4)"), (r"\boxed{5x + 3y = 8}", "5x + 3y = 8"), (r"\boxed{5+3=8}", "8"),
+    (r"\boxed{(2,4)}", "(2,4)"), (r"\boxed{5x + 3y = 8}", "5x + 3y = 8"),
+    (r"\boxed{5+3=8}", "5+3=8"),
     (r"\boxed{3 \text{ or } 5}", r"3 \text{ or } 5"), ("The answer is 1 1/2 cups.", "1 1/2"),
-    ("The answer is $5 and $6 more.", "$5"), (r"The answer is \(x = 5\).", "5"),
+    ("The answer is $5 and $6 more.", "$5"), (r"The answer is \(x = 5\).", "x = 5"),
     (r"The answer is $\frac{3}{4}$.", r"\frac{3}{4}"), ("The answer is (2, 4).", "(2, 4)"),
     ("The answer is (C).", "(C)"), ("Answer: **B**", "B"), ("The answer is Evelyn.", "Evelyn"),
     ("A: First\nwe add 3 and 5 to get 8", "8"), (r"so it is \frac{3}{4} of it", r"\frac{3}{4}"),
     (r"we need 2\frac13 cups", r"2\frac13"), ("it took 3 1/2 hours", "3 1/2"), ("#### 1 1/2",
     "1 1/2"),
-    (r"<answer>5 and 6</answer>", "5 and 6"), ("<answer>it is 5 km</answer>", "5"),
+    (r"<answer>5 and 6</answer>", "5 and 6"), ("<answer>it is 5 km</answer>", "5 km"),
     (r"\boxed{\text{Evelyn}}", r"\text{Evelyn}"), ("#### 17, or not", "17"), ("####", None),
-    (r"The answer is $$7$$.", "7"), ("answer: 5 - 2", "2"),
+    (r"The answer is $$7$$.", "7"), ("answer: 5 - 2", "5 - 2"),
 ]  # fmt: skip
 
 
@@ -213,7 +214,7 @@ def test_quantities_have_units():
     assert quantity(r"15\mbox{ cm}^2") == (15, "cm^2") and quantity("9 (apples)") == (9, "apples")
     for text in ["2k", "2 k", "5 p.m.", r"2\frac{5}{3}", r"2\frac{4}{2}", "3/0", r"\frac{6}{3}",
     None,
-                 "1e5", "x", "", "1.5/2", "1.2.3", "5 " + "x" * 100, r"\frac{0}{5}",
+                 "1e", "x", "", "1.5/2", "1.2.3", "5 " + "x" * 100, r"\frac{0}{5}",
                  "2xy"]:  # fmt: skip
         assert quantity(text) is None, text
 
@@ -231,7 +232,7 @@ def test_normalise_gives_equal_quantities_one_spelling():
     ("x ∈ S", r"x\in S"), ("5\u00a0cm", "5 cm"), ("5~cm", "5 cm"), ("5 cm²", "5 cm^2"),
     ("x³", "x^3"), (r"\dfrac{1}{2}", r"\frac{1}{2}"), (r"\cfrac 1 2", r"\frac{1}{2}"),
     (r"x \le 3", r"x\leq 3"), (r"x \leq 3", r"x\leq 3"), (r"x \ge 3 \ne y", r"x\geq 3\neq y"),
-    (r"\left[ 1 \right)", "[1)"), (r"\bigl( x \Bigr)", "(x)"), (r"\displaystyle x", "x"),
+    (r"\left[ 1 \right)", "[1)"), (r"\bigl( x \Bigr)", "x"), (r"\displaystyle x", "x"),
     (r"a \quad b \qquad c", "a b c"), (r"a\,b\;c\:d\!e\>f\ g", "abcdefg"), (r"\leftarrow",
     r"\leftarrow"),
     (r"\text{ cm}^2", "cm^2"), (r"\mbox{a}", "a"), (r"\hbox{a}\mathrm{b}", "a b"), (r"\textbf{(C)}",
@@ -239,7 +240,7 @@ def test_normalise_gives_equal_quantities_one_spelling():
     (r"\mathbf{x}\operatorname{y}", "x y"), (r"\textnormal{x}", "x"), ("x , and y or z", "x, y, z"),
     (r"90^\circ", "90°"), (r"90^{ \circ }", "90°"), (r"90\degree", "90°"), ("90 degrees", "90°"),
     (r"1\degree C", "1°C"), (r"\varnothing", r"\emptyset"), (r"\{ \}", r"\emptyset"),
-    ("1{,}000", "1,000"), (r"5\%", "5%"), (r"\$5", "$5"), (r"\#5 \& 6", "#5&6"),
+    ("1{,}000", "1000"), (r"5\%", "5%"), (r"\$5", "$5"), (r"\#5 \& 6", "#5&6"),
     (r"\frac{a}2", r"\frac{a}{2}"), (r"\frac{a}x", r"\frac{a}{x}"), (r"\frac {1} {2}",
     r"\frac{1}{2}"),
     (r"\sqrt3", r"\sqrt{3}"), (r"\sqrt x", r"\sqrt{x}"), (r"\sqrt {3}", r"\sqrt{3}"),

@@ -1,0 +1,354 @@
+r"""Kinds of answers that graders get wrong, each with at least fifty variants that are generated.
+
+A kind is a function that yields (reference, answer, right). The right value is known by the way the
+answer is made, never from a grader. Each answer is put into completions of every format; what is
+right must be right wherever the format can hold it, what is wrong must be wrong everywhere.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from helpers.verify import grade
+
+NUMBERS = [5, 7, 12, 36, 90, 104, 512, 1450, 3, 61]
+Kind = Iterator[tuple[str, str, bool]]
+
+# Completions that hold an answer, and the formats in which each is strictly right.
+MARKED = [
+    (r"So it is $\boxed{%s}$.", ["boxed"]),
+    (r"We get \boxed{%s}", ["boxed"]),
+    (r"So it is $\boxed{%s}$. This completes the solution.", []),
+    ("It is clear.\n<answer>%s</answer>", ["xml"]),
+    ("<answer>\n%s\n</answer> That was it.", []),
+    ("<think>\nIs it 99?\n</think>\nThe answer is \\boxed{%s}.", ["think", "boxed"]),
+    ("<think>\n\\boxed{98}\n</think>\n<answer>%s</answer>", ["think", "xml"]),
+]
+FORMATS = ("hash", "xml", "boxed", "think")
+
+
+def one_number_of_a_formula() -> Kind:
+    shapes = [
+        "x+{n}",
+        "y = x + {n}",
+        "x > {n}",
+        "x < {n}",
+        r"x \geq {n}",
+        "{n}!",
+        "x/{n}",
+        r"\frac{{x}}{{{n}}}",
+        "{n} + C",
+        r"({n}, \infty)",
+        "(x,{n})",
+        "x, {n}",
+        "f({n})",
+        r"{n}\pi",
+        r"\sqrt{{{n}}}",
+        r"\sqrt {n}",
+        r"\pm {n}",
+        "-x={n}",
+        r"\text{{not }}{n}",
+        "{n}i",
+        "3x={n}",
+        "{n}x",
+        "|x-{n}|",
+        r"\log {n}",
+        "{n}^2",
+        "{n}π",
+        "√{n}",
+        "{n}²",
+        "±{n}",
+        "≥{n}",
+        "≠{n}",
+        "sqrt({n})",
+        "({n}, {n})",
+        "[{n}, 2]",
+        "{n}:1",
+        "{n}_7",
+        r"e^{{{n}}}",
+        "{n} \\pmod{{97}}",
+        r"\lfloor x \rfloor + {n}",
+        "x^{n}",
+    ]
+    for n in (5, 36, 104):
+        for shape in shapes:
+            formula = shape.format(n=n)
+            yield str(n), formula, False
+            yield formula, formula, True
+
+
+def minus() -> Kind:
+    for n in NUMBERS:
+        for shape in [
+            "- {n}",
+            "x = - {n}",
+            "-({n})",
+            r"\text{{negative }}{n}",
+            "- {n}.0",
+            r"-\ {n}",
+            "–{n}",
+            "−{n}",
+            r"\text{{minus }}{n}",
+            "negative {n}",
+            "minus {n}",
+            "-{n}",
+        ]:
+            yield f"-{n}", shape.format(n=n), True
+            yield str(n), shape.format(n=n), False
+
+
+def glued_digits() -> Kind:
+    for a, b in itertools.combinations([3, 12, 40, 7, 100, 250], 2):
+        for join in (r"{a}\text{{ or }}{b}", r"{a}\text{{ and }}{b}", "{a} or {b}", "{a}, {b}"):
+            yield f"{a}{b}", join.format(a=a, b=b), False
+            yield f"{b}, {a}", join.format(a=a, b=b), True
+        pair = f"({a},{b})"
+        yield f"{a}{b}", pair, False
+        yield f"({a}, {b})", pair, True
+        yield f"({b}, {a})", pair, False
+        yield f"{a}{b}", rf"{a}\text{{ hours }}{b}\text{{ minutes}}", False
+        yield f"{a}{b}", rf"{a}\;{b}", False
+
+
+def large_powers() -> Kind:
+    for base, power in [(2, 300), (2, 2005), (3, 1001), (10, 41), (7, 5000), (6, 99)]:
+        for c in (1, 7, 40):
+            gold = f"{base}^{{{power}}}+{c}"
+            yield gold, f"{c}+{base}^{{{power}}}", True
+            yield gold, f"{base}^{{{power}}}+{c + 1}", False
+            yield gold, f"{base}^{{{power}}}", False
+            yield gold, rf"{base}\cdot {base}^{{{power - 1}}}+{c}", True
+            yield gold, rf"{base}^{{{power - 1}}}\cdot {base}-{c}", False
+        root = rf"{base}^{{{power}}}\sqrt{{2}}"
+        yield root, rf"\sqrt{{2}}\cdot {base}^{{{power}}}", True
+        yield root, root + "+1", False
+
+
+def equations() -> Kind:
+    for a, b, c in [(2, 3, 7), (1, -4, 9), (5, 2, -3), (-3, 8, 1), (4, 7, 6), (9, -2, 5)]:
+        line = f"{a}x+{b}y={c}".replace("+-", "-").replace("1x", "x")
+        yield line, f"{2 * a}x+{2 * b}y={2 * c}".replace("+-", "-"), True
+        yield line, f"{-a}x+{-b}y={-c}".replace("+-", "-"), True
+        yield line, f"{a}x+{b}y-{c}=0".replace("+-", "-").replace("--", "+"), True
+        yield line, f"{c}={b}y+{a}x".replace("+-", "-"), True
+        yield line, rf"y=\frac{{{c}-{a}x}}{{{b}}}".replace("--", "+"), True
+        yield line, f"{a}x+{b}y={c + 1}".replace("+-", "-"), False
+        yield line, f"{a}x+{b + 1}y={c}".replace("+-", "-"), False
+        yield f"x^2+{abs(a)}x+90=0", f"x^2+{abs(a) + 1}x+80=0", False  # neither has a solution
+        yield rf"\log_2(32)={abs(c)}", rf"\log_3(27)={abs(c) + 1}", False
+        yield f"y={abs(a)}x^2", f"{abs(a)}x^2=y", True
+
+
+def several_boxes() -> Kind:
+    between = [
+        r" \quad \text{and} \quad ",
+        r"\) and \(",
+        r"\] and \[",
+        "; ",
+        "\n",
+        r" \text{ and } ",
+        r"\;",
+        ", ",
+        " or ",
+        r" \text{ or } ",
+        "$ and $",
+        r",\quad ",
+    ]
+    for a, b in [(-2, 1), (3, 8), (0, 5), (-7, -4), (12, 90)]:
+        for sign in between:
+            inside = rf"{a}}}{sign}\boxed{{{b}"
+            yield f"{b}", inside, False
+            yield f"{a}", inside, False
+            yield f"{b}, {a}", inside, True
+
+
+def names() -> Kind:
+    for name in [
+        "x",
+        "a_{10}",
+        "f(3)",
+        "P(A)",
+        r"\text{Area}",
+        "|AB|",
+        r"m\angle ABC",
+        r"\tan A",
+        r"f^{-1}(2)",
+        "AB",
+        r"\angle B",
+        "S_n",
+        "a+b+c",
+        r"\theta",
+        r"\overline{AB}",
+    ]:
+        for value in ["5", r"\frac12", r"2\sqrt3", r"-\frac{3}{4}"]:
+            yield value, f"{name} = {value}", True
+            yield value, f"{name} = {value}+1", False
+        yield "7", f"7 = {name}", True
+    for name in ["(x, y)", "(p,q)", "(a, b)"]:
+        yield "(3,2)", f"{name} = (3, 2)", True
+        yield "(3,2)", f"{name} = (2, 3)", False
+
+
+def units_and_number_words() -> Kind:
+    kinds = [
+        ["cm", "centimeters"],
+        ["hours", "hour", "hr"],
+        ["meters", "metres", "m"],
+        ["miles", "mile"],
+        ["kg", "kilograms"],
+        ["km", "kilometers"],
+        ["feet", "foot", "ft"],
+        ["apples", "apple"],
+        ["radians", "rad"],
+        ["dollars", "dollar"],
+    ]
+    for n, (one, other) in enumerate(itertools.combinations(kinds, 2)):
+        yield rf"{n}\text{{ {one[0]}}}", rf"{n}\text{{ {other[0]}}}", False
+    for n, kind in enumerate(kinds):
+        for one, other in itertools.pairwise(kind):
+            yield rf"{n}\text{{ {one}}}", rf"{n}\text{{ {other}}}", True
+        yield rf"{n}\pi", rf"{n}\pi\text{{ {kind[0]}}}", True
+    for n in (5, 12, 3):
+        for word, zeros in (("thousand", 3), ("million", 6), ("billion", 9)):
+            yield f"{n}" + "0" * zeros, rf"{n}\text{{ {word}}}", True
+            yield f"{n}", rf"{n}\text{{ {word}}}", False
+        yield rf"{n}^\circ", rf"{n}\text{{ radians}}", False
+        yield rf"{n}^\circ", f"{n} degrees", True
+        yield rf"{n}\pi", rf"{n}\pi\text{{ cm}}^2", True
+        yield rf"{n}\pi", rf"{n}\pi\text{{ square units}}", True
+
+
+def scientific() -> Kind:
+    for digits, power in itertools.product(["4.5", "3", "6.02", "1.25"], [33, 6, 12, -5]):
+        gold = f"{digits}e{power}"
+        for times in (r"\times", r"\cdot"):
+            yield gold, rf"{digits} {times} 10^{{{power}}}", True
+            yield gold, rf"{digits} {times} 10^{{{power + 1}}}", False
+        yield gold, gold, True
+        yield gold, digits, False
+
+
+def spelling() -> Kind:
+    for a, b in [(5, 2), (13, 3), (7, 4), (100, 50), (6, 5), (11, 8)]:
+        yield rf"\binom{{{a}}}{{{b}}}", rf"\dbinom{{{a}}}{{{b}}}", True
+        yield rf"{b}\binom{{{a}}}{{{b}}}", rf"{b} \cdot \binom{{{a}}}{{{b}}}", True
+        yield rf"{a}!\cdot 2^{{{b}}}", rf"{a}!\,2^{{{b}}}", True
+        yield f"{a}", f"{{{a}}}", True
+        yield rf"\frac{{1}}{{{a}}}", rf"\left(\frac1{{{a}}}\right)", True
+        yield rf"\{{{a},{b}\}}", rf"\lbrace {b},{a}\rbrace", True
+        yield rf"{b}\sqrt{{{a}}}", f"{b}*sqrt({a})", True
+        yield rf"{b}\sqrt{{{a}}}", f"{b}√{a}", len(str(a)) == 1
+        yield f"{a}+{b}i", f"i({b}-{a}i)", True
+        yield "ab-cd", "-cd+ab", True
+        yield f"{a}-i", f"{a}-1i", True
+        yield rf"{b} \pmod {{{a}}}", rf"{b} \pmod{{{a}}}", True
+        yield f"({a}000, {b})", f"({a}{{,}}000, {b})", True
+        yield f"{a}", rf"\left({a}\right)", True
+        yield rf"\frac34+{a}x", rf"{a}x+\frac34", True
+
+
+KINDS = [
+    one_number_of_a_formula,
+    minus,
+    glued_digits,
+    large_powers,
+    equations,
+    several_boxes,
+    names,
+    units_and_number_words,
+    scientific,
+    spelling,
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_graded_right_in_every_format(kind):
+    wrong, cases = [], list(dict.fromkeys(kind()))
+    for reference, answer, right in cases:
+        for text, strict in MARKED:
+            if kind is several_boxes and "boxed{%s" not in text:
+                continue
+            completion = text % answer
+            for answer_format in FORMATS:
+                for grading in ("lenient", "strict"):
+                    given = grade(completion, reference, answer_format, grading)
+                    may = grading == "lenient" or (
+                        answer_format in strict and kind is not several_boxes
+                    )
+                    if given != (right and may):
+                        wrong.append((reference, completion, answer_format, grading, given))
+    assert len(cases) >= 50
+    assert not wrong, f"{len(wrong)}: {wrong[:10]}"
+
+
+# Phrases, without any mark
+
+
+def phrases() -> Kind:
+    for n in (5, 34, 120):
+        for text in [
+            "Final Answer: The largest $k$ is {n}.",
+            "The answer is **{n}**.",
+            "The answer is {n}.",
+            "Answer: ${n}$",
+            "The answer is $x = {n}$.",
+            "A: {n}",
+            "So it costs {n} dollars.",
+            "The final answer is:\n{n}",
+        ]:
+            yield str(n), text.format(n=n), True
+            yield str(n + 1), text.format(n=n), False
+        for text in [
+            "The answer is {n} - sin({n}).",
+            r"The answer is \sqrt{{{n}}}.",
+            "The answer is ${n}$ and $4$.",
+            "The answer is {n}π.",
+            "The answer is {n}!",
+            "The answer is x + {n}.",
+            "The answer is ({n}, 4).",
+            "The answer is {n}x.",
+        ]:
+            yield str(n), text.format(n=n), False
+        for text in [
+            "The answer is - {n}.",
+            "The answer is $- {n}$.",
+            "The answer is –{n}.",
+            "The answer is minus {n}.",
+            "So it sinks.\n#### - {n}",
+        ]:
+            yield f"-{n}", text.format(n=n), True
+            yield str(n), text.format(n=n), False
+        for sign in (" ", "{,}", r"\,", "\u00a0", ","):
+            yield f"{n}500", f"The answer is {n}{sign}500.", True
+            yield "500", f"The answer is {n}{sign}500.", False
+    for letter in "ABCD":
+        for text in [
+            "The answer is ({0}).",
+            "The answer is **{0}**.",
+            "The answer is **({0})**.",
+            "The answer is {0}, because there are 3 of them.",
+            "Answer: {0}",
+        ]:
+            yield letter, text.format(letter), True
+            yield "3", text.format(letter), False
+    yield "a", "The answer is (a).", True
+    yield "Evelyn", "The answer is **Evelyn**.", True
+    for n in (44, 8, 90):
+        for text in [
+            r"So $\boxed{{{n}}}$. We check that the answer is right: {n} + 1 = {m}.",
+            "#### {n}\nI hope this answer is helpful to {m} people.",
+            "<answer>{n}</answer> The answer is not {m}.",
+        ]:
+            yield str(n), text.format(n=n, m=n + 1), True
+            yield str(n + 1), text.format(n=n, m=n + 1), False
+
+
+def test_a_phrase_states_the_answer_or_none():
+    wrong = [
+        (reference, text, right)
+        for reference, text, right in phrases()
+        for answer_format in FORMATS
+        if grade(text, reference, answer_format, "lenient") != right
+    ]
+    assert len(list(phrases())) >= 100 and not wrong, f"{len(wrong)}: {wrong[:10]}"
