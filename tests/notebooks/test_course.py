@@ -184,6 +184,15 @@ def test_only_our_grader_makes_no_mistake_on_the_planted_completions(verified, a
     assert any(naive["false_negatives"] > 0 for naive in table.values())
 
 
+def test_only_our_grader_makes_no_mistake_on_planted_formulas(verified):
+    table = dict(verified["audit_formulas"])
+    ours = table.pop("ours, lenient")
+    assert ours["wrong"] > 100 and ours["right"] > 100
+    assert ours["false_positives"] == ours["false_negatives"] == 0
+    assert len(table) >= 3
+    assert all(row["false_positives"] + row["false_negatives"] > 0 for row in table.values())
+
+
 def test_strict_grading_makes_no_mistake_either(verified):
     strict = verified["audit_strict"]
     assert strict["false_positives"] == strict["false_negatives"] == 0 < strict["right"]
@@ -202,7 +211,7 @@ def test_the_labels_of_others_are_met_where_they_are_at_hand(verified):
 
 def test_every_hack_pays_with_a_naive_reward_and_none_with_ours(verified):
     hacks = verified["hacks"]
-    assert len(hacks) == verified["hacks_paid_by_naive"] == 11
+    assert len(hacks) == verified["hacks_paid_by_naive"] == 13
     for row in hacks:
         assert row["ours, hack"] < 0.5 * row["ours, honest"], row["hack"]
         assert row["naive, hack"] >= row["naive, honest"] > 0, row["hack"]
