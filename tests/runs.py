@@ -22,9 +22,9 @@ SHORTER = {"ppo": {"max_steps": 16}, "grpo": {"max_steps": 40}, "data": {"test":
 # enough answers that some are right and some are wrong, and one step of everything else.
 TINY_TASK = {
     "data": {"train": 1600, "validation": 96, "test": 4},
-    "sft": {"method": "full", "batch_size": 32, "max_steps": 24, "learning_rate": 0.001,
-            "save_steps": 24},
-    "pairs": {"problems": 128, "num_generations": 8},
+    "sft": {"method": "full", "batch_size": 32, "max_steps": 12, "learning_rate": 0.002,
+            "save_steps": 12},
+    "pairs": {"problems": 96, "num_generations": 8},
     "reward_model": {"max_steps": 1, "batch_size": 4, "save_steps": 1},
     "dpo": {"max_steps": 1, "batch_size": 4, "save_steps": 1},
     "ppo": {"max_steps": 1, "prompts_per_step": 8, "minibatch_size": 4, "micro_batch_size": 4,

@@ -56,13 +56,11 @@ def test_real_rows_go_through_every_notebook(REAL_DATA, tmp_path, preset):  # no
     assert [row["stage"] for row in board["rows"]] == ["base", "base_few_shot", "sft", "grpo"]
 
 
-COLAB = {  # a model that is sometimes right after a few steps, on rows of the hub's columns
-    "model": {"name": "data/tiny/base", "precision": "float32"},
+COLAB = {  # rows of the hub's columns, few of them
     "dataset": {"path": "data/tiny/gsm8k"},
     "lengths": {"prompt": 128, "completion": 104},
-    "data": {"train": 1200, "validation": 48, "test": 8},
-    "sft": {"max_steps": 40, "batch_size": 32, "gradient_accumulation_steps": 1,
-            "learning_rate": 0.0003},
+    "data": {"train": 400, "validation": 48, "test": 8},
+    "sft": {"max_steps": 4, "batch_size": 8, "gradient_accumulation_steps": 1},
     "pairs": {"problems": 64},
     "reward_model": {"max_steps": 2, "batch_size": 4, "gradient_accumulation_steps": 2},
     "dpo": {"max_steps": 2, "gradient_accumulation_steps": 1},
@@ -73,10 +71,11 @@ COLAB = {  # a model that is sometimes right after a few steps, on rows of the h
 }
 
 
-def test_preset_colab_climbs_every_rung(tmp_path):
-    """Reward model, DPO and PPO need a model that is right at times: the tiny base on its own rows,
-    with the settings of Colab but for sizes and steps."""
-    runs.run_cells(tmp_path, COLAB, "colab", only="08")
+def test_preset_colab_climbs_every_rung(run_folder, tmp_path):
+    """Reward model, DPO and PPO need a model that is right at times: that of the tests' course, with
+    the settings of Colab but for sizes and steps."""
+    model = {"name": str(run_folder / "sft" / "model"), "precision": "float32"}
+    runs.run_cells(tmp_path, COLAB | {"model": model}, "colab", only="08")
     board = runs.read(tmp_path / "colab" / "scoreboard.json")
     assert tuple(row["stage"] for row in board["rows"]) == rungs.MODELS
     folder = tmp_path / "colab" / "gsm8k-s0"
