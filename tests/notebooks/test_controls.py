@@ -26,7 +26,8 @@ CONTROLS = {
         "ppo": {"reward_model_weight": 0.0, "max_steps": 10, "prompts_per_step": 64},
         "grpo": {"max_steps": 16}, "evaluation": {"n": SAMPLES, "rungs": ["sft", "ppo", "grpo"]}},
     "shuffled answers": runs.SHORTER | {
-        "sft": {"shuffle_answers": True}, "evaluation": {"n": SAMPLES, "rungs": ["sft"]}},
+        "sft": {"shuffle_answers": True}, "grpo": {"max_steps": 1, "save_steps": 1},
+        "evaluation": {"n": SAMPLES, "rungs": ["sft", "grpo"]}},
 }
 
 
