@@ -90,12 +90,16 @@ def damage(folder: Path, files: dict[str, dict]) -> str | None:
     """The first listed file that is not as it was written, in words; None if all are."""
     for name, noted in files.items():
         path = folder / name
-        if not path.is_file():
+        try:  # it may go while it is looked at: a new stage moves in
+            size = path.stat().st_size if path.is_file() else None
+            if size is None:
+                return f"{name} is missing"
+            if size != noted["bytes"]:
+                return f"{name} has {size} bytes, not {noted['bytes']}"
+            if sha256(path) != noted["sha256"]:
+                return f"{name} has changed since it was written"
+        except FileNotFoundError:
             return f"{name} is missing"
-        if path.stat().st_size != noted["bytes"]:
-            return f"{name} has {path.stat().st_size} bytes, not {noted['bytes']}"
-        if sha256(path) != noted["sha256"]:
-            return f"{name} has changed since it was written"
     return None
 
 

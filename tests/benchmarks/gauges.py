@@ -110,8 +110,14 @@ def weights_of(parts: Iterable[nn.Module | None]) -> list[Tensor]:
     return [t for part in parts if part is not None for t in (*part.parameters(), *part.buffers())]
 
 
-def alive_like(weights: list[Tensor]) -> int:
-    """Bytes of all tensors in the process that have a weight's shape: weights and their copies."""
+def alive() -> list[Tensor]:
+    """All tensors in the process."""
+    return [one for one in gc.get_objects() if issubclass(type(one), Tensor)]
+
+
+def alive_like(weights: list[Tensor], others: Iterable[Tensor] = ()) -> int:
+    """Bytes of all tensors in the process that have a weight's shape: weights and their copies, but
+    not `others`, which were there before."""
     shapes = {(weight.shape, weight.dtype) for weight in weights}
-    return size(t for t in gc.get_objects()
-                if issubclass(type(t), Tensor) and (t.shape, t.dtype) in shapes)
+    known = set(map(id, others))
+    return size(t for t in alive() if (t.shape, t.dtype) in shapes and id(t) not in known)

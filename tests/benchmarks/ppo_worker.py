@@ -32,7 +32,7 @@ from helpers.data import load_problems
 from helpers.prompts import chat_text, messages
 from helpers.train.settings import device_flags, lora_config
 from tests.benchmarks import gauges
-from tests.benchmarks.gauges import Clock, Texts, alive_like, size, weights_of
+from tests.benchmarks.gauges import Clock, Texts, alive, alive_like, size, weights_of
 
 # So low that all go on writing alike texts: what a step costs does not depend on it.
 LEARNING_RATE = 1e-6
@@ -176,12 +176,13 @@ def measure(work: Work, course: Course, wait: Callable[[], None] = lambda: None)
     before = psutil.Process().memory_info().rss
     tokenizer, clock = models.load_tokenizer(course), Clock(wait)
     texts, found = Texts(sampling.end_ids(tokenizer)), {}
+    others = alive()  # of tests that ran here before; kept, so that no new tensor takes their id
     with tempfile.TemporaryDirectory() as folder:
         make = ours if work.side == "ours" else trl
         trainer, parts = make(work, course, tokenizer, folder, clock)
         gc.collect()
         weights = weights_of(parts)
-        texts.at_first = lambda: found.update(sampling_bytes=alive_like(weights))
+        texts.at_first = lambda: found.update(sampling_bytes=alive_like(weights, others))
         if work.side == "ours":
             texts.watch(sampling, "decode", gauges.of_decode)
         else:

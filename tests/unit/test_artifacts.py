@@ -345,3 +345,12 @@ def test_kill_at_any_moment_leaves_nothing_half_made(course):
         stage = Stage.begin(course, "sft")  # always possible
         assert not list(stage.path.glob(".*.tmp"))
     assert seen  # at least one kill fell into the loop
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_missing(tmp_path, monkeypatch):
+    """A reader meets a stage whose successor is moving in: no FileNotFoundError, it looks again."""
+    (tmp_path / "metrics.json").write_text("{}")
+    listed = files.listing(tmp_path)
+    real = files.sha256
+    monkeypatch.setattr(files, "sha256", lambda path: path.unlink() or real(path))
+    assert files.damage(tmp_path, listed) == "metrics.json is missing"
