@@ -15,12 +15,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 # With two workers the order decides how long they wait: each takes its next file when it has less
-# than three tests left. The first file runs the whole course, beside which the other worker has all
-# those that need nothing of it; what is made from that course comes last, the longest first.
-FIRST = ["faults/test_kill.py", "hub/test_hub.py", "hub/test_hub_sets.py", "unit/test_course.py",
-         "faults/test_ppo_processes.py", "unit/test_verify_fuzz.py"]
-LAST = ["notebooks/test_controls.py", "notebooks/test_tasks.py", "notebooks/test_real_input.py",
-        "notebooks/test_course.py"]
+# than three tests left. The first file runs the whole course. Beside it the other worker has those
+# that need of it the supervised model at most, which is there after minutes, and all that need
+# nothing; what is made from the finished course comes last.
+FIRST = ["faults/test_kill.py", "hub/test_hub.py", "hub/test_hub_sets.py",
+         "faults/test_ppo_processes.py", "notebooks/test_tasks.py", "notebooks/test_real_input.py",
+         "unit/test_course.py", "unit/test_verify_fuzz.py"]
+LAST = ["notebooks/test_controls.py", "notebooks/test_course.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -94,6 +94,33 @@ def kill_twice(artifacts: Path) -> list[dict]:
     return left
 
 
+def shared(tmp_path_factory) -> Path:
+    """The folder of the one run, for all workers (pytest -n)."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "whole-course"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tuned(request, tmp_path_factory) -> str:
+    """The course's supervised model, as soon as it is there: nobody waits for the rest of the run.
+    If no worker is at the course, this one runs it."""
+    folder = shared(tmp_path_factory)
+    sft = folder / "artifacts" / RUN / "sft"
+    end = time.monotonic() + WAIT_SECONDS
+    while not (sft / "manifest.json").exists():
+        with (folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # it is being run
+                assert time.monotonic() < end, "the course has not come to its supervised model"
+                time.sleep(0.5)
+                continue
+        request.getfixturevalue("course")
+    return str(sft / "model")
+
+
 @pytest.fixture(scope="session")
 def course(tmp_path_factory):
     """{"artifacts": the folder, "printed": the output of the run that came to the end,
@@ -101,9 +128,7 @@ def course(tmp_path_factory):
 
     With several workers (pytest -n) the first that comes here runs it and the others wait.
     """
-    folder = tmp_path_factory.getbasetemp()
-    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "whole-course"
-    folder.mkdir(exist_ok=True)
+    folder = shared(tmp_path_factory)
     done = folder / "done.json"
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -15,7 +15,7 @@ from helpers.evaluate import compare
 from tests import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800)]
-SAMPLES = 4
+SAMPLES = 3
 CONTROLS = {
     "learning rate 0": runs.SHORTER | {  # one step changes as little as many
         "sft": {"learning_rate": 0.0, "max_steps": 2},

@@ -71,10 +71,10 @@ COLAB = {  # rows of the hub's columns, few of them
 }
 
 
-def test_preset_colab_climbs_every_rung(run_folder, tmp_path):
+def test_preset_colab_climbs_every_rung(tuned, tmp_path):
     """Reward model, DPO and PPO need a model that is right at times: that of the tests' course,
     with the settings of Colab but for sizes and steps."""
-    model = {"name": str(run_folder / "sft" / "model"), "precision": "float32"}
+    model = {"name": tuned, "precision": "float32"}
     runs.run_cells(tmp_path, COLAB | {"model": model}, "colab", only="08")
     board = runs.read(tmp_path / "colab" / "scoreboard.json")
     assert tuple(row["stage"] for row in board["rows"]) == rungs.MODELS
