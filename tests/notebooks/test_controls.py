@@ -23,8 +23,8 @@ CONTROLS = {
         "evaluation": {"n": SAMPLES, "rungs": ["sft", "grpo"]}},
     "random reward": runs.SHORTER | {
         "rewards": {"exact_answer": 0.0, "random_reward": 1.0},
-        "ppo": {"reward_model_weight": 0.0, "max_steps": 10, "prompts_per_step": 64},
-        "grpo": {"max_steps": 16}, "evaluation": {"n": SAMPLES, "rungs": ["sft", "ppo", "grpo"]}},
+        "ppo": {"reward_model_weight": 0.0, "max_steps": 8, "prompts_per_step": 64},
+        "grpo": {"max_steps": 12}, "evaluation": {"n": SAMPLES, "rungs": ["sft", "ppo", "grpo"]}},
     "shuffled answers": runs.SHORTER | {
         "sft": {"shuffle_answers": True}, "grpo": {"max_steps": 1, "save_steps": 1},
         "evaluation": {"n": SAMPLES, "rungs": ["sft", "grpo"]}},
