@@ -45,7 +45,10 @@ def equal(reference: str, answer: str, budget: symbolic.Budget | None = None) ->
     """
     one, other = number(reference), number(answer)
     if one is not None and other is not None:
-        return one == other and same_unit(sign_of(reference), sign_of(answer))
+        if one != other:
+            return False
+        sign, other_sign = sign_of(reference), sign_of(answer)
+        return not sign or not other_sign or sign == other_sign
     if max(len(reference), len(answer)) > _LONGEST_FORMULA:
         return reference.strip() == answer.strip()
     return _equal(_canonical(reference), _canonical(answer), budget or symbolic.Budget())

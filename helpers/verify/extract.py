@@ -26,7 +26,7 @@ for the end of the text: a model that goes on after its answer has not learned t
 import re
 from collections.abc import Iterator
 
-from helpers.verify.stated import NUMBER, answer_in, bare, last_number, phrase_answer, tidy
+from helpers.verify.stated import NUMBER, answer_in, bare, last_number, phrase_answer
 
 FORMATS = ("hash", "xml", "boxed", "think")
 GRADINGS = ("strict", "lenient")
@@ -60,7 +60,7 @@ def extract(text: str, answer_format: str = "hash", grading: str = "strict") -> 
 def _strict_hash(text: str) -> str | None:
     line = text[text.rfind("\n") + 1 :]
     found = _HASH_LINE.fullmatch(line)
-    return tidy(found["number"]) if found and text.count("####") == 1 else None
+    return bare(found["number"]) if found and text.count("####") == 1 else None
 
 
 def _strict_xml(text: str) -> str | None:

@@ -34,11 +34,11 @@ def grade(text: str, answer: str, answer_format: str = "hash", grading: str = "s
     grading is right in lenient grading too. An empty reference is matched by nothing.
     """
     found = extract(text, answer_format, grading)
+    if grading == "strict":
+        return found is not None and equal(answer, found)
     budget = symbolic.Budget()
     if found is not None and equal(answer, found, budget):
         return True
-    if grading == "strict":
-        return False
     strictly = extract(text, answer_format, "strict")
     return strictly not in (None, found) and equal(answer, strictly, budget)
 

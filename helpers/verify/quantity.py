@@ -19,6 +19,7 @@ _NUMBER = re.compile(
     r"(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?P<decimals>\.[0-9]*)?"
     r"(?:/(?P<denominator>[0-9]+))?(?:\s?\\?[%$€£¥])?"
 )
+_SIGNS_OF_UNITS = frozenset("$€£¥%")
 _MINUS = str.maketrans("−–", "--")
 # Words that count something ("cups", "square feet", "miles/hour", "apples per day"), after a
 # space. One or two letters may be variables (2k, 3 xy), so the short units stand by name.
@@ -52,7 +53,8 @@ def number(answer: str | None) -> Fraction | None:
     """
     if answer is None or len(answer) > LONGEST:
         return None
-    found = _NUMBER.fullmatch(answer.strip().translate(_MINUS))
+    text = answer.strip()
+    found = _NUMBER.fullmatch(text if text.isascii() else text.translate(_MINUS))
     if not found or (found["sign"] and found["inner_sign"]):
         return None
     whole, decimals = (found["whole"] or "").replace(",", ""), (found["decimals"] or "")[1:]
@@ -95,7 +97,9 @@ def quantity(answer: str | None) -> tuple[Fraction, str] | None:
 
 def sign_of(answer: str) -> str:
     """The currency or percent sign of a plain number, "" if there is none."""
-    return next((sign for sign in answer if sign in "$€£¥%"), "")
+    if _SIGNS_OF_UNITS.isdisjoint(answer):
+        return ""
+    return next(sign for sign in answer if sign in _SIGNS_OF_UNITS)
 
 
 def _periodic(sign: str, whole: str, once: str, again: str) -> Fraction:
