@@ -176,6 +176,8 @@ SAME = [
     (r"\sqrt{-4}", "2i"),
 ]
 OTHER = [
+    (r"\lceil\sqrt{n}\rceil", r"\lceil\sqrt{n-1}\rceil"),
+    (r"2\lceil\sqrt{n}\rceil", r"2\lceil\sqrt{n-1}\rceil"),
     ("2^{2005}+1", "2^{2005}"),
     (r"\sqrt{x^2}", "x"),
     ("(-1)^n", "1"),
