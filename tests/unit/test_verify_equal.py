@@ -67,11 +67,13 @@ DIFFERENT = [
     # a number is asked for, and a calculation is left undone
     ("4", "2+2"), ("120", "5!"), ("5", r"\frac{60}{12}"), ("5", "60/12"), ("3", r"\sqrt{9}"),
     ("8", "2^3"), ("3", "3, 5, 7"), ("3", "3 and 5"), ("5", "I think 5 then 3"),
+    (r"\frac12", r"\sin 30^\circ"), ("1", r"\tan 45^\circ"),
     # near is not equal
     (r"\sqrt{2}", "1.414214"), ("1/3", "0.333333"), (r"\pi", "3.14"), (r"\pi", "3.141592653589793"),
     (r"\pi", r"\frac{22}{7}"), ("0.1", "0.10000000001"), (r"10^{-20}", r"10^{-21}"),
     (r"\sqrt{x^2}", "x"), (r"\sqrt{2}+\pi", r"1.4142135623730951+\pi"), ("2^{10}", "1023"),
-    # units and percent
+    # units and percent; nothing is converted
+    ("3 m", "300 cm"), ("$40", "€40"), ("50%", "$50"), (r"60\text{ minutes}", r"1\text{ hour}"),
     ("0.5", "50%"), (r"36^\circ", r"\$36"), ("5 feet", "5 inches"), ("3 p.m.", "3 a.m."),
     (r"864\mbox{ inches}^2", "746496"), (r"15\mbox{ cm}^2", "225"), ("2", "2 cos x"), ("5%",
     "$ 5 x"),
