@@ -39,8 +39,8 @@ FORMULAS = ["test_formula.py", "test_verify_equal.py", "test_grading_kinds.py"]
 TESTS = {  # module -> test files, the most telling first
     "verify/extract": ANSWERS, "verify/stated": ANSWERS, "verify/latex": ANSWERS[::-1],
     "verify/quantity": ANSWERS, "verify/units": ANSWERS[::-1], "verify/structure": ANSWERS[::-1],
-    "verify/formula": FORMULAS, "verify/arithmetic": FORMULAS, "verify/value": FORMULAS,
-    "verify/relations": FORMULAS,
+    "verify/tokens": FORMULAS, "verify/formula": FORMULAS, "verify/arithmetic": FORMULAS,
+    "verify/digits": FORMULAS, "verify/value": FORMULAS, "verify/relations": FORMULAS,
     "verify/compare": [*ANSWERS[::-1], "test_symbolic.py"], "verify/grade": ANSWERS,
     "verify/__main__": ["test_verify.py"], "verify/countdown": ["test_countdown.py"],
     "verify/symbolic": ["test_symbolic.py", "test_verify_equal.py"],
@@ -49,8 +49,7 @@ TESTS = {  # module -> test files, the most telling first
     "rewards/style": ["test_rewards.py"], "rewards/text": ["test_rewards.py"],
 }  # fmt: skip
 COMPARISONS = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-ast.Eq: ast.NotEq,
-               ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot,
+               ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot,
                ast.IsNot: ast.Is}
 ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 
