@@ -43,14 +43,16 @@ TESTS = {  # module -> test files, the most telling first
     "verify/digits": FORMULAS, "verify/value": FORMULAS, "verify/relations": FORMULAS,
     "verify/compare": [*ANSWERS[::-1], "test_symbolic.py"], "verify/grade": ANSWERS,
     "verify/__main__": ["test_verify.py"], "verify/countdown": ["test_countdown.py"],
+    "verify/refusal": ["test_symbolic.py"],
+    "verify/together": ["test_together.py", "test_rewards.py"],
     "verify/symbolic": ["test_symbolic.py", "test_verify_equal.py"],
     "verify/symbolic_worker": ["test_symbolic.py", "test_verify_equal.py"],
     "rewards/__init__": ["test_rewards.py"], "rewards/answers": ["test_rewards.py"],
     "rewards/style": ["test_rewards.py"], "rewards/text": ["test_rewards.py"],
 }  # fmt: skip
 COMPARISONS = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-               ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot,
-               ast.IsNot: ast.Is}
+               ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In,
+               ast.Is: ast.IsNot, ast.IsNot: ast.Is}
 ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 
 
