@@ -36,11 +36,11 @@ MOST_PHRASES = 20  # the last ones, that are asked what they state
 _HASH_LINE = re.compile(rf"####[ \t]+(?P<number>(?:[-−–] )?{NUMBER})\s?\\?%?")
 _HASHES = re.compile(r"####[ \t]*(?P<line>[^\n]*)")
 _BOX_OR_BRACE = re.compile(r"\\[{}]|\\(?:boxed|fbox)\s*\{|[{}]")
-_PHRASE = re.compile(r"^[ \t]*A:|\banswer\b[*_ \t]*(?:is|are|=|:)", re.IGNORECASE | re.MULTILINE)
+_PHRASE = re.compile(r"^[ \t]*A:|\banswers?\b[*_ \t]*(?:is|are|=|:)", re.IGNORECASE | re.MULTILINE)
 _AFTER_BOX = re.compile(r"[\s$.)\]\\]*")
 _BETWEEN_BOXES = re.compile(
     r"\}(?:[\s$,;]|\\[][(),;:! ]|\\q?quad(?![a-z])|\b(?:and|or)\b|"
-    r"\\text\s*\{\s*,?\s*(?:and|or)\s*\})*\\(?:boxed|fbox)\s*\{")
+    r"\\text\s*\{\s*[,;]?\s*(?:and|or)?\s*\})*\\(?:boxed|fbox)\s*\{")
 
 
 def extract(text: str, answer_format: str = "hash", grading: str = "strict") -> str | None:

@@ -8,7 +8,7 @@ unless a formula goes on around it, for then nothing is: `\sqrt{3}` does not sta
 import re
 
 from helpers.verify.formula import Unreadable, is_number, read
-from helpers.verify.latex import canonical
+from helpers.verify.latex import MINUS_WORD, canonical, ungrouped
 from helpers.verify.quantity import number, quantity
 from helpers.verify.structure import parts
 from helpers.verify.tokens import COMMAND
@@ -43,12 +43,11 @@ _CHOICE = re.compile(
 _BOLD = re.compile(r"\*\*([^*\n]*[^*\n:])\*\*")
 _PROSE = re.compile(r"[A-Za-z]+ [a-z]+ [^\\=+*/^_<>{}]*")
 _NAME = re.compile(r"[A-Z][a-z]+")
-_GROUPS = re.compile(r"(?<![\d.,])(\d{1,3})((?:(?:\{,\}|\\,|[\u00a0\u202f\u2009])\d{3})+)(?!\d)")
-_SPACED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d.,/])")
+_AT_THE_END = ".,\\ \t\n\r\f\v\u00a0"  # of an answer, says nothing; a backslash is left of `\,`
 _LATEX_SPACE = re.compile(r"\\[!,;: ]\s*|\{(?=,\})|(?<=\{,)\}")
 _TEXT = re.compile(r"\\(?:text|mbox|mathrm)\s*\{[^{}]*\}")
-_MINUS = re.compile(r"(?:minus|negative|[-−–])\s+(?=[\d.$])", re.IGNORECASE)
-_LEAD = re.compile(r"(?:[A-Za-z$\\][\w$\\{}'’ ]*?\s)?(?:is|are|equals|be)\b\s*(?::\s*)?(?=\S)")
+_MINUS = re.compile(r"[-−–]\s+(?=[\d.$])")
+_LEAD = re.compile(r"(?:[A-Za-z$\\][\w$\\{}'’ ]*?\s)?(?:is|are|equals|be)\b\s*(?::\s*)?(?=[^\s}])")
 
 
 def answer_in(inside: str, leads: int = 2) -> str | None:
@@ -68,7 +67,8 @@ def phrase_answer(phrase: str, leads: int = 2) -> str | None:
     if number(whole := phrase.strip().rstrip(".,")) is not None:
         return whole  # what most answers are
     if bold := _BOLD.match(phrase.strip()):
-        return answer_in(bold[1])
+        choice = _CHOICE.match(bold[1])
+        return choice[1] if choice else answer_in(bold[1])
     text = plain(phrase)
     first, *more = _PHRASE_END.split(text, maxsplit=1)
     if choice := _CHOICE.match(first):
@@ -81,7 +81,7 @@ def phrase_answer(phrase: str, leads: int = 2) -> str | None:
     if formulas := _formulas(first):
         return formulas
     whole = bare(first)
-    if whole and _is_answer(whole):
+    if whole and (_is_answer(whole) or _TEXT.fullmatch(whole)):
         return whole
     name = _NAME.fullmatch(whole or "") if not more else None
     return _number_in(first) or (name[0] if name else None)
@@ -89,20 +89,15 @@ def phrase_answer(phrase: str, leads: int = 2) -> str | None:
 
 def last_number(text: str) -> str | None:
     """The last number of a text."""
-    numbers = list(_NUMBER_OR_FRACTION.finditer(_grouped(text)))
+    numbers = list(_NUMBER_OR_FRACTION.finditer(ungrouped(text, ",", blanks=False)))
     return tidy(numbers[-1][0]) if numbers and not numbers[-1]["more"] else None
 
 
 def plain(text: str) -> str:
     """A phrase without stars, with a leading `- 5` as -5 and digits in groups as one number."""
-    text = _grouped(re.sub(r"\*\*|__", "", text)).strip()
-    text = _SPACED.sub(lambda found: found[0].replace(" ", ","), text)
-    minus = _MINUS.match(text)
+    text = ungrouped(re.sub(r"\*\*|__", "", text), ",").strip()
+    minus = _MINUS.match(text) or MINUS_WORD.match(text)
     return f"-{text[minus.end() :]}" if minus else text
-
-
-def _grouped(text: str) -> str:
-    return _GROUPS.sub(lambda found: found[1] + re.sub(r"\D+(?=\d)", ",", found[2]), text)
 
 
 def _formulas(phrase: str) -> str | None:
@@ -143,7 +138,7 @@ def _number_in(phrase: str) -> str | None:
 
 def bare(answer: str) -> str | None:
     """Take off spaces and a trailing dot; None if nothing is left."""
-    return answer.strip().rstrip(".,").rstrip() or None
+    return answer.strip().rstrip(_AT_THE_END) or None
 
 
 def tidy(answer: str) -> str:

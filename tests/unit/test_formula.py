@@ -87,6 +87,8 @@ x, y, two, three = ("sym", "x"), ("sym", "y"), num(2), num(3)
         (r"3\bmod 2", ("mod", three, two)),
         (r"\infty", ("const", "oo")),
         ("pi", ("const", "pi")),
+        (r"\ell", ("sym", "ell")),
+        (r"\Omega", ("sym", "Omega")),
         (r"[x+y]2", ("*", ("+", x, y), two)),
     ],
 )
@@ -119,7 +121,7 @@ def test_a_formula_is_read(text, expected):
         "x'",
         "#",
         r"\sum x",
-        "½",
+        "¶",
         "\x00",
         "٣",
         "x" * (LONGEST + 1),
@@ -174,6 +176,29 @@ SAME = [
     (r"\sinh x", r"\frac{e^x-e^{-x}}{2}"),
     ("(-2)^{3}", "-8"),
     (r"\sqrt{-4}", "2i"),
+    (r"\cot x", r"\frac{\cos x}{\sin x}"),
+    (r"\csc x", r"1/\sin x"),
+    (r"\arcsin\frac12", r"\frac{\pi}{6}"),
+    (r"\arccos\frac12", r"\frac{\pi}{3}"),
+    (r"\sin^{-1} 1", r"\frac{\pi}{2}"),
+    (r"\cosh x", r"\frac{e^x+e^{-x}}{2}"),
+    (r"\tanh x", r"\frac{\sinh x}{\cosh x}"),
+    (r"\exp(2x)", "(e^x)^2"),
+    (r"\lg 100", "2"),
+    (r"\ln e^3", "3"),
+    (r"(x-x)^{1/2}+\pi x", r"\pi x"),
+    (r"(\sqrt2\cdot\sqrt2-2)^{3}+\pi", r"\pi"),
+    *((rf"\lfloor\sqrt{n}\cdot\sqrt{n}\rfloor", f"{n}") for n in (2, 3, 5, 6, 7)),
+    *((rf"\lceil\sqrt{n}\cdot\sqrt{n}\rceil", f"{n}") for n in (2, 3, 5, 6, 7)),
+    (r"\sqrt[1]{x}", "x"),
+    (r"\sqrt[1000]{2}", "2^{1/1000}"),
+    ("(-1)^{2n}", "1"),
+    (r"(-1)^{2n}+\pi", r"1+\pi"),
+    (r"\pi+(-1)^{n+2}", r"\pi+(-1)^n"),
+    (r"\lfloor x\rfloor+1", r"\lfloor x+1\rfloor"),
+    (r"-\lfloor -x\rfloor", r"\lceil x\rceil"),
+    (r"\lceil\frac n2\rceil", r"\lfloor\frac{n+1}{2}\rfloor"),
+    (r"\lfloor n\rfloor", "n"),
 ]
 OTHER = [
     (r"\lceil\sqrt{n}\rceil", r"\lceil\sqrt{n-1}\rceil"),
@@ -197,6 +222,10 @@ OTHER = [
     ("n!", "n^2"),
     (r"\lfloor x\rfloor", "x-1"),
     ("2x", "2x+10^{-15}"),
+    (r"\lfloor x\rfloor", "x"),
+    (r"\lfloor x\rfloor", r"\lceil x\rceil"),
+    (r"\pi+\lfloor\theta_1\rfloor", r"\pi+\theta_1"),
+    (r"\lfloor 2x\rfloor", r"2\lfloor x\rfloor"),
 ]
 
 
@@ -226,6 +255,12 @@ def test_another_value_somewhere(one, other):
         r"0^{-1}\pi",
         r"e^{e^{e^e}}\cdot e^{e^{9}}",
         r"\binom{99999}{2}\pi",
+        r"\ln(\sqrt2\cdot\sqrt2-2)",
+        r"\sqrt[1001]{2}",
+        r"\exp(10^{50})",
+        r"\sinh(10^{50})",
+        r"(\sqrt2\cdot\sqrt2-2)^{0}\pi",
+        r"\frac{1}{\sqrt2\cdot\sqrt2-2}",
     ],
 )
 def test_what_has_no_value_or_too_large_a_one_says_so(text):
@@ -260,6 +295,9 @@ def test_exact_and_modular_values():
         (r"\sqrt2 x-\sqrt2", "x-1", 1),
         ("ix", "x", 0),
         ("2^n-4", "2^{n+1}-8", 1),
+        ("x-5", "2x-10", 1),
+        ("x-5", "10-2x", -1),
+        (r"\pi", r"2\pi", 0),
     ],
 )
 def test_multiples(one, other, factor):
