@@ -41,7 +41,8 @@ FORMULAS = ["test_formula.py", "test_verify_parts.py", *ANSWERS[2:]]
 TESTS = {  # module -> test files, the most telling first
     "verify/extract": ANSWERS, "verify/stated": ANSWERS, "verify/latex": PARTS,
     "verify/quantity": ANSWERS, "verify/units": PARTS, "verify/structure": PARTS,
-    "verify/tokens": FORMULAS, "verify/formula": FORMULAS, "verify/arithmetic": FORMULAS,
+    "verify/tokens": FORMULAS, "verify/tree": FORMULAS, "verify/formula": FORMULAS,
+    "verify/arithmetic": FORMULAS,
     "verify/digits": FORMULAS, "verify/value": FORMULAS, "verify/relations": FORMULAS,
     "verify/compare": [*ANSWERS[::-1], "test_symbolic.py"], "verify/grade": ANSWERS,
     "verify/__main__": ["test_verify.py"], "verify/countdown": ["test_countdown.py"],

@@ -12,8 +12,8 @@ import zlib
 from fractions import Fraction
 from typing import Any
 
-from helpers.verify.formula import Tree, symbols
 from helpers.verify.tokens import GREEK
+from helpers.verify.tree import Tree, symbols
 
 MOST_BITS = 4096  # of a number that is written down
 _LARGEST_FACTORIAL = 3000
@@ -33,7 +33,7 @@ class OtherArithmetic(Exception):
 
 
 def is_real(letter: str) -> bool:
-    """Whether a letter may be a fraction where others are whole: the x that is rounded, not the n."""
+    """Whether a letter may be a fraction where others are whole: x is rounded, n need not be."""
     return letter.partition("_")[0] in _REAL
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import mpmath
 
 from helpers.verify.arithmetic import Exact, NoValue, TooLarge, evaluate, is_real
-from helpers.verify.tokens import Tree
+from helpers.verify.tree import Tree
 
 DIGITS = 60  # that are always right
 _MOST_DIGITS = 8000  # of the largest number on the way

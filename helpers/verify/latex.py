@@ -88,7 +88,9 @@ def canonical(answer: str, joined: bool = True) -> str:
 
     Digits in groups of three are joined, unless `joined` is False: what has this spelling already
     may hold two numbers side by side. Text inside `\text{}` stays as words, "and" and "or" become
-    commas, degrees become `°`. Meant for short answers: the time grows with the square of the length in bad cases.
+    commas, degrees become `°`.
+
+    Meant for short answers: the time grows with the square of the length in bad cases.
     """
     text = answer.strip().rstrip(".")
     if joined:

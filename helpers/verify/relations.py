@@ -12,8 +12,9 @@ r"""Equations and inequalities: a name before an answer, a line written another 
 import re
 
 from helpers.verify.arithmetic import NoValue, OtherArithmetic
-from helpers.verify.formula import Unreadable, read, symbols
+from helpers.verify.formula import Unreadable, read
 from helpers.verify.structure import chain
+from helpers.verify.tree import symbols
 from helpers.verify.value import ratio, same
 
 _INDEX = re.compile(r"_(?:\{[^{}]*\}|\w)")

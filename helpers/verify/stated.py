@@ -7,11 +7,12 @@ unless a formula goes on around it, for then nothing is: `\sqrt{3}` does not sta
 
 import re
 
-from helpers.verify.formula import Unreadable, is_number, read
+from helpers.verify.formula import Unreadable, read
 from helpers.verify.latex import MINUS_WORD, canonical, ungrouped
 from helpers.verify.quantity import number, quantity
 from helpers.verify.structure import parts
 from helpers.verify.tokens import COMMAND
+from helpers.verify.tree import is_number
 from helpers.verify.units import is_known
 
 # A number as people write it: sign, currency, digits with commas or dots, a mixed number. Whether

@@ -22,7 +22,7 @@ import mpmath
 
 from helpers.verify.arithmetic import Modulus, OtherArithmetic, TooLarge, evaluate
 from helpers.verify.digits import DIGITS, Digits, MoreDigits
-from helpers.verify.formula import Tree, symbols
+from helpers.verify.tree import Tree, symbols
 
 _SAME = 40  # digits in which two values agree, if they are the same
 _FRACTIONS = 3  # points, where letters may be fractions

@@ -8,9 +8,10 @@ import pytest
 
 from helpers.verify import equal
 from helpers.verify.arithmetic import Exact, Modulus, NoValue, TooLarge, evaluate
-from helpers.verify.formula import LONGEST, Unreadable, is_number, read, symbols
+from helpers.verify.formula import DEEPEST, LONGEST, Unreadable, read
 from helpers.verify.latex import canonical
 from helpers.verify.relations import interval, is_name, named, same_relation
+from helpers.verify.tree import is_number, symbols
 from helpers.verify.value import ratio, same
 
 
@@ -89,6 +90,7 @@ x, y, two, three = ("sym", "x"), ("sym", "y"), num(2), num(3)
         ("pi", ("const", "pi")),
         (r"\ell", ("sym", "ell")),
         (r"\Omega", ("sym", "Omega")),
+        ("{x+y}2", ("*", ("+", x, y), two)),
         (r"[x+y]2", ("*", ("+", x, y), two)),
     ],
 )
@@ -140,6 +142,19 @@ def test_what_is_no_formula_is_unreadable(text):
         return
     with pytest.raises(Unreadable):
         tree(text)
+
+
+def test_the_longest_and_the_deepest_formulas_that_are_read():
+    assert read("x" * LONGEST)
+    assert read("(" * (DEEPEST - 1) + "x" + ")" * (DEEPEST - 1)) == x
+    assert read("-" * (DEEPEST - 1) + "x") and read("x+" * 99 + "x")
+    for text in (
+        "(" * DEEPEST + "x" + ")" * DEEPEST,
+        "-" * DEEPEST + "x",
+        "2*" + "-" * DEEPEST + "x",
+    ):
+        with pytest.raises(Unreadable, match="deeper"):
+            read(text)
 
 
 def test_letters_and_numbers_of_a_tree():
