@@ -144,10 +144,10 @@ def _related(one: str, other: str, budget: symbolic.Budget) -> bool:
             return _equal(name[1], other_name[1], budget)
         between, other_between = interval(one), interval(other)
         if between and other_between:
-            return _equal(between, other_between, budget)
+            return between[0] == other_between[0] and _equal(between[1], other_between[1], budget)
         return False if verdict is False else symbolic.equal(one, other, budget)
-    value = name[1] if name else interval(one) or one
-    other_value = other_name[1] if other_name else interval(other) or other
+    value, other_value = ((found or ("", text))[1] for found, text in (
+        (name or interval(one), one), (other_name or interval(other), other)))
     return (value, other_value) != (one, other) and _equal(value, other_value, budget)
 
 

@@ -26,7 +26,14 @@ for the end of the text: a model that goes on after its answer has not learned t
 import re
 from collections.abc import Iterator
 
-from helpers.verify.stated import NUMBER, answer_in, bare, last_number, phrase_answer
+from helpers.verify.stated import (
+    NUMBER,
+    answer_in,
+    bare,
+    holds_a_number,
+    last_number,
+    phrase_answer,
+)
 
 FORMATS = ("hash", "xml", "boxed", "think")
 GRADINGS = ("strict", "lenient")
@@ -102,6 +109,8 @@ def _lenient(text: str) -> str | None:
         phrase = text[mark.end() : mark.end() + 200].lstrip("_: \t\n")
         if answer := phrase_answer(phrase):
             return answer
+        if holds_a_number(phrase):
+            return None
     return last_number(text)
 
 

@@ -37,7 +37,7 @@ _TEXT = re.compile(
 )
 _LABEL = re.compile(r"^\s*(?:the )?(?:final |correct )?answer\s*(?:is\b:?|:)\s*", re.IGNORECASE)
 _ZEROS = re.compile(r"(?<![\d.,_])[1-9]\d{0,2}(?:,\d{3})*,0\d\d(?:,\d{3})*(?![\d.])")  # of no tuple
-_SIGN = r"\{{,\}}|,\\!\s*|\\[, ]|[{}\u00a0\u202f\u2009]"  # between digits in groups of three
+_SIGN = r"\{{,\}}|,\\!\s*|\\[, ]|[{}~\u00a0\u202f\u2009]"  # between digits in groups of three
 _GROUP_SIGN = re.compile(_SIGN.format(" "))
 _GROUPED = {
     blanks: re.compile(
@@ -75,7 +75,7 @@ _REWRITES = (
     (re.compile(r"\\pmod\s*(\w)"), r"\\pmod{\1}"),
     (re.compile(r"(?:^|(?<=[(\[,;]))\s*\+\s*(?=\\infty|[0-9])"), ""),
     (re.compile(r"\\sqrt\s*([0-9a-zA-Z])"), r"\\sqrt{\1}"),
-    (re.compile(r"([_^])\s*\{\s*(\w)\s*\}"), r"\1\2"),
+    (re.compile(r"([_^])\s*\{\s*(\w)\s*\}(?![0-9.])"), r"\1\2"),
     # A space beside a sign says nothing; beside a dot or a comma it does: "3, 500" is a list.
     # Between a closing brace and a word it parts number and unit: "\frac{1}{2} cup".
     (re.compile(r"\s+(?=[^\w\s.,])|(?<=[^\w\s.,}])\s+|(?<=\})\s+(?![A-Za-z]{2})"), ""),

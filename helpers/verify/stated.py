@@ -10,7 +10,8 @@ import re
 from helpers.verify.formula import Unreadable, read
 from helpers.verify.latex import MINUS_WORD, canonical, ungrouped
 from helpers.verify.quantity import number, quantity
-from helpers.verify.structure import parts
+from helpers.verify.relations import named
+from helpers.verify.structure import chain, parts
 from helpers.verify.tokens import COMMAND
 from helpers.verify.tree import is_number
 from helpers.verify.units import is_known
@@ -43,7 +44,8 @@ _CHOICE = re.compile(
     r"(?:option |choice )?(\([A-Ja-j]\)|[A-J](?=\s*(?:[.,:;)*]|$|because\b|since\b)))")
 _BOLD = re.compile(r"\*\*([^*\n]*[^*\n:])\*\*")
 _PROSE = re.compile(r"[A-Za-z]+ [a-z]+ [^\\=+*/^_<>{}]*")
-_NAME = re.compile(r"[A-Z][a-z]+")
+_NAME = re.compile(r"[A-Z][a-z]+|yes|no|true|false")
+_TIME = re.compile(r"[0-9]+ ?:[ 0-9:]+(?: ?[ap]\.?m)?", re.IGNORECASE)  # of day, or a ratio
 _AT_THE_END = ".,\\ \t\n\r\f\v\u00a0"  # of an answer, says nothing; a backslash is left of `\,`
 _LATEX_SPACE = re.compile(r"\\[!,;: ]\s*|\{(?=,\})|(?<=\{,)\}")
 _TEXT = re.compile(r"\\(?:text|mbox|mathrm)\s*\{[^{}]*\}")
@@ -88,6 +90,11 @@ def phrase_answer(phrase: str, leads: int = 2) -> str | None:
     return _number_in(first) or (name[0] if name else None)
 
 
+def holds_a_number(phrase: str) -> bool:
+    """Whether a phrase has a number in it. One that it does not state belongs to a formula."""
+    return bool(re.search("[0-9]", _PHRASE_END.split(phrase, maxsplit=1)[0]))
+
+
 def last_number(text: str) -> str | None:
     """The last number of a text."""
     numbers = list(_NUMBER_OR_FRACTION.finditer(ungrouped(text, ",", blanks=False)))
@@ -116,15 +123,20 @@ def _formulas(phrase: str) -> str | None:
 
 
 def _is_answer(text: str) -> bool:
-    """Whether a whole phrase is a number with a usual unit, a list, or a formula."""
+    """Whether a whole phrase is a number with a usual unit, a list, a formula, an inequality."""
+    if _TIME.fullmatch(text):
+        return True
     if found := quantity(text):
         return not found[1] or is_known(found[1])
     written = canonical(text) if len(text) < 200 else ""
     if re.search("[A-Za-z]{3}", COMMAND.sub("", written)):
         return False
     kind, entries = parts(written)
+    if set(chain(written)[1]) - {"="}:
+        return True
     try:
-        trees = [read(entry) for entry in (entries if kind == "set" else [written])]
+        trees = [read((named(entry) or ("", entry))[1])
+                 for entry in (entries if kind == "set" else [written])]
     except Unreadable:
         return False
     return kind == "set" or not is_number(trees[0])

@@ -340,7 +340,22 @@ def test_names(text, name, value):
 
 
 @pytest.mark.parametrize(
-    "text", ["3x=5", "-x=5", "5", "x", "x<5", "x=", "=5", "2+2=5", "x^2=4", "1/0=1/0", "x=y<5"]
+    "text",
+    [
+        "3x=5",
+        "-x=5",
+        "5",
+        "x",
+        "x<5",
+        "x=",
+        "=5",
+        "2+2=5",
+        "x^2=4",
+        "1/0=1/0",
+        "x=y<5",
+        "x=2,x=3",
+        "x=2;y=3",
+    ],
 )
 def test_what_names_nothing(text):
     assert named(text) is None
@@ -377,7 +392,8 @@ def test_what_is_a_name():
     ],
 )
 def test_inequalities_as_intervals(text, written):
-    assert interval(text) == written
+    assert (interval(text) or ("", None))[1] == written
+    assert written is None or interval(text)[0] in text
 
 
 @pytest.mark.parametrize(

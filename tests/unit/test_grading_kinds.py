@@ -113,6 +113,7 @@ def glued_digits() -> Kind:
         yield f"({a}, {b})", pair, True
         yield f"({b}, {a})", pair, False
         yield f"{a}{b}", rf"{a}\text{{ hours }}{b}\text{{ minutes}}", False
+        yield f"x^{{{a}{b}}}", f"x^{{{a}}}{b}", False
         for space in (
             r"\;",
             r"\quad",
@@ -207,6 +208,13 @@ def names() -> Kind:
     for name in ["(x, y)", "(p,q)", "(a, b)"]:
         yield "(3,2)", f"{name} = (3, 2)", True
         yield "(3,2)", f"{name} = (2, 3)", False
+    for name, other in (("x", "y"), ("a_1", "a_2"), (r"\alpha", r"\beta")):
+        both = rf"{name}=2\text{{ or }}{name}=3"
+        yield "2, 3", both, True
+        yield "3", both, False
+        yield "3", f"{name}=2, {other}=3", False
+        yield f"0<{name}<3", f"0<{other}<3", False
+        yield f"0<{name}<3", rf"{name}\in(0,3)", True
 
 
 def brackets() -> Kind:

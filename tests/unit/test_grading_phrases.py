@@ -61,8 +61,17 @@ def phrases_with_a_formula() -> Kind:
             "The answer is x + {n}.",
             "The answer is ({n}, 4).",
             "The answer is {n}x.",
+            "The answer is x > {n}.",
+            "The answer is 2 < x < {n}.",
+            "The answer is x=2 or x={n}.",
+            "The answer is x=2, y={n}.",
+            "The answer is 10:{n}.",
+            r"The answer is \sum_{{k=1}}^{{{n}}} k.",
         ]:
             yield str(n), text.format(n=n), False
+        yield f"2, {n}", f"The answer is x=2 or x={n}.", True
+        yield f"10:{n}", f"The answer is 10:{n}.", True
+        yield f"x>{n}", f"The answer is x > {n}.", True
         yield f"4, {n}", f"The answers are {n} and 4.", True
         yield f"4, {n}", f"The answer is ${n}$ or $4$.", True
 

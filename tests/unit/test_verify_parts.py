@@ -134,7 +134,7 @@ def test_letters_are_put_at_fractions_on_both_sides_of_0(digits):
 
 def test_digits_in_groups():
     assert ungrouped("10 000", "") == "10000" and ungrouped("10 000", "", blanks=False) == "10 000"
-    for sign in ("{,}", r"\,", "\u00a0", "\u202f", "\u2009", r",\!", r"\ "):
+    for sign in ("{,}", r"\,", "\u00a0", "\u202f", "\u2009", "~", r",\!", r"\ "):
         for blanks in (True, False):
             assert ungrouped(f"it is 9{sign}500{sign}000.", ",", blanks) == "it is 9,500,000."
     for text in ("9{,}50", "1234{,}567", "9{,}5000", r"1\,000/3", r"5\,100_8", r"5\,100\frac12"):
