@@ -44,7 +44,7 @@ TESTS = {  # module -> test files, the most telling first
     "verify/tokens": FORMULAS, "verify/tree": FORMULAS, "verify/formula": FORMULAS,
     "verify/arithmetic": FORMULAS,
     "verify/digits": FORMULAS, "verify/value": FORMULAS, "verify/relations": FORMULAS,
-    "verify/compare": [*ANSWERS[::-1], "test_symbolic.py"], "verify/grade": ANSWERS,
+    "verify/compare": [*ANSWERS[2:], *ANSWERS[:2], "test_symbolic.py"], "verify/grade": ANSWERS,
     "verify/__main__": ["test_verify.py"], "verify/countdown": ["test_countdown.py"],
     "verify/refusal": ["test_symbolic.py"],
     "verify/together": ["test_together.py", "test_rewards.py"],
