@@ -21,7 +21,7 @@ from helpers.verify.arithmetic import Exact, NoValue, OtherArithmetic, evaluate
 from helpers.verify.formula import Unreadable, read
 from helpers.verify.latex import canonical
 from helpers.verify.quantity import LONGEST, UNIT, number, sign_of, written_quantity
-from helpers.verify.relations import interval, named, same_relation
+from helpers.verify.relations import has_letters, interval, named, same_relation
 from helpers.verify.structure import chain, parts, split
 from helpers.verify.tokens import COMMAND, FUNCTIONS
 from helpers.verify.units import is_known, same_unit
@@ -135,19 +135,17 @@ _PAIRING = {"row": _in_order, "mat": _in_order, "set": _in_any_order, "uni": _in
 
 def _related(one: str, other: str, budget: symbolic.Budget) -> bool:
     """An equation, an inequality or a membership, on one side or on both."""
-    name, other_name = named(one), named(other)
+    of, other_of = (named(text) or interval(text) for text in (one, other))
     if chain(one)[1] and chain(other)[1]:
         verdict = same_relation(one, other)
         if verdict:
             return True
-        if name and other_name and (name[0] == other_name[0] or "" in (name[0], other_name[0])):
-            return _equal(name[1], other_name[1], budget)
-        between, other_between = interval(one), interval(other)
-        if between and other_between:
-            return between[0] == other_between[0] and _equal(between[1], other_between[1], budget)
-        return False if verdict is False else symbolic.equal(one, other, budget)
-    value, other_value = ((found or ("", text))[1] for found, text in (
-        (name or interval(one), one), (other_name or interval(other), other)))
+        if of and other_of:
+            same_name = of[0] == other_of[0] or "" in (of[0], other_of[0])
+            return same_name and _equal(of[1], other_of[1], budget)
+        asks = verdict is None and has_letters(one + other)  # without any there is nothing to solve
+        return asks and symbolic.equal(one, other, budget)
+    value, other_value = of[1] if of else one, other_of[1] if other_of else other
     return (value, other_value) != (one, other) and _equal(value, other_value, budget)
 
 

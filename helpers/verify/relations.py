@@ -14,12 +14,23 @@ import re
 from helpers.verify.arithmetic import NoValue, OtherArithmetic
 from helpers.verify.formula import Unreadable, read
 from helpers.verify.structure import chain, split
+from helpers.verify.tokens import GREEK
 from helpers.verify.tree import symbols
 from helpers.verify.value import ratio, same
 
 _INDEX = re.compile(r"_(?:\{[^{}]*\}|\w)")
 _ARGUMENT = re.compile(r"(?<=[A-Za-z'])(?:\^(?:-1|\{-1\}))?\([^()]*\)")
+_COMMAND = re.compile(r"\\([a-zA-Z]+)")
 _TURNED = {"<": ">", ">": "<", r"\leq": r"\geq", r"\geq": r"\leq", "=": "=", r"\neq": r"\neq"}
+
+
+def has_letters(text: str) -> bool:
+    r"""Whether there is anything in a text that may have many values: an x or a `\theta`."""
+    return bool(
+        re.search(
+            "[A-Za-z]", _COMMAND.sub(lambda found: found[1] if found[1] in GREEK else "", text)
+        )
+    )
 
 
 def is_name(text: str) -> bool:
@@ -44,7 +55,7 @@ def named(text: str) -> tuple[str, str] | None:
         return first, last
     if is_name(last) and len(sides) == 2:
         return last, first
-    if not re.search("[A-Za-z]", re.sub(r"\\[a-zA-Z]+", "", text)) and _all_same(sides):
+    if not has_letters(text) and _all_same(sides):
         return "", last  # a calculation with its result
     return None
 

@@ -331,6 +331,8 @@ def spelling() -> Kind:
         yield "ab-cd", "-cd+ab", True
         yield f"{a}-i", f"{a}-1i", True
         yield rf"{b} \pmod {{{a}}}", rf"{b} \pmod{{{a}}}", True
+        yield rf"{b} \pmod {{{a}}}", rf"{a + b}\pmod{{{a}}}", True
+        yield rf"{b} \pmod {{{a}}}", rf"{b}\pmod{{{a + 2}}}", False
         yield f"({a}000, {b})", f"({a}{{,}}000, {b})", True
         yield f"{a}", rf"\left({a}\right)", True
         yield rf"\frac34+{a}x", rf"{a}x+\frac34", True
