@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 from helpers import data, prompts, rewards
 from helpers.config import Course
@@ -145,7 +146,7 @@ class Track:
         asked = [(problem, one.text, kind, one.truncated)
                  for problem, completions in answered for kind in KINDS for one in completions]
         found = iter(together(self.grade, asked))
-        return [{kind: [next(found) for _ in completions] for kind in KINDS}
+        return [{kind: list(islice(found, len(completions))) for kind in KINDS}
                 for _, completions in answered]
 
     def steps(self, problem: Problem) -> int:

@@ -48,13 +48,14 @@ def against_references(
     neither rewards nor punishes, and a warning names it. All are paid at once (`together`), so
     `pay` must have no effect but its result.
     """
-    rewards: list[float | None] = [None] * len(completions)
-    judged = {}  # place of a completion -> what it is paid for
-    for place, (completion, reference) in enumerate(zip(completions, references, strict=True)):
+    judged, broken = [], []  # what is paid for, and at which places nothing is
+    for completion, reference in zip(completions, references, strict=True):
         if problem := flaw(reference):
             warnings.warn(f"{problem}: skipped", stacklevel=3)
+            broken.append(len(judged) + len(broken))
         else:
-            judged[place] = (completion_text(completion), plain_reference(reference))
-    for place, paid in zip(judged, together(pay, list(judged.values())), strict=True):
-        rewards[place] = float(paid)
+            judged.append((completion_text(completion), plain_reference(reference)))
+    rewards: list[float | None] = list(map(float, together(pay, judged)))
+    for place in broken:
+        rewards.insert(place, None)
     return rewards
