@@ -247,6 +247,10 @@ def arguments_and_roundings() -> Kind:
         yield down, up, False
         yield f"{down}+1", rf"\lfloor {letter}+1\rfloor", True
         yield up, rf"-\lfloor -{letter}\rfloor", True
+    for factor, letter in (("2", "m"), ("3", "s"), (r"\frac12", "g")):
+        product = rf"{factor}({letter}+1)({letter})"
+        yield product, rf"{factor}{letter}+{factor}{letter}^2", True
+        yield product, f"{factor}({letter}+1)", False
     for letter in "nkm":
         half = rf"\lceil\frac{{{letter}}}{{2}}\rceil"
         yield half, rf"\lfloor\frac{{{letter}+1}}{{2}}\rfloor", True

@@ -19,6 +19,7 @@ UNITS = {
     "": (), "units": (), "unit": (), "square units": (), "(cm)": (("cm", 1),), " cm ": (("cm", 1),),
     "cm": (("cm", 1),), "centimetres": (("cm", 1),), "inches": (("in", 1),), "in.": (("in", 1),),
     "Hours": (("h", 1),), "hrs.": (("h", 1),), "mL": (("ml", 1),), "apples": (("apple", 1),),
+    "ft. per sec.": (("ft", 1), ("s", -1)),
     "m/s": (("m", 1), ("s", -1)), "m/s^2": (("m", 1), ("s", -2)), "mph": (("h", -1), ("mi", 1)),
     "miles per hour": (("h", -1), ("mi", 1)), "miles an hour": (("h", 1), ("mi", 1)),
     "dollars per pound": (("$", 1), ("lb", -1)), "cups of tea": (("cup", 1), ("tea", 1)),
