@@ -6,7 +6,15 @@ from fractions import Fraction
 import mpmath
 import pytest
 
-from helpers.verify.arithmetic import MOST_BITS, Exact, Modulus, NoValue, TooLarge, evaluate
+from helpers.verify.arithmetic import (
+    MOST_BITS,
+    Exact,
+    Modulus,
+    NoValue,
+    OtherArithmetic,
+    TooLarge,
+    evaluate,
+)
 from helpers.verify.digits import Digits
 from helpers.verify.formula import read
 from helpers.verify.latex import canonical, ungrouped
@@ -108,6 +116,9 @@ def test_exact_functions():
         value(r"\binom{2}{5}") == 0 and value("|-3|") == 3 and value(r"\lfloor -7/2\rfloor") == -4
     )
     assert value(r"\lceil -7/2\rceil") == -3 and value(r"\lfloor 3\rfloor") == 3
+    for by in (Exact(0), Modulus(0)):
+        with pytest.raises(OtherArithmetic, match="remainders"):
+            evaluate(read(r"(3\bmod 7)+x"), by)
     for text in ("(-1)!", r"\binom{-1}{2}", "3001!"):
         with pytest.raises(NoValue):
             value(text)
