@@ -102,6 +102,8 @@ def grouped_digits_in_prose() -> Kind:
         if sign != " ":  # two numbers side by side are one only where nothing but the answer stands
             yield f"{n}500", f"So it costs {n}{sign}500 dollars.", True
     yield "200", "It was in 2010 200 times.", True
+    yield "200", "Of the boxes of 30 200 are left.", True
+    yield "30200", "Of the boxes of 30 200 are left.", False
 
 
 def bold_letters_and_names() -> Kind:
