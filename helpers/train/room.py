@@ -35,6 +35,11 @@ class Passes:
     bytes: float
     free: float
 
+    def __str__(self) -> str:
+        kept = "computed again for the backward pass" if self.checkpointing else "kept"
+        return (f"{self.rows} rows at once, activations {kept}: about {self.bytes / 1e9:.1f} GB of "
+                f"{self.free / 1e9:.1f} GB that are free")
+
 
 def free_bytes() -> float:
     """What this process may still take of its GPU: free on the card, and within its own share if
@@ -88,6 +93,7 @@ def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[d
             f"and beside the weights {max(0.0, free) / 1e9:.1f} GB are free on the GPU. Lower "
             f"lengths.completion or lora.r, take model.quantization '4bit' or a smaller model, or "
             f"end other programs on this GPU.")
+    print(f"{name}: {found}")
     if name == "PPO":
         args.micro_batch_size = found.rows
     else:

@@ -59,12 +59,13 @@ def arranged(name, monkeypatch, **changes):
 
 
 @pytest.mark.parametrize("name", methods.NAMES)
-def test_the_rows_of_a_step_stay(name, monkeypatch, on_a_card, tmp_path):
+def test_the_rows_of_a_step_stay(name, monkeypatch, on_a_card, capsys):
     args, arrange = arranged(name, monkeypatch)
     before = SimpleNamespace(**vars(args))
     on_a_card(1e12)
     found = arrange()
     assert found.rows and not found.checkpointing
+    assert f"{found.rows} rows at once, activations kept: about" in capsys.readouterr().out
     assert not args.gradient_checkpointing and not args.activation_checkpointing
     if name == "ppo":
         assert args.micro_batch_size == found.rows == args.minibatch_size
