@@ -46,7 +46,8 @@ def free_bytes() -> float:
     one was set (torch.cuda.set_per_process_memory_fraction)."""
     free, total = torch.cuda.mem_get_info()
     mine = torch.cuda.memory_allocated()
-    share = torch.cuda.get_per_process_memory_fraction() * total
+    of_all = getattr(torch.cuda, "get_per_process_memory_fraction", lambda: 1.0)  # torch 2.8
+    share = of_all() * total
     return min(free + torch.cuda.memory_reserved() - mine, share - mine)
 
 
