@@ -11,8 +11,8 @@ COURSE := $(RUN) -m helpers.course
 TRL := .venv-trl/ready
 PYTEST := $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: course status ladder clinic notebooks readme quick test fuzz mutants bench lint types coverage hooks map \
-  setup clean test-python
+.PHONY: course status ladder clinic notebooks readme quick test fuzz mutants bench bench-gpu lint \
+  types coverage hooks map setup clean test-python
 
 course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
 	$(COURSE) run --preset $(PRESET) --task $(TASK) --seed $(SEED)
@@ -51,6 +51,12 @@ bench: $(TESTS) $(TRL)  ## grading against math-verify alone; PPO against TRL 1.
 	$(RUN) -m tests.benchmarks.grading
 	$(RUN) -m tests.benchmarks.formulas
 	$(RUN) -m tests.benchmarks.ppo
+
+bench-gpu: $(READY)  ## steps of this commit and, in AGAINST, of an older one; notebooks under caps
+	$(RUN) -m tests.benchmarks.gpu steps $(if $(AGAINST),--against $(AGAINST)) --cap-gb 15.5
+	$(RUN) -m tests.benchmarks.gpu notebooks --preset colab \
+	  --model-settings '{"precision": "float16"}'
+	$(RUN) -m tests.benchmarks.gpu notebooks --preset a100
 
 lint: types  ## style and types of modules, tests and notebooks
 	$(RUN) -m ruff check .

@@ -12,8 +12,6 @@
 import copy
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import groupby
-from math import gcd
 
 import torch
 from torch import Tensor
@@ -30,8 +28,6 @@ from transformers.cache_utils import DynamicLayer
 
 PIECE = 16  # tokens between two looks at which rows have ended
 ROOM = 64  # tokens of room that a full buffer gains
-PLAIN = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "num_beams": 1,
-         "no_repeat_ngram_size": 0, "min_new_tokens": 0, "suppress_tokens": ()}  # change no score
 
 
 @lru_cache(maxsize=4)
@@ -74,12 +70,23 @@ class Draw(LogitsProcessor):
         return torch.full_like(scores, -torch.inf).scatter_(1, drawn, 0.0)
 
 
+def warpers(temperature: float, top_p: float) -> list[LogitsProcessor]:
+    """What shapes the distribution that is drawn from."""
+    nucleus = [TopPLogitsWarper(top_p)] if top_p < 1 else []
+    return [TemperatureLogitsWarper(float(temperature)), *nucleus]
+
+
 def processors(config: GenerationConfig) -> list[LogitsProcessor]:
     """What becomes of the scores before the largest is taken: nothing, or a random draw."""
-    if not config.do_sample:
-        return []
-    top_p = [TopPLogitsWarper(config.top_p)] if config.top_p < 1 else []
-    return [TemperatureLogitsWarper(float(config.temperature)), *top_p, Draw()]
+    return [*warpers(config.temperature, config.top_p), Draw()] if config.do_sample else []
+
+
+def padded_left(encoded: Sequence[Sequence[int]], pad: int, device) -> tuple[Tensor, Tensor]:
+    """ids and mask (P, T) of rows of tokens, padded on the left to the longest."""
+    width = max(map(len, encoded))
+    ids = [[pad] * (width - len(row)) + list(row) for row in encoded]
+    mask = [[0] * (width - len(row)) + [1] * len(row) for row in encoded]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
 
 class RoomyLayer(DynamicLayer):
@@ -146,12 +153,8 @@ def decode(
     """Generated ids, n rows for each of the P prompts in turn; after a row's end there may be
     padding. `config` gives do_sample, temperature and top_p, and limits the length by
     max_new_tokens."""
-    width, pad = max(map(len, encoded)), config.pad_token_id
-    ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in encoded],
-                       device=model.device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in encoded],
-                        device=model.device)
-    cache = prefill(model, ids, mask, n)
+    ids, mask = padded_left(encoded, config.pad_token_id, model.device)
+    width, cache = ids.shape[1], prefill(model, ids, mask, n)
     ids, mask = ids.repeat_interleave(n, dim=0), mask.repeat_interleave(n, dim=0)
     rows: list[list[int]] = [[] for _ in range(len(ids))]
     places = torch.arange(len(ids), device=ids.device)  # of the rows still in the batch
@@ -179,25 +182,3 @@ def decode(
             places, ids, mask = places[stays], ids[stays], mask[stays]
         mask = torch.cat([mask, torch.ones_like(ids[:, mask.shape[1]:])], dim=1)
     return rows
-
-
-def sample_in_pieces(model, tokenizer) -> None:
-    """Let `model.generate`, as a trainer calls it for a batch of prompts, go through `decode`. What
-    asks for more than a temperature and top_p is left to the plain one."""
-    plain = model.generate
-
-    def generate(input_ids=None, attention_mask=None, generation_config=None, **more):
-        config = generation_config
-        if more or config is None or any(
-                getattr(config, name, None) not in (None, usual) for name, usual in PLAIN.items()):
-            return plain(input_ids=input_ids, attention_mask=attention_mask,
-                         generation_config=config, **more)
-        asked = [ids[mask.bool()].tolist()
-                 for ids, mask in zip(input_ids, attention_mask, strict=True)]
-        n = gcd(*(len(list(same)) for _, same in groupby(asked)))  # rows of a prompt in turn
-        rows = decode(model, tokenizer, asked[::n], n, config)
-        longest = max(map(len, rows))
-        filled = [row + [config.pad_token_id] * (longest - len(row)) for row in rows]
-        return torch.cat([input_ids, torch.tensor(filled, device=input_ids.device)], dim=1)
-
-    model.generate = generate

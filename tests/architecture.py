@@ -46,7 +46,8 @@ ORDER = (
          mathsets countdown smallworld instructkinds instructfacts instructtexts instruct documents
          corpus build __main__""", "data/tinyworld/"),
     Part("Flow: prompt → completion → verdict → reward → loss → score", """
-         prompts merging models model_size machine forecast disk advice decoding sampling
+         prompts merging models model_size machine forecast disk advice decoding graphs
+         sampling
          verify/latex verify/units verify/quantity verify/tokens verify/tree verify/formula
          verify/arithmetic verify/digits verify/value verify/structure verify/relations
          verify/stated verify/extract verify/symbolic_worker verify/refusal verify/symbolic
@@ -59,7 +60,7 @@ ORDER = (
          ppoplots""", "plots/"),
     Part("What a reader touches", ". controls records", "widgets/"),
     Part("Training", """
-         . settings rows adapters loop tracking pairs reward_model ppo/bank ppo/config
+         . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
          ppo/rollout ppo/collect ppo/trainer ppo methods ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph opening processes states runner execute report scoreboard course . __main__

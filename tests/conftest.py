@@ -66,7 +66,7 @@ def threads(request):
     torch.set_num_threads(before)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def gpu():
     """Skips the test where there is no CUDA device."""
     import torch

@@ -20,6 +20,7 @@ from helpers.data.problem import Problem
 from helpers.prompts import chat_text, lengths, messages, sft_example
 from helpers.train import pairs
 from helpers.train.methods import METHODS
+from helpers.train.settings import device_flags
 from tests.hub.tiny_repo import tiny_folder
 
 NAMES = tuple(METHODS)
@@ -139,7 +140,8 @@ def rows_for(name: str, course: Course, tokenizer, problems=PROBLEMS):
 def build(name: str, course: Course, folder: Path, problems=PROBLEMS, **changes):
     """The method's trainer as a notebook makes it, for two steps."""
     method, tokenizer = METHODS[name], models.load_tokenizer(course)
-    args = method.arguments(course, folder, **FAST | changes)
+    by_hand = {key: on for key, on in device_flags(course).items() if "checkpointing" in key and on}
+    args = method.arguments(course, folder, **FAST | by_hand | changes)
     more = {} if name == "sft" else {"start": course.model.name}
     if name == "sft":
         more["eval_dataset"] = rows_for(name, course, tokenizer, problems[:2])

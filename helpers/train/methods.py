@@ -21,15 +21,17 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from helpers import models, wording
 from helpers.config import ConfigError, Course
-from helpers.decoding import sample_in_pieces
 from helpers.forecast import grpo_rows
 from helpers.rewards import reward_functions
+from helpers.sampling import sample_in_pieces
+from helpers.train import room
 from helpers.train.ppo import AdapterBank, PPOConfig, PPOTrainer
 from helpers.train.reward_model import new_reward_model
 from helpers.train.settings import (
     NoGradientNoStep,
     device_flags,
     lora_config,
+    lora_without_copies,
     score_answers_only,
     train_in_float32,
 )
@@ -73,6 +75,7 @@ class Method:
         args.set_by = {
             name: (getattr(args, name), "here" if changes.get(name, value) != value else who)
             for name, (value, who) in planned.items()}
+        args.by_hand = frozenset(changes)
         return args
 
     def table(self, args: TrainingArguments) -> pd.DataFrame:
@@ -93,6 +96,8 @@ class Method:
         and `judge`, the folder of a reward model's adapter (PPO)."""
         disable_progress_bars()
         score_answers_only()
+        lora_without_copies()
+        room.arrange(self.name, args, course, train_dataset, tokenizer)
         trainer = self.build(course, args=args, train_dataset=train_dataset,
                              processing_class=tokenizer, callbacks=list(callbacks), **more)
         if isinstance(trainer, Trainer):
@@ -205,8 +210,8 @@ def _grpo(course: Course, args, start: str | Path, **more):
     trainer = GRPOTrainer(models.load_model(start, course, course.model.quantization), args=args,
                           peft_config=lora_config(course), **more)
     trainer.add_callback(NoGradientNoStep())
-    if not args.use_vllm and trainer.model.device.type == "cpu":
-        sample_in_pieces(trainer.model, more["processing_class"])
+    if not args.use_vllm:
+        sample_in_pieces(trainer.model, more["processing_class"], trainer.accelerator.autocast)
     return trainer
 
 

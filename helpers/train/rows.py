@@ -8,8 +8,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from helpers import losses
+
+LOGITS = 2**26  # numbers at a time: 256 MB in float32, 441 tokens of a vocabulary of 152,000
 
 
 class Rows:
@@ -78,8 +81,23 @@ def logprobs(model: nn.Module, ids: Tensor, places: Tensor, targets: Tensor,
     """[log-probability of each target (B, P)], and with it, if wanted, the entropy (B, P) of what
     it was drawn from: a second pass over all logits.
 
-    targets (B, P) are the tokens that follow `places` (B, P) of ids (B, L).
+    targets (B, P) are the tokens that follow `places` (B, P) of ids (B, L). Logits exist for
+    LOGITS numbers at a time, in backward passes too, where each piece is computed again.
     """
-    logits = model.get_output_embeddings()(hidden_states(model, ids, places)).float() / temperature
-    said = [losses.token_logprobs(logits, targets)]
-    return [*said, losses.entropy(logits)] if with_entropy else said
+    head = model.get_output_embeddings()
+    states = hidden_states(model, ids, places)
+    size = max(1, LOGITS // head.out_features)  # in tokens
+
+    def said(states: Tensor, targets: Tensor) -> list[Tensor]:
+        logits = head(states).float()
+        if temperature != 1:  # a copy of all logits
+            logits = logits / temperature
+        logp = losses.token_logprobs(logits, targets)
+        return [logp, losses.entropy(logits)] if with_entropy else [logp]
+
+    if targets.numel() <= size:
+        return said(states, targets)
+    pieces = [checkpoint(said, *one, use_reentrant=False) if torch.is_grad_enabled() else said(*one)
+              for one in zip(states.flatten(0, 1)[None].split(size, 1),
+                             targets.flatten()[None].split(size, 1), strict=True)]
+    return [torch.cat(parts, 1).view_as(targets) for parts in zip(*pieces, strict=True)]

@@ -10,6 +10,7 @@ to bfloat16.
 
 import torch
 from peft import LoraConfig
+from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import TrainerCallback, TrainingArguments
 
 from helpers import models
@@ -62,6 +63,23 @@ def score_answers_only() -> None:
     if hasattr(utils, "_use_triton"):  # else another version, which may do so by itself
         utils._use_triton = lambda device: (
             device.type == "cpu" or chunked_logprob._use_triton(device))
+
+
+def lora_without_copies() -> None:
+    """Let LoRA layers take their inputs as they come where autocast is on. PEFT lifts every input
+    to the type of LoRA's weights, float32, and autocast brings the copy down again: the same
+    numbers, for an eighth more memory a layer and two kernels an adapter."""
+    cast = BaseTunerLayer._cast_input_dtype
+    if hasattr(cast, "plain"):  # done before
+        return
+
+    def only_without_autocast(self, x, dtype):
+        if x is None or torch.is_autocast_enabled(x.device.type):
+            return x
+        return cast(self, x, dtype)
+
+    vars(only_without_autocast)["plain"] = cast
+    BaseTunerLayer._cast_input_dtype = only_without_autocast
 
 
 class NoGradientNoStep(TrainerCallback):

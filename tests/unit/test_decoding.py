@@ -206,7 +206,7 @@ class TestATrainersCalls:
     @pytest.fixture
     def own(self, course, tokenizer):
         model = models.load_base(course)
-        decoding.sample_in_pieces(model, tokenizer)
+        sampling.sample_in_pieces(model, tokenizer)
         return model
 
     def batch(self, tokenizer, n=3):

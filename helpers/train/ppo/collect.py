@@ -116,11 +116,11 @@ class Collector:
     @torch.no_grad()
     def forward_all(self, role: str, rollout: Rollout) -> list[Tensor]:
         """A role's forward pass over all completions, (B, T) each, 0 on padding."""
-        tables: list[Tensor] = []
+        batches = self.batches(rollout)
         with self.bank.role(role), self.accelerator.autocast():
-            for batch in self.batches(rollout):
-                said = self.forward(role, batch)
-                tables = tables or [torch.zeros_like(rollout.mask) for _ in said]
-                for table, part in zip(tables, said, strict=True):
-                    batch.into(table, part)
+            said = [self.forward(role, batch) for batch in batches]
+        tables = [torch.zeros_like(rollout.mask) for _ in said[0]]
+        for batch, parts in zip(batches, said, strict=True):  # last: it waits for the GPU
+            for table, part in zip(tables, parts, strict=True):
+                batch.into(table, part)
         return tables

@@ -105,22 +105,21 @@ class PPOTrainer(TrainingLoop):
                  ) -> dict[str, float]:
         """Adds a role's gradients of one minibatch, whose micro-batches weigh by their tokens; its
         metrics. Forward and backward before the next switch: see the head of bank.py."""
-        tokens = sum(float(batch.mask.sum()) for batch in batches)
-        total: dict[str, float] = {}
+        counts = [float(rollout.mask[batch.rows].sum()) for batch in batches]
+        tokens, seen, told = sum(counts), [], []
         with self.bank.learning(role):
-            for batch in batches:
-                share = float(batch.mask.sum()) / max(1.0, tokens)
+            for batch, count in zip(batches, counts, strict=True):
                 with self.accelerator.autocast():
                     loss, watched = self.loss(role, rollout, batch)
-                if not torch.isfinite(loss):
-                    raise PPOError(f"{where}: the {role} loss is {loss.item()}. The last "
-                                   f"checkpoint is whole: go on from it with a lower "
-                                   f"learning rate.")
-                self.accelerator.backward(loss * share)
-                for key, value in watched.items():
-                    seen = value.item() * share if tokens else math.nan
-                    total[key] = total.get(key, 0.0) + seen
-        return total
+                self.accelerator.backward(loss * (count / max(1.0, tokens)))
+                seen.append(torch.stack([loss, *watched.values()]).detach())
+        # Looked at only now: each look would wait for a GPU that still works.
+        for count, (loss, *values) in zip(counts, torch.stack(seen).tolist(), strict=True):
+            if not math.isfinite(loss):
+                raise PPOError(f"{where}: the {role} loss is {loss}. The last checkpoint is whole: "
+                               f"go on from it with a lower learning rate.")
+            told.append([value * (count / tokens) if tokens else math.nan for value in values])
+        return dict(zip(watched, map(sum, zip(*told, strict=True)), strict=True))
 
     def loss(self, role: str, rollout: Rollout, batch: MicroBatch
              ) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,0 +1,133 @@
+"""How many rows go through a GPU at once, and whether activations are kept: by the memory that is
+free, so that no card waits for kernels to start and none runs out.
+
+A preset says how many rows one optimiser step has. In how many passes they are read changes memory
+and speed and, but for rounding, nothing else. Keeping all activations is a quarter faster than
+computing them again (checkpointing), but a pass of few tokens is bound by starting kernels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import TrainingArguments
+
+from helpers import models
+from helpers.config import ConfigError, Course
+from helpers.forecast import held_bytes, layers_keep, optimizer_bytes
+from helpers.model_size import Size, size
+from helpers.prompts import chat_text
+
+ENOUGH = 2048  # tokens in a pass that keep a GPU busy
+MOST = 32_768  # more make no pass faster
+SLACK = 0.9  # share of what is free that is planned with; allocators leave gaps
+BESIDE = 1.5e9  # logits, which exist in pieces; casts of weights; kernels' work space
+LOOKED_AT = 64  # rows with the most letters, of which the longest in tokens is looked for
+READ_AT_ONCE = {"Reward": 2, "DPO": 2}  # texts in a row, where it is not one
+
+
+@dataclass(frozen=True)
+class Passes:
+    """`rows` at once, with their activations kept or computed again; `bytes` for it, of `free`."""
+
+    rows: int
+    checkpointing: bool
+    bytes: float
+    free: float
+
+    def __str__(self) -> str:
+        kept = "computed again for the backward pass" if self.checkpointing else "kept"
+        return (f"{self.rows} rows at once, activations {kept}: about {self.bytes / 1e9:.1f} GB of "
+                f"{self.free / 1e9:.1f} GB that are free")
+
+
+def free_bytes() -> float:
+    """What this process may still take of its GPU: free on the card, and within its own share if
+    one was set (torch.cuda.set_per_process_memory_fraction)."""
+    free, total = torch.cuda.mem_get_info()
+    mine = torch.cuda.memory_allocated()
+    of_all = getattr(torch.cuda, "get_per_process_memory_fraction", lambda: 1.0)  # torch 2.8
+    share = of_all() * total
+    return min(free + torch.cuda.memory_reserved() - mine, share - mine)
+
+
+def passes(model: Size, step: int, tokens: int, kind: int, free: float, texts: int = 1) -> Passes:
+    """The best way to read `step` rows of `texts` x `tokens` within `free` bytes: as many rows at
+    once as fit with activations kept, or with checkpointing where those would be too few to keep
+    the card busy. `rows` divides `step`; 0 where not even one fits."""
+
+    def most(checkpointing: bool) -> Passes:
+        for rows in (d for d in range(step, 0, -1) if step % d == 0):
+            need = rows * texts * tokens * layers_keep(model, kind, checkpointing)
+            if need <= free and (rows == 1 or rows * texts * tokens <= MOST):
+                return Passes(rows, checkpointing, need, free)
+        return Passes(0, checkpointing, need, free)
+
+    kept, again = most(False), most(True)
+    busy = kept.rows * texts * tokens >= ENOUGH
+    return kept if kept.rows and (busy or kept.rows == again.rows) else again
+
+
+def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[dict],
+            tokenizer) -> Passes | None:
+    """Set the passes of a method in `args`, where a GPU is there and nobody set them by hand: rows
+    at once, passes a step (their product stays) and checkpointing. ConfigError where no row
+    fits."""
+    touched = any(one in args.by_hand or getattr(args, one) != args.set_by[one][0]
+                  for one in _arguments(name) if one in args.set_by)
+    if models.device().type != "cuda" or touched or not len(rows):
+        return None
+    model, kind = size(course), 4 if course.model.precision == "float32" else 2
+    tokens, texts = longest(name, rows, course, tokenizer), READ_AT_ONCE.get(name, 1)
+    full = name == "SFT" and course.sft.method == "full"
+    trained = model.parameters if full else model.trained
+    roles = 3 if name == "PPO" else 1
+    held = held_bytes(course, model, kind, 0 if full else roles)
+    free = SLACK * (free_bytes() - held - BESIDE
+                    - (2 if name == "PPO" else 1) * optimizer_bytes(trained))
+    step = (args.minibatch_size if name == "PPO" else
+            args.per_device_train_batch_size * args.gradient_accumulation_steps)
+    found = passes(model, step, tokens, kind, free, texts)
+    if not found.rows:
+        raise ConfigError(
+            f"{name}: one row of {tokens} tokens takes {found.bytes / 1e9:.1f} GB of activations, "
+            f"and beside the weights {max(0.0, free) / 1e9:.1f} GB are free on the GPU. Lower "
+            f"lengths.completion or lora.r, take model.quantization '4bit' or a smaller model, or "
+            f"end other programs on this GPU.")
+    print(f"{name}: {found}")
+    if name == "PPO":
+        args.micro_batch_size = found.rows
+    else:
+        args.per_device_train_batch_size = found.rows
+        args.gradient_accumulation_steps = step // found.rows
+        if name == "GRPO":
+            args.steps_per_generation = args.gradient_accumulation_steps
+    for key in ("gradient_checkpointing", "activation_checkpointing"):
+        if hasattr(args, key):
+            setattr(args, key, found.checkpointing)
+    return found
+
+
+def _arguments(name: str) -> tuple[str, ...]:
+    """What of a trainer's arguments is arranged here."""
+    checkpointing = ("gradient_checkpointing", "activation_checkpointing")
+    if name == "PPO":
+        return ("micro_batch_size", *checkpointing)
+    return ("per_device_train_batch_size", "gradient_accumulation_steps", *checkpointing)
+
+
+def longest(name: str, rows: Sequence[dict], course: Course, tokenizer) -> int:
+    """Tokens of the longest text that a method reads: rows as its trainer takes them; where
+    completions are still to be written, as long as they may be."""
+    texts = sorted((text for row in rows for text in _texts(row, tokenizer)), key=len)[-LOOKED_AT:]
+    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    written = name in ("PPO", "GRPO")
+    return max(map(len, ids)) + (course.lengths.completion if written else 0)
+
+
+def _texts(row: dict, tokenizer) -> list[str]:
+    """The texts of a row: its prompt with each of its answers."""
+    prompt = row["prompt"]
+    prompt = prompt if isinstance(prompt, str) else chat_text(tokenizer, prompt)
+    answers = [row[key] for key in ("completion", "chosen", "rejected") if key in row] or [""]
+    return [prompt + (one if isinstance(one, str) else one[0]["content"]) for one in answers]

@@ -1,0 +1,158 @@
+"""What the course takes on a GPU: time and memory of its steps beside an older commit's, and its
+notebooks under the memory of a T4 and an A100. One row a run, added to `data/recorded/gpu/`.
+
+    python -m tests.benchmarks.gpu steps --against FOLDER    (FOLDER: a checkout of 0950ceb)
+    python -m tests.benchmarks.gpu notebooks --model DIR
+
+Parts fit a few minutes each. `--tokenizer`: a hub id or folder of Qwen2.5's tokenizer; weights are
+random, of that model's shape, so nothing is downloaded but the tokenizer.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+from helpers.artifacts import versions
+from helpers.config import ROOT
+from helpers.files import atomic_write_text
+
+FOLDER = ROOT / "data" / "recorded" / "gpu"
+WORKER = Path(__file__).with_name("gpu_worker.py")
+
+
+def shaped_like(size: str, tokenizer: str, folder: Path) -> Path:
+    """A folder with a model of Qwen2.5's shape, random weights, in bfloat16, and its tokenizer."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from helpers.config import Course
+    from helpers.model_size import architecture
+
+    path = folder / f"qwen-{size}"
+    if not (path / "config.json").exists():
+        config = architecture(Course.load("a100", overrides={
+            "model": {"name": f"Qwen/Qwen2.5-{size}"}}))
+        with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+            model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+        model.save_pretrained(path)
+        AutoTokenizer.from_pretrained(tokenizer).save_pretrained(path)
+    return path
+
+
+def record(name: str, rows: list[dict], folder: Path) -> None:
+    """Add rows to `<name>.jsonl`, each with the card, the versions and the day."""
+    import torch
+
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    used = {key: versions()[key] for key in ("torch", "transformers", "trl", "peft")}
+    place = folder / f"{name}.jsonl"
+    lines = place.read_text() if place.exists() else ""
+    for row in rows:
+        told = {**row, "card": card, "versions": used, "date": date.today().isoformat()}
+        lines += json.dumps(told) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_write_text(place, lines)
+
+
+def worker(which: str, tree: Path, asked: dict) -> list[dict]:
+    """The rows that one process of `gpu_worker` tells; what else it says goes to stderr."""
+    asked = {**asked, "model": str(asked["model"])}
+    started = time.time()
+    done = subprocess.run(
+        [sys.executable, str(WORKER), which, json.dumps(asked)], cwd=tree, text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(
+            [str(tree), *filter(None, [os.environ.get("PYTHONPATH")])])},
+        stdout=subprocess.PIPE)
+    rows = [json.loads(line.removeprefix("ROW ")) for line in done.stdout.splitlines()
+            if line.startswith("ROW ")]
+    print(f"{which}: {len(rows)} rows in {time.time() - started:.0f} s, rc {done.returncode}",
+          *rows, sep="\n", flush=True)
+    return rows
+
+
+def steps(given: argparse.Namespace) -> None:
+    model = shaped_like(given.size, given.tokenizer, given.work)
+    asked = {"model": model, "preset": given.preset} | given.settings
+    rows = []
+    if given.against:
+        rows += worker("old", given.against.resolve(), asked | given.old_settings)
+    rows += worker("new", ROOT, asked | {"cap_gb": given.cap_gb})
+    record("steps", [{"size": given.size, **row} for row in rows], given.out)
+
+
+NOTEBOOK = """
+import json, sys, time, torch
+cap, parameters, only = json.loads(sys.argv[1])
+total = torch.cuda.get_device_properties(0).total_memory
+torch.cuda.set_per_process_memory_fraction(cap * 1e9 / total)
+from helpers.course import graph
+from tests import inprocess
+real = inprocess.execute
+def execute(notebook, parameters):
+    torch.cuda.empty_cache(); torch.cuda.reset_peak_memory_stats(); started = time.time()
+    problem = None
+    try:
+        real(notebook, parameters)
+    except BaseException as error:
+        problem = str(error).splitlines()[0][:300]
+        raise
+    finally:
+        print("ROW " + json.dumps({
+            "notebook": notebook.name, "preset": parameters["preset"], "cap_gb": cap,
+            "seconds": round(time.time() - started, 1), "problem": problem,
+            "peak_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2),
+            "reserved_gb": round(torch.cuda.max_memory_reserved() / 1e9, 2)}), flush=True)
+inprocess.execute = execute
+inprocess.main(parameters, only)
+"""
+CAPS = {"colab": 15, "a100": 38}  # GB that a T4 and an A100 of 40 GB leave a process
+FEW = {  # enough that some answers are right and some wrong; one or two steps of all that follows
+    "data": {"train": 400, "validation": 48, "test": 16}, "evaluation": {"n": 8, "few_shot": 1},
+    "sft": {"max_steps": 8}, "pairs": {"problems": 64}, "reward_model": {"max_steps": 2},
+    "dpo": {"max_steps": 2}, "ppo": {"max_steps": 2, "value_warmup_steps": 1},
+    "grpo": {"max_steps": 2}}
+
+
+def notebooks(given: argparse.Namespace) -> None:
+    """Notebooks 03 to 08 of a preset with few steps, in one process under the preset's memory."""
+    parameters = {"preset": given.preset, "task": "gsm8k", "seed": 0, "overrides": {
+        "world": "tiny", "model": {"name": str(given.model), **given.model_settings},
+        "generation": {"engine": "hf"}, "tracking": {"report_to": []}, **FEW, **given.settings}}
+    cap = given.cap_gb or CAPS[given.preset]
+    asked = json.dumps([cap, parameters, given.only])
+    done = subprocess.run([sys.executable, "-c", NOTEBOOK, asked],
+                          cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    rows = [json.loads(line.removeprefix("ROW ")) | {"model": Path(given.model).name,
+                                                     **given.model_settings}
+            for line in done.stdout.splitlines() if line.startswith("ROW ")]
+    print(f"rc {done.returncode}", *rows, sep="\n", flush=True)
+    record("notebooks", rows, given.out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=["steps", "notebooks"])
+    parser.add_argument("--size", default="1.5B")
+    parser.add_argument("--preset", default="a100", choices=sorted(CAPS))
+    parser.add_argument("--tokenizer", default="Qwen/Qwen2.5-1.5B")
+    parser.add_argument("--model", default="data/tiny/base")
+    parser.add_argument("--against", type=Path, help="a checkout of the older commit")
+    parser.add_argument("--cap-gb", type=float, help="memory that this commit's code may take")
+    parser.add_argument("--only", default="03 04 05 06 07 08")
+    parser.add_argument("--settings", type=json.loads, default={})
+    parser.add_argument("--old-settings", type=json.loads, default={})
+    parser.add_argument("--model-settings", type=json.loads, default={})
+    parser.add_argument("--work", type=Path, default=Path("/tmp/course-gpu"))
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    given = parser.parse_args()
+    {"steps": steps, "notebooks": notebooks}[given.part](given)
+
+
+if __name__ == "__main__":
+    main()

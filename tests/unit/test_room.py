@@ -1,0 +1,161 @@
+"""How many rows are read at once, by the memory that is free."""
+
+import dataclasses
+import warnings
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from transformers import AutoModelForCausalLM
+
+from helpers import losses, models
+from helpers.config import ConfigError, Course
+from helpers.forecast import layers_keep
+from helpers.model_size import Size, architecture, size
+from helpers.train import room
+from helpers.train.methods import METHODS
+from helpers.train.ppo import AdapterBank
+from helpers.train.rows import Rows
+from helpers.train.settings import lora_config, lora_without_copies
+from tests import methods
+from tests.peak import Peak, without_numbers
+
+QWEN = Size(1_543_714_304, 233_373_696, 18_464_768, 28, 1536, 256, 8960, 151_936)
+GB = 1e9
+
+
+@pytest.mark.parametrize("free, wanted", [
+    (100, (32, False)), (45, (16, False)), (12, (4, False)), (6, (32, True)), (3, (16, True)),
+    (0.01, (0, True))])
+def test_as_many_as_fit_and_checkpointing_where_too_few_would(free, wanted):
+    """896 tokens a row, 2.7 MB a token kept, .18 MB with checkpointing."""
+    found = room.passes(QWEN, 32, 896, 2, free * GB)
+    assert (found.rows, found.checkpointing) == wanted
+    assert not found.rows or found.bytes <= free * GB
+
+
+def test_rows_divide_a_step_and_pairs_count_twice():
+    one, two = (room.passes(QWEN, 12, 512, 2, 20 * GB, texts) for texts in (1, 2))
+    assert 12 % one.rows == 12 % two.rows == 0 and one.rows == 2 * two.rows
+
+
+def test_a_pass_never_has_more_tokens_than_help():
+    assert room.passes(QWEN, 4096, 512, 2, 1e15).rows * 512 <= room.MOST
+
+
+@pytest.fixture
+def on_a_card(monkeypatch):
+    """A card with so many bytes free, as far as the arrangement asks."""
+    def of(free):
+        monkeypatch.setattr(models, "device", lambda: torch.device("cuda"))
+        monkeypatch.setattr(room, "free_bytes", lambda: free)
+    return of
+
+
+STEP = {"sft": "sft", "reward": "reward_model", "dpo": "dpo"}
+
+
+def arranged(name, monkeypatch, **changes):
+    """A method's arguments before and after; made before there is a card, since transformers asks
+    for a real one."""
+    course = methods.course_for("float32", methods.model_folder())
+    tokenizer = models.load_tokenizer(course)
+    args = METHODS[name].arguments(course, "unused", save_strategy="no", **changes)
+    rows = methods.rows_for(name, course, tokenizer)
+    return args, lambda: room.arrange(METHODS[name].name, args, course, rows, tokenizer)
+
+
+@pytest.mark.parametrize("name", methods.NAMES)
+def test_the_rows_of_a_step_stay(name, monkeypatch, on_a_card, capsys):
+    args, arrange = arranged(name, monkeypatch)
+    before = SimpleNamespace(**vars(args))
+    on_a_card(1e12)
+    found = arrange()
+    assert found.rows and not found.checkpointing
+    assert f"{found.rows} rows at once, activations kept: about" in capsys.readouterr().out
+    assert not args.gradient_checkpointing and not args.activation_checkpointing
+    if name == "ppo":
+        assert args.micro_batch_size == found.rows == args.minibatch_size
+        return
+    assert args.per_device_train_batch_size == found.rows
+    assert args.per_device_train_batch_size * args.gradient_accumulation_steps == (
+        before.per_device_train_batch_size * before.gradient_accumulation_steps)
+    if name == "grpo":
+        assert args.steps_per_generation * found.rows == before.generation_batch_size
+
+
+def test_what_was_set_by_hand_stays(monkeypatch, on_a_card):
+    one, arrange_one = arranged("sft", monkeypatch, per_device_train_batch_size=1)
+    two, arrange_two = arranged("ppo", monkeypatch)
+    two.micro_batch_size = 1  # in a notebook's cell, after the table
+    on_a_card(1e12)
+    assert arrange_one() is None and one.per_device_train_batch_size == 1
+    assert arrange_two() is None and two.micro_batch_size == 1
+
+
+def test_on_a_processor_nothing_is_arranged(monkeypatch):
+    args, arrange = arranged("dpo", monkeypatch)
+    assert arrange() is None
+
+
+def test_what_cannot_fit_is_said_before_a_model_is_loaded(monkeypatch, on_a_card):
+    _, arrange = arranged("grpo", monkeypatch)
+    on_a_card(1e6)
+    with pytest.raises(ConfigError, match=r"GRPO: one row of \d+ tokens .* Lower lengths"):
+        arrange()
+
+
+@pytest.mark.parametrize("name, answers", [("sft", 1), ("dpo", 2), ("ppo", 0), ("grpo", 0)])
+def test_the_longest_text_is_found(name, answers):
+    course = methods.course_for("float32", methods.model_folder())
+    tokenizer = models.load_tokenizer(course)
+    rows = methods.rows_for(name, course, tokenizer)
+    found = room.longest(METHODS[name].name, rows, course, tokenizer)
+    texts = [text for row in rows for text in room._texts(row, tokenizer)]
+    assert len(texts) == max(1, answers) * len(rows)
+    told = max(len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts)
+    assert found == told + (0 if answers else course.lengths.completion)
+
+
+def traced(family, checkpointing):
+    """Bytes that `passes` plans with, and the peak beside weights and gradients, of PPO's learning
+    pass in Qwen2.5's real shapes with its vocabulary of 152,000, traced without numbers. Six layers
+    stand for all, which are alike."""
+    course = Course.load("a100", overrides={"model": {"name": f"Qwen/Qwen2.5-{family}"}})
+    config = architecture(course)
+    config.num_hidden_layers, config.layer_types = 6, config.layer_types[:6]
+    lora_without_copies()
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+        bank = AdapterBank(base, lora_config(course, r=course.ppo.r), None, checkpointing)
+    rows, prompt, answer = (4, 200, 312)
+    with FakeTensorMode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        without_numbers(bank)
+        base.tie_weights()
+        batch = Rows([[5] * prompt] * rows, [[7] * answer] * rows)
+        with Peak() as peak, bank.learning("policy"):
+            with torch.autocast("cpu", torch.bfloat16):
+                [logp] = bank.logprobs(batch.ids, batch.places, batch.targets)
+                loss = losses.ppo_policy_loss(logp, logp.detach(), batch.mask, batch.mask)
+            loss.backward()
+        weights = sum(w.untyped_storage().nbytes() for w in set(base.parameters()))
+        gradients = sum(w.numel() * 4 for w in bank.parameters_of("policy"))
+    counted = dataclasses.replace(size(course), layers=6)
+    planned = rows * (prompt + answer) * layers_keep(counted, 2, checkpointing)
+    assert peak.now < 1.01 * (weights + gradients)  # nothing else is left
+    return planned, peak.most - peak.now
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("family", ["0.5B", "1.5B"])
+def test_a_pass_takes_what_is_planned(family, checkpointing):
+    planned, taken = traced(family, checkpointing)
+    assert planned < taken < planned + room.BESIDE
+
+
+def test_with_all_logits_at_once_it_would_take_more(monkeypatch):
+    monkeypatch.setattr("helpers.train.rows.LOGITS", 2**40)
+    planned, taken = traced("0.5B", True)
+    assert taken > planned + room.BESIDE
