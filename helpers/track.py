@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 from helpers import data, prompts, rewards
 from helpers.config import Course
@@ -30,6 +31,7 @@ from helpers.verify import (
     grade,
     grade_countdown,
     normalise,
+    together,
     value_of,
 )
 
@@ -135,8 +137,17 @@ class Track:
 
     def verdicts(self, problem: Problem | Mapping, completions: Sequence) -> dict[str, list[bool]]:
         """{"strict", "lenient"}: a verdict for each of several `sampling.Completion`s."""
-        return {kind: [self.grade(problem, one.text, kind, one.truncated) for one in completions]
-                for kind in KINDS}
+        return self.all_verdicts([(problem, completions)])[0]
+
+    def all_verdicts(
+        self, answered: Sequence[tuple[Problem | Mapping, Sequence]]
+    ) -> list[dict[str, list[bool]]]:
+        """`verdicts` of each (problem, its completions); all are graded at once."""
+        asked = [(problem, one.text, kind, one.truncated)
+                 for problem, completions in answered for kind in KINDS for one in completions]
+        found = iter(together(self.grade, asked))
+        return [{kind: list(islice(found, len(completions))) for kind in KINDS}
+                for _, completions in answered]
 
     def steps(self, problem: Problem) -> int:
         """Calculations that the reference takes, 1 at least: of a puzzle one fewer than numbers,

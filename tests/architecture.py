@@ -48,10 +48,10 @@ ORDER = (
     Part("Flow: prompt → completion → verdict → reward → loss → score", """
          prompts merging models model_size machine forecast disk advice decoding graphs
          sampling
-         verify/latex verify/units verify/quantity verify/tokens verify/formula verify/arithmetic
-         verify/digits verify/value verify/structure verify/relations verify/stated verify/extract
-         verify/symbolic_worker verify/symbolic verify/compare verify/grade verify/countdown
-         verify verify/__main__
+         verify/latex verify/units verify/quantity verify/tokens verify/tree verify/formula
+         verify/arithmetic verify/digits verify/value verify/structure verify/relations
+         verify/stated verify/extract verify/symbolic_worker verify/refusal verify/symbolic
+         verify/together verify/compare verify/grade verify/countdown verify verify/__main__
          rewards/text rewards/cut rewards/answers rewards/style rewards
          losses stats track evaluate evaluate/__main__ judge rewritings audit survey
          pretraining"""),

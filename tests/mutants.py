@@ -34,24 +34,28 @@ from helpers.config import ROOT
 
 LONGEST = 120  # seconds a mutant may take until it counts as hanging
 SKIPPED = "not slow and not hostile and not raises and not reads_a_file"  # long, and kill no more
-ANSWERS = ["test_verify.py", "test_verify_equal.py", "test_grading_kinds.py"]
-FORMULAS = ["test_formula.py", "test_verify_equal.py", "test_grading_kinds.py"]
+ANSWERS = ["test_verify.py", "test_grading_phrases.py", "test_verify_equal.py",
+           "test_grading_kinds.py"]
+PARTS = ["test_verify_parts.py", *ANSWERS[::-1]]
+FORMULAS = ["test_formula.py", "test_verify_parts.py", *ANSWERS[2:]]
 TESTS = {  # module -> test files, the most telling first
-    "verify/extract": ANSWERS, "verify/stated": ANSWERS, "verify/latex": ANSWERS[::-1],
-    "verify/quantity": ANSWERS, "verify/units": ANSWERS[::-1], "verify/structure": ANSWERS[::-1],
-    "verify/formula": FORMULAS, "verify/arithmetic": FORMULAS, "verify/value": FORMULAS,
-    "verify/relations": FORMULAS,
-    "verify/compare": [*ANSWERS[::-1], "test_symbolic.py"], "verify/grade": ANSWERS,
+    "verify/extract": ANSWERS, "verify/stated": ANSWERS, "verify/latex": PARTS,
+    "verify/quantity": ANSWERS, "verify/units": PARTS, "verify/structure": PARTS,
+    "verify/tokens": FORMULAS, "verify/tree": FORMULAS, "verify/formula": FORMULAS,
+    "verify/arithmetic": FORMULAS,
+    "verify/digits": FORMULAS, "verify/value": FORMULAS, "verify/relations": FORMULAS,
+    "verify/compare": [*ANSWERS[2:], *ANSWERS[:2], "test_symbolic.py"], "verify/grade": ANSWERS,
     "verify/__main__": ["test_verify.py"], "verify/countdown": ["test_countdown.py"],
+    "verify/refusal": ["test_symbolic.py"],
+    "verify/together": ["test_together.py", "test_rewards.py"],
     "verify/symbolic": ["test_symbolic.py", "test_verify_equal.py"],
     "verify/symbolic_worker": ["test_symbolic.py", "test_verify_equal.py"],
     "rewards/__init__": ["test_rewards.py"], "rewards/answers": ["test_rewards.py"],
     "rewards/style": ["test_rewards.py"], "rewards/text": ["test_rewards.py"],
 }  # fmt: skip
 COMPARISONS = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-ast.Eq: ast.NotEq,
-               ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot,
-               ast.IsNot: ast.Is}
+               ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In,
+               ast.Is: ast.IsNot, ast.IsNot: ast.Is}
 ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 
 
@@ -128,7 +132,8 @@ def untested(node: ast.AST) -> Iterator[ast.AST]:
         yield node.value
     annotations = [getattr(node, field, None) for field in ("annotation", "returns")]
     prints = isinstance(node, ast.Call) and re.search(
-        r"warning|ArgumentParser|add_argument|print|exit|Error", ast.unparse(node.func))
+        r"warning|ArgumentParser|add_argument|print|exit|Error|NoValue|TooLarge|Other|Unreadable|"
+        r"NoVerdict", ast.unparse(node.func))
     for part in [*annotations, *([node] if isinstance(node, ast.JoinedStr) or prints else [])]:
         if part is not None:
             yield from ast.walk(part)

@@ -33,6 +33,7 @@ from helpers.stats import (
     wilson_interval,
 )
 from helpers.track import KINDS, Track, answer_of
+from helpers.verify import together
 
 __all__ = [
     "at_least", "better", "bootstrap_interval", "compare", "load_samples", "majority_vote",
@@ -79,10 +80,9 @@ def measure(
         temperature=course.generation.temperature, top_p=course.generation.top_p, **settings,
     )
     greedy = sampling.generate(model, tokenizer, texts, greedy=True, **settings)
-    return [
-        _row(track, problem, completions, first[0])
-        for problem, completions, first in zip(problems, samples, greedy, strict=True)
-    ]
+    sampled, best = (track.all_verdicts(list(zip(problems, answers, strict=True)))
+                     for answers in (samples, greedy))
+    return [_row(track, *row) for row in zip(problems, samples, sampled, greedy, best, strict=True)]
 
 
 def measure_once(path: Path, model, tokenizer, problems: Sequence[Problem], course: Course
@@ -96,9 +96,11 @@ def measure_once(path: Path, model, tokenizer, problems: Sequence[Problem], cour
     return measure(model, tokenizer, problems, course)
 
 
-def _row(track: Track, problem: Problem, completions: Sequence, greedy) -> dict:
-    """One row from a problem's sampled completions and its greedy one."""
-    best = {kind: one for kind, (one,) in track.verdicts(problem, [greedy]).items()}
+def _row(
+    track: Track, problem: Problem, completions: Sequence, verdicts: dict, greedy: Sequence,
+    best: dict
+) -> dict:
+    """One row from a problem's sampled completions and its greedy one, with their verdicts."""
     return {
         "id": problem.id,
         "question": problem.question,
@@ -106,8 +108,9 @@ def _row(track: Track, problem: Problem, completions: Sequence, greedy) -> dict:
         "completions": [completion.text for completion in completions],
         "tokens": [completion.tokens for completion in completions],
         "truncated": [completion.truncated for completion in completions],
-        **track.verdicts(problem, completions),
-        "greedy": {key: getattr(greedy, key) for key in ("text", "tokens", "truncated")} | best,
+        **verdicts,
+        "greedy": {key: getattr(greedy[0], key) for key in ("text", "tokens", "truncated")}
+        | {kind: right[0] for kind, right in best.items()},
     }
 
 
@@ -128,6 +131,7 @@ def score(rows: Sequence[dict]) -> dict:
     def passed(count: np.ndarray, k: int) -> float | None:
         return float(pass_at_k(samples, count, k).mean()) if samples >= k else None
 
+    votes = together(_vote, [(row,) for row in rows]) if samples >= 8 else None
     return {
         "pass@1": float(right.mean() / samples),
         "pass@1_ci95": list(share_interval(samples, right)),
@@ -138,7 +142,7 @@ def score(rows: Sequence[dict]) -> dict:
         "pass@5": passed(right, 5),
         "pass@8": passed(right, 8),
         "lenient_pass@8": passed(lenient, 8),
-        "maj@8": float(np.mean([_vote(row) for row in rows])) if samples >= 8 else None,
+        "maj@8": None if votes is None else float(np.mean(votes)),
         "truncated": float(np.mean([row["truncated"] for row in rows])),
         "distinct": float(np.mean([len(set(row["completions"])) / samples for row in rows])),
         "mean_tokens": float(np.mean([row["tokens"] for row in rows])),

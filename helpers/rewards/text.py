@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral
 
+from helpers.verify import together
+
 Completion = str | list[dict[str, str]]  # plain text, or chat messages with role and content
 Reward = Callable[..., list[float | None]]
 
@@ -43,14 +45,17 @@ def against_references(
     """Pay each completion by its reference, or None where `flaw(reference)` says what is wrong.
 
     A reference may be text or a whole number. A broken one can be matched by nothing: with None it
-    neither rewards nor punishes, and a warning names it.
+    neither rewards nor punishes, and a warning names it. All are paid at once (`together`), so
+    `pay` must have no effect but its result.
     """
-    rewards = []
+    judged, broken = [], []  # what is paid for, and at which places nothing is
     for completion, reference in zip(completions, references, strict=True):
         if problem := flaw(reference):
             warnings.warn(f"{problem}: skipped", stacklevel=3)
-            rewards.append(None)
+            broken.append(len(judged) + len(broken))
         else:
-            paid = pay(completion_text(completion), plain_reference(reference))
-            rewards.append(float(paid))
+            judged.append((completion_text(completion), plain_reference(reference)))
+    rewards: list[float | None] = list(map(float, together(pay, judged)))
+    for place in broken:
+        rewards.insert(place, None)
     return rewards

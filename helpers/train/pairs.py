@@ -45,13 +45,14 @@ def graded(
     samples = sampling.generate(
         model, tokenizer, texts, n=n, temperature=temperature, seed=seed, progress=progress,
         max_new_tokens=course.lengths.completion, batch_size=course.generation.batch_size)
+    verdicts = track.all_verdicts(list(zip(problems, samples, strict=True)))
     rows = []
-    for problem, prompt, answers in zip(problems, texts, samples, strict=True):
+    for problem, prompt, answers, right in zip(problems, texts, samples, verdicts, strict=True):
         rows.append({"id": problem.id, "prompt": prompt, "question": problem.question,
                      **track.columns(problem), "completions": [one.text for one in answers],
                      "tokens": [one.tokens for one in answers],
                      "truncated": [one.truncated for one in answers],
-                     **track.verdicts(problem, answers)})
+                     **right})
     return rows
 
 

@@ -12,10 +12,12 @@ import zlib
 from fractions import Fraction
 from typing import Any
 
-from helpers.verify.formula import Tree
+from helpers.verify.tokens import GREEK
+from helpers.verify.tree import Tree, symbols
 
 MOST_BITS = 4096  # of a number that is written down
 _LARGEST_FACTORIAL = 3000
+_REAL = GREEK | set("tuvwxyz")  # letters that no reader takes for whole numbers, with any index
 
 
 class NoValue(ArithmeticError):
@@ -28,6 +30,11 @@ class TooLarge(NoValue):
 
 class OtherArithmetic(Exception):
     """This arithmetic has no such number: a root has no fraction. Another one may."""
+
+
+def is_real(letter: str) -> bool:
+    """Whether a letter may be a fraction where others are whole: x is rounded, n need not be."""
+    return letter.partition("_")[0] in _REAL
 
 
 def evaluate(tree: Tree, by: "Exact") -> Any:
@@ -113,6 +120,8 @@ class Exact:
         rounding = {"floor": math.floor, "ceil": math.ceil, "abs": abs}
         if name not in rounding:
             raise OtherArithmetic(name)
+        if name != "abs" and any(map(is_real, symbols(of))):
+            raise OtherArithmetic("a fraction is rounded")
         return self.number(Fraction(rounding[name](evaluate(of, Exact(self.point)))))
 
     def logarithm(self, base: Tree, of: Tree) -> Any:

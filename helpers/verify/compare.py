@@ -20,11 +20,11 @@ from helpers.verify import symbolic
 from helpers.verify.arithmetic import Exact, NoValue, OtherArithmetic, evaluate
 from helpers.verify.formula import Unreadable, read
 from helpers.verify.latex import canonical
-from helpers.verify.quantity import LONGEST, UNIT, number, quantity, sign_of
-from helpers.verify.relations import interval, named, same_relation
+from helpers.verify.quantity import LONGEST, UNIT, number, sign_of, written_quantity
+from helpers.verify.relations import has_letters, interval, named, same_relation
 from helpers.verify.structure import chain, parts, split
-from helpers.verify.tokens import COMMAND
-from helpers.verify.units import same_unit
+from helpers.verify.tokens import COMMAND, FUNCTIONS
+from helpers.verify.units import is_known, same_unit
 from helpers.verify.value import same
 
 _LONGEST_FORMULA = 4 * LONGEST  # characters; longer answers are equal only if they are the same
@@ -34,6 +34,7 @@ _CHOICE = re.compile(r"\(?([A-J])\)?")
 _WORDS = re.compile(r"(?=.*[A-Za-z]{2})[A-Za-z .,:'\"0-9()-]+")
 _ONLY_LETTERS = re.compile(r"[A-Za-z .']+|[A-Za-z-]*[A-Za-z]{3}[A-Za-z .'-]*")
 _WITH_UNIT = re.compile(rf"(?P<body>.+?)(?P<unit>{UNIT})")
+_FUNCTION = re.compile(rf"(?:{'|'.join(FUNCTIONS)})$")  # and what follows is no unit: \sin s
 _BLANK = re.compile(r"(?<![0-9,;]) | (?![0-9])")  # that parts no two numbers
 
 
@@ -61,7 +62,7 @@ def _canonical(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _quantity(text: str):
-    return quantity(text)
+    return written_quantity(canonical(text, joined=False))  # it may be a part with brackets
 
 
 def _equal(one: str, other: str, budget: symbolic.Budget) -> bool:
@@ -102,6 +103,9 @@ def _is_words(text: str) -> bool:
     r"""Words, a time of day, a number in another base: nothing that algebra may rewrite."""
     if re.search(r"[0-9]_|[0-9]:[0-9]", text):
         return True
+    body, of = _without_unit(text)
+    if of and is_known(of):  # 4x square units
+        text = body
     return bool(_WORDS.fullmatch(text) and (
         _ONLY_LETTERS.fullmatch(text) or re.search(r"[A-Za-z]{4}", COMMAND.sub("", text))))
 
@@ -131,19 +135,17 @@ _PAIRING = {"row": _in_order, "mat": _in_order, "set": _in_any_order, "uni": _in
 
 def _related(one: str, other: str, budget: symbolic.Budget) -> bool:
     """An equation, an inequality or a membership, on one side or on both."""
-    name, other_name = named(one), named(other)
+    of, other_of = (named(text) or interval(text) for text in (one, other))
     if chain(one)[1] and chain(other)[1]:
         verdict = same_relation(one, other)
         if verdict:
             return True
-        if name and other_name and (name[0] == other_name[0] or "" in (name[0], other_name[0])):
-            return _equal(name[1], other_name[1], budget)
-        between, other_between = interval(one), interval(other)
-        if between and other_between:
-            return _equal(between, other_between, budget)
-        return False if verdict is False else symbolic.equal(one, other, budget)
-    value = name[1] if name else interval(one) or one
-    other_value = other_name[1] if other_name else interval(other) or other
+        if of and other_of:
+            same_name = of[0] == other_of[0] or "" in (of[0], other_of[0])
+            return same_name and _equal(of[1], other_of[1], budget)
+        asks = verdict is None and has_letters(one + other)  # without any there is nothing to solve
+        return asks and symbolic.equal(one, other, budget)
+    value, other_value = of[1] if of else one, other_of[1] if other_of else other
     return (value, other_value) != (one, other) and _equal(value, other_value, budget)
 
 
@@ -171,8 +173,12 @@ def _without_unit(text: str) -> tuple[str, str]:
         value = found[0]
         return rf"\frac{{{value.numerator}}}{{{value.denominator}}}", found[1]
     found = _WITH_UNIT.fullmatch(text)
-    angle = found and found["unit"] == "°" and COMMAND.search(found["body"])  # of a sine
-    return (found["body"], found["unit"]) if found and not angle else (text, "")
+    if not found:
+        return text, ""
+    body, of = found["body"], found["unit"]
+    angle = of == "°" and COMMAND.search(body)  # of a sine
+    factor = of.startswith("(") and (body[-1].isalpha() or len(of) < 4 or not is_known(of))
+    return (text, "") if angle or factor or _FUNCTION.search(body) else (body, of)
 
 
 def _same_remainder(one: tuple, other: tuple) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 
 import mpmath
 
-from helpers.verify.arithmetic import Exact, NoValue, TooLarge, evaluate
-from helpers.verify.tokens import Tree
+from helpers.verify.arithmetic import Exact, NoValue, TooLarge, evaluate, is_real
+from helpers.verify.tree import Tree
 
 DIGITS = 60  # that are always right
 _MOST_DIGITS = 8000  # of the largest number on the way
@@ -24,12 +24,13 @@ class MoreDigits(Exception):
 class Digits(Exact):
     """Complex numbers of many digits; letters are fractions, above 0 at point 0, below at 1.
 
+    `whole`: which letters are whole numbers instead: "none", "all", or all "but x" (`is_real`).
     `m` is an mpmath context, which holds the number of digits: one for each thread.
     """
 
-    def __init__(self, point: int, whole: bool, m: mpmath.MPContext) -> None:
+    def __init__(self, point: int, whole: str, m: mpmath.MPContext) -> None:
         super().__init__(point)
-        self.are_whole = whole
+        self.whole_letters = whole
         self.m = m
         self.largest = m.mpf(1)  # number on the way: its last digit is the noise of all
 
@@ -42,7 +43,7 @@ class Digits(Exact):
         return self.kept(self.m.mpc(value.numerator) / value.denominator)
 
     def letter(self, name: str) -> Any:
-        if self.are_whole:
+        if self.whole_letters == "all" or (self.whole_letters == "but x" and not is_real(name)):
             return super().letter(name)
         drawn = zlib.crc32(f"{self.point} {name}".encode())
         sign = (1, -1, 1 - 2 * (drawn >> 20 & 1))[self.point % 3]

@@ -26,7 +26,14 @@ for the end of the text: a model that goes on after its answer has not learned t
 import re
 from collections.abc import Iterator
 
-from helpers.verify.stated import NUMBER, answer_in, bare, last_number, phrase_answer
+from helpers.verify.stated import (
+    NUMBER,
+    answer_in,
+    bare,
+    holds_a_number,
+    last_number,
+    phrase_answer,
+)
 
 FORMATS = ("hash", "xml", "boxed", "think")
 GRADINGS = ("strict", "lenient")
@@ -36,11 +43,11 @@ MOST_PHRASES = 20  # the last ones, that are asked what they state
 _HASH_LINE = re.compile(rf"####[ \t]+(?P<number>(?:[-−–] )?{NUMBER})\s?\\?%?")
 _HASHES = re.compile(r"####[ \t]*(?P<line>[^\n]*)")
 _BOX_OR_BRACE = re.compile(r"\\[{}]|\\(?:boxed|fbox)\s*\{|[{}]")
-_PHRASE = re.compile(r"^[ \t]*A:|\banswer\b[*_ \t]*(?:is|are|=|:)", re.IGNORECASE | re.MULTILINE)
+_PHRASE = re.compile(r"^[ \t]*A:|\banswers?\b[*_ \t]*(?:is|are|=|:)", re.IGNORECASE | re.MULTILINE)
 _AFTER_BOX = re.compile(r"[\s$.)\]\\]*")
 _BETWEEN_BOXES = re.compile(
     r"\}(?:[\s$,;]|\\[][(),;:! ]|\\q?quad(?![a-z])|\b(?:and|or)\b|"
-    r"\\text\s*\{\s*,?\s*(?:and|or)\s*\})*\\(?:boxed|fbox)\s*\{")
+    r"\\text\s*\{\s*[,;]?\s*(?:and|or)?\s*\})*\\(?:boxed|fbox)\s*\{")
 
 
 def extract(text: str, answer_format: str = "hash", grading: str = "strict") -> str | None:
@@ -102,6 +109,8 @@ def _lenient(text: str) -> str | None:
         phrase = text[mark.end() : mark.end() + 200].lstrip("_: \t\n")
         if answer := phrase_answer(phrase):
             return answer
+        if holds_a_number(phrase):
+            return None
     return last_number(text)
 
 

@@ -1,17 +1,6 @@
 r"""Read a formula into a tree: numbers, letters, and what is done with them. Nothing is calculated.
 
-The text is in canonical spelling (`latex.canonical`). A tree is a tuple whose first entry says what
-it is:
-
-| tree | written |
-|---|---|
-| `("num", Fraction)` | `12`, `1,450`, `0.5` (exactly 1/2), `4.5e33` |
-| `("sym", name)` | `x`, `a_{10}`, `\theta`; of several letters each is a factor: `ab` |
-| `("const", name)` | `pi`, `e`, `i` (the imaginary unit), `oo` (infinity) |
-| `("+", a, b)`, `("*", a, b)`, `("/", a, b)`, `("^", a, b)`, `("neg", a)` | as usual, no `\pm` |
-| `("!", a)`, `("binom", a, b)`, `("log", base, a)`, `("root", n, a)`, `("mod", a, m)` | `5!`,
-`\binom{n}{k}`, `\log_2 8`, `\sqrt[3]{8}`, `3 \pmod 4` |
-| `("fn", name, a)` | `\sin x`, `|x|` (abs), `\lfloor x \rfloor` (floor), `30°` (deg) |
+The text is in canonical spelling (`latex.canonical`); what a tree is, `tree` says.
 
 Signs of multiplication may be left out, and such a product is no closer than another one: `1/2x`
 is half an x. A function without brackets takes the factors that follow up to the next function:
@@ -28,12 +17,12 @@ from helpers.verify.tokens import (
     OVER,
     STARTS,
     TIMES,
-    Tree,
     Unreadable,
     tokens,
 )
+from helpers.verify.tree import Tree
 
-__all__ = ["DEEPEST", "LONGEST", "Tree", "Unreadable", "is_number", "read", "symbols"]
+__all__ = ["DEEPEST", "LONGEST", "Unreadable", "read"]
 
 LONGEST = 400  # characters
 DEEPEST = 40  # brackets, fractions and powers inside each other
@@ -53,18 +42,6 @@ def read(text: str) -> Tree:
     if reader.place < len(reader.tokens):
         raise Unreadable(f"{reader.tokens[reader.place]!r} stands where nothing can")
     return tree
-
-
-def symbols(tree: Tree) -> frozenset[str]:
-    """The names of all letters in a tree."""
-    if tree[0] == "sym":
-        return frozenset({tree[1]})
-    return frozenset().union(*(symbols(part) for part in tree[1:] if isinstance(part, tuple)))
-
-
-def is_number(tree: Tree) -> bool:
-    """Whether the tree is one number, with or without a sign: nothing is left to calculate."""
-    return tree[0] == "num" or (tree[0] == "neg" and is_number(tree[1]))
 
 
 class _Reader:

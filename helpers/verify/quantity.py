@@ -24,9 +24,9 @@ _MINUS = str.maketrans("−–", "--")
 # Words that count something ("cups", "square feet", "miles/hour", "apples per day"), after a
 # space. One or two letters may be variables (2k, 3 xy), so the short units stand by name.
 UNIT = (
-    r"°[CF]?|[%$€£¥]|\([A-Za-z]+(?: [A-Za-z]+)*\)"
+    rf"°[CF]?|[%$€£¥]|\((?:[A-Za-z]{{3,}}(?: [A-Za-z]+)*|{'|'.join(sorted(SHORT))})\)"
     r"| ?(?!(?:sin|cos|tan|cot|sec|csc|log|exp|mod|sqrt|pi|and|or)\b)"
-    rf"(?:(?<= )[A-Za-z]{{3,}}|(?<= )(?:{'|'.join(sorted(SHORT))}|sq|cu)\b"
+    rf"(?:(?<= )[A-Za-z]{{3,}}|(?<= )(?:{'|'.join(sorted(SHORT))}|sq|cu)\b\.?"
     r"|(?<=[0-9])(?:cm|mm|km|kg|mg|ml|mL|lbs?)\b)"
     r"(?:[ /-][A-Za-z]+)*(?:\^[23])?"
 )
@@ -81,9 +81,16 @@ def quantity(answer: str | None) -> tuple[Fraction, str] | None:
     if answer is None or len(answer) > LONGEST:
         return None
     plain = number(answer)
+    return written_quantity(canonical(answer)) if plain is None else (plain, sign_of(answer))
+
+
+def written_quantity(written: str) -> tuple[Fraction, str] | None:
+    """`quantity` of a text in canonical spelling."""
+    if len(written) > LONGEST:
+        return None
+    plain = number(written)
     if plain is not None:
-        return plain, sign_of(answer)
-    written = canonical(answer)
+        return plain, sign_of(written)
     if periodic := _PERIODIC.fullmatch(written):
         return _periodic(*periodic.groups("")), ""
     found = _QUANTITY.fullmatch(written)

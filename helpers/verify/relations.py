@@ -12,13 +12,25 @@ r"""Equations and inequalities: a name before an answer, a line written another 
 import re
 
 from helpers.verify.arithmetic import NoValue, OtherArithmetic
-from helpers.verify.formula import Unreadable, read, symbols
-from helpers.verify.structure import chain
+from helpers.verify.formula import Unreadable, read
+from helpers.verify.structure import chain, split
+from helpers.verify.tokens import GREEK
+from helpers.verify.tree import symbols
 from helpers.verify.value import ratio, same
 
 _INDEX = re.compile(r"_(?:\{[^{}]*\}|\w)")
 _ARGUMENT = re.compile(r"(?<=[A-Za-z'])(?:\^(?:-1|\{-1\}))?\([^()]*\)")
+_COMMAND = re.compile(r"\\([a-zA-Z]+)")
 _TURNED = {"<": ">", ">": "<", r"\leq": r"\geq", r"\geq": r"\leq", "=": "=", r"\neq": r"\neq"}
+
+
+def has_letters(text: str) -> bool:
+    r"""Whether there is anything in a text that may have many values: an x or a `\theta`."""
+    return bool(
+        re.search(
+            "[A-Za-z]", _COMMAND.sub(lambda found: found[1] if found[1] in GREEK else "", text)
+        )
+    )
 
 
 def is_name(text: str) -> bool:
@@ -36,14 +48,14 @@ def named(text: str) -> tuple[str, str] | None:
         return None
     if signs == [r"\in"]:
         return (sides[0], sides[1]) if is_name(sides[0]) else None
-    if set(signs) != {"="}:
-        return None
+    if set(signs) != {"="} or any(len(split(side, {",", ";"})) > 1 for side in sides[1:-1]):
+        return None  # "x = 2, x = 3" are two
     first, last = sides[0], sides[-1]
     if is_name(first):
         return first, last
     if is_name(last) and len(sides) == 2:
         return last, first
-    if not re.search("[A-Za-z]", re.sub(r"\\[a-zA-Z]+", "", text)) and _all_same(sides):
+    if not has_letters(text) and _all_same(sides):
         return "", last  # a calculation with its result
     return None
 
@@ -56,8 +68,9 @@ def _all_same(sides: list[str]) -> bool:
         return False
 
 
-def interval(text: str) -> str | None:
-    r"""The interval that an inequality in one variable says (`1<x\leq 3` is `(1,3]`), or None."""
+def interval(text: str) -> tuple[str, str] | None:
+    r"""(variable, interval) of an inequality in one variable, None for anything else: `1<x\leq 3`
+    says that x is in `(1,3]`."""
     sides, signs = chain(text)
     if not signs or not all(sides) or len(sides) > 3:
         return None
@@ -72,7 +85,7 @@ def interval(text: str) -> str | None:
     if len(sides) != 3 or not _is_variable(sides[1]) or sides[1] in sides[0] + sides[2]:
         return None
     opened, closed = "(" if signs[0] == "<" else "[", ")" if signs[1] == "<" else "]"
-    return f"{opened}{sides[0]},{sides[2]}{closed}"
+    return sides[1], f"{opened}{sides[0]},{sides[2]}{closed}"
 
 
 def _is_variable(text: str) -> bool:

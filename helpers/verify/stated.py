@@ -7,11 +7,13 @@ unless a formula goes on around it, for then nothing is: `\sqrt{3}` does not sta
 
 import re
 
-from helpers.verify.formula import Unreadable, is_number, read
-from helpers.verify.latex import canonical
+from helpers.verify.formula import Unreadable, read
+from helpers.verify.latex import MINUS_WORD, canonical, ungrouped
 from helpers.verify.quantity import number, quantity
-from helpers.verify.structure import parts
+from helpers.verify.relations import named
+from helpers.verify.structure import chain, parts
 from helpers.verify.tokens import COMMAND
+from helpers.verify.tree import is_number
 from helpers.verify.units import is_known
 
 # A number as people write it: sign, currency, digits with commas or dots, a mixed number. Whether
@@ -42,13 +44,13 @@ _CHOICE = re.compile(
     r"(?:option |choice )?(\([A-Ja-j]\)|[A-J](?=\s*(?:[.,:;)*]|$|because\b|since\b)))")
 _BOLD = re.compile(r"\*\*([^*\n]*[^*\n:])\*\*")
 _PROSE = re.compile(r"[A-Za-z]+ [a-z]+ [^\\=+*/^_<>{}]*")
-_NAME = re.compile(r"[A-Z][a-z]+")
-_GROUPS = re.compile(r"(?<![\d.,])(\d{1,3})((?:(?:\{,\}|\\,|[\u00a0\u202f\u2009])\d{3})+)(?!\d)")
-_SPACED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d.,/])")
+_NAME = re.compile(r"[A-Z][a-z]+|yes|no|true|false")
+_TIME = re.compile(r"[0-9]+ ?:[ 0-9:]+(?: ?[ap]\.?m)?", re.IGNORECASE)  # of day, or a ratio
+_AT_THE_END = ".,\\ \t\n\r\f\v\u00a0"  # of an answer, says nothing; a backslash is left of `\,`
 _LATEX_SPACE = re.compile(r"\\[!,;: ]\s*|\{(?=,\})|(?<=\{,)\}")
 _TEXT = re.compile(r"\\(?:text|mbox|mathrm)\s*\{[^{}]*\}")
-_MINUS = re.compile(r"(?:minus|negative|[-−–])\s+(?=[\d.$])", re.IGNORECASE)
-_LEAD = re.compile(r"(?:[A-Za-z$\\][\w$\\{}'’ ]*?\s)?(?:is|are|equals|be)\b\s*(?::\s*)?(?=\S)")
+_MINUS = re.compile(r"[-−–]\s+(?=[\d.$])")
+_LEAD = re.compile(r"(?:[A-Za-z$\\][\w$\\{}'’ ]*?\s)?(?:is|are|equals|be)\b\s*(?::\s*)?(?=[^\s}])")
 
 
 def answer_in(inside: str, leads: int = 2) -> str | None:
@@ -68,7 +70,8 @@ def phrase_answer(phrase: str, leads: int = 2) -> str | None:
     if number(whole := phrase.strip().rstrip(".,")) is not None:
         return whole  # what most answers are
     if bold := _BOLD.match(phrase.strip()):
-        return answer_in(bold[1])
+        choice = _CHOICE.match(bold[1])
+        return choice[1] if choice else answer_in(bold[1])
     text = plain(phrase)
     first, *more = _PHRASE_END.split(text, maxsplit=1)
     if choice := _CHOICE.match(first):
@@ -81,28 +84,28 @@ def phrase_answer(phrase: str, leads: int = 2) -> str | None:
     if formulas := _formulas(first):
         return formulas
     whole = bare(first)
-    if whole and _is_answer(whole):
+    if whole and (_is_answer(whole) or _TEXT.fullmatch(whole)):
         return whole
     name = _NAME.fullmatch(whole or "") if not more else None
     return _number_in(first) or (name[0] if name else None)
 
 
+def holds_a_number(phrase: str) -> bool:
+    """Whether a phrase has a number in it. One that it does not state belongs to a formula."""
+    return bool(re.search("[0-9]", _PHRASE_END.split(phrase, maxsplit=1)[0]))
+
+
 def last_number(text: str) -> str | None:
     """The last number of a text."""
-    numbers = list(_NUMBER_OR_FRACTION.finditer(_grouped(text)))
+    numbers = list(_NUMBER_OR_FRACTION.finditer(ungrouped(text, ",", blanks=False)))
     return tidy(numbers[-1][0]) if numbers and not numbers[-1]["more"] else None
 
 
 def plain(text: str) -> str:
     """A phrase without stars, with a leading `- 5` as -5 and digits in groups as one number."""
-    text = _grouped(re.sub(r"\*\*|__", "", text)).strip()
-    text = _SPACED.sub(lambda found: found[0].replace(" ", ","), text)
-    minus = _MINUS.match(text)
+    text = ungrouped(re.sub(r"\*\*|__", "", text), ",").strip()
+    minus = _MINUS.match(text) or MINUS_WORD.match(text)
     return f"-{text[minus.end() :]}" if minus else text
-
-
-def _grouped(text: str) -> str:
-    return _GROUPS.sub(lambda found: found[1] + re.sub(r"\D+(?=\d)", ",", found[2]), text)
 
 
 def _formulas(phrase: str) -> str | None:
@@ -120,15 +123,20 @@ def _formulas(phrase: str) -> str | None:
 
 
 def _is_answer(text: str) -> bool:
-    """Whether a whole phrase is a number with a usual unit, a list, or a formula."""
+    """Whether a whole phrase is a number with a usual unit, a list, a formula, an inequality."""
+    if _TIME.fullmatch(text):
+        return True
     if found := quantity(text):
         return not found[1] or is_known(found[1])
     written = canonical(text) if len(text) < 200 else ""
     if re.search("[A-Za-z]{3}", COMMAND.sub("", written)):
         return False
     kind, entries = parts(written)
+    if set(chain(written)[1]) - {"="}:
+        return True
     try:
-        trees = [read(entry) for entry in (entries if kind == "set" else [written])]
+        trees = [read((named(entry) or ("", entry))[1])
+                 for entry in (entries if kind == "set" else [written])]
     except Unreadable:
         return False
     return kind == "set" or not is_number(trees[0])
@@ -143,7 +151,7 @@ def _number_in(phrase: str) -> str | None:
 
 def bare(answer: str) -> str | None:
     """Take off spaces and a trailing dot; None if nothing is left."""
-    return answer.strip().rstrip(".,").rstrip() or None
+    return answer.strip().rstrip(_AT_THE_END) or None
 
 
 def tidy(answer: str) -> str:

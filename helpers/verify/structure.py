@@ -7,6 +7,7 @@ All texts are in canonical spelling. Brackets are kept in the kind of an answer,
 import re
 
 _MATRIX = re.compile(r"\\begin\{(?:[pb]|small)?matrix\}(.*)\\end\{(?:[pb]|small)?matrix\}")
+_PM = re.compile(r"\\pm(?![a-zA-Z])")
 _TOKEN = re.compile(r"\\[{}]|\\[a-zA-Z]+|\\.|.", re.DOTALL)
 _OPEN, _CLOSE = {"(", "[", "{", r"\{"}, {")", "]", "}", r"\}"}
 RELATIONS = {"=", "<", ">", r"\leq", r"\geq", r"\neq", r"\in", r"\equiv", r"\sim"}
@@ -24,9 +25,8 @@ def parts(text: str) -> tuple[str, list[str]]:
         return "union", sets
     brackets, inside = unwrap(text)
     entries = split(inside, {",", ";"})
-    if brackets == r"\{\}" or (not brackets and (len(entries) > 1 or r"\pm" in text)):
-        signed = [[entry] if r"\pm" not in entry
-                  else [entry.replace(r"\pm", "+", 1), entry.replace(r"\pm", "-", 1)]
+    if brackets == r"\{\}" or (not brackets and (len(entries) > 1 or _PM.search(text))):
+        signed = [dict.fromkeys(_PM.sub(sign, entry, count=1) for sign in "+-")
                   for entry in entries]
         return "set", [entry.removeprefix("+") for pair in signed for entry in pair]
     return (f"row{brackets}", entries) if brackets and len(entries) > 1 else ("", [])

@@ -6,8 +6,8 @@ interpreter: no CUDA context, no tokenizer threads, nothing inherited), one for 
 asks, and killed when they are late. Late is who has used up so much *processor time*: on a busy
 machine a verdict takes longer, but it is the same. Only what sleeps is found by the clock.
 
-A formula that cannot be a final answer, or that is a bomb, is refused before it gets there:
-`refusal` says why. Verdicts are remembered, and so is that there was none.
+A formula that cannot be a final answer, or that is a bomb, is refused before it gets there
+(`refusal`). Verdicts are remembered, and so is that there was none.
 """
 
 import atexit
@@ -19,8 +19,13 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from helpers.verify.refusal import refusal
 
 DEADLINE = 2.0  # seconds of processor time for one comparison of two answers
 START = 60.0  # seconds for a process to come up: it imports sympy, once
@@ -28,64 +33,29 @@ ASLEEP = 15.0  # seconds by the clock, beyond the deadline, until a process coun
 
 PROGRAM = Path(__file__).with_name("symbolic_worker.py")
 
-_LONGEST = 300  # characters
-_DEEPEST = 8  # brackets inside brackets
-_LONGEST_DIGITS = 40
 _REMEMBERED = 4096  # verdicts
 MOST_IDLE = 4  # processes that are kept
-_LARGEST_EXPONENT = 10_000  # all written exponents multiplied with each other
-_COMMANDS = frozenset(
-    "frac sqrt pi cdot times div pm infty cup cap in leq geq neq lt gt sin cos tan cot sec csc "
-    "arcsin arccos arctan sinh cosh tanh log ln exp emptyset varnothing setminus mathbb binom "
-    "alpha beta gamma delta epsilon theta lambda mu nu rho sigma tau phi varphi omega "
-    "begin end".split()
-)
-_ALLOWED = re.compile(r"[0-9A-Za-z+\-*/^_=<>(){}\[\],.|& \\]*")
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _logger = logging.getLogger(__name__)
 
 
-def refusal(formula: str) -> str | None:
-    """Return why a formula (in canonical spelling) is not handed to math-verify, or None."""
-    if len(formula) > _LONGEST:
-        return f"longer than {_LONGEST} characters"
-    if not _ALLOWED.fullmatch(formula):
-        return "a sign that no formula needs"  # among them "!": a factorial is left undone
-    if unknown := set(_COMMAND.findall(formula)) - _COMMANDS:
-        return f"a command that no final answer needs: {min(unknown)}"
-    if re.search(r"[A-Za-z]{4}", _COMMAND.sub(" ", formula.replace("matrix", ""))):
-        return "words"
-    if re.search(rf"[0-9]{{{_LONGEST_DIGITS + 1}}}", formula):
-        return "a number too long"
-    depth = deepest = 0
-    for sign in formula:
-        depth += (sign in "([{") - (sign in ")]}")
-        deepest = max(deepest, depth)
-    if deepest > _DEEPEST:
-        return "brackets too deep"
-    return _power_refusal(formula)
+class PutOff(Exception):
+    """A question that was not asked, because the thread puts them off (`put_off`)."""
+
+    def __init__(self, question: tuple[str, str]) -> None:
+        super().__init__(*question)
+        self.question = question  # (reference, answer)
 
 
-def _power_refusal(formula: str) -> str | None:
-    size = 1
-    for place in (found.end() for found in re.finditer(r"\^", formula)):
-        end = _group_end(formula, place)
-        exponent = formula[place:end]
-        if re.search(r"[^A-Za-z]\^|\\binom", exponent) or formula[end : end + 1] == "^":
-            return "stacked powers"
-        for digits in re.findall("[0-9]+", exponent):
-            size *= max(1, int(digits))
-    return "an exponent too large" if size > _LARGEST_EXPONENT else None
-
-
-def _group_end(formula: str, begin: int) -> int:
-    """Where the group in braces that starts at `begin` ends, or the one sign that stands there."""
-    depth = 0
-    for place in range(begin, len(formula)):
-        depth += (formula[place] == "{") - (formula[place] == "}")
-        if depth <= 0:
-            return place + 1
-    return len(formula)
+@contextmanager
+def put_off() -> Iterator[None]:
+    """In here no process is asked by this thread: what would ask one raises PutOff. Verdicts that
+    are remembered are given."""
+    before, _here.puts_off = getattr(_here, "puts_off", False), True
+    try:
+        yield
+    finally:
+        _here.puts_off = before
 
 
 class Budget:
@@ -100,8 +70,8 @@ def equal(reference: str, answer: str, budget: Budget | None = None) -> bool:
 
     False also where that cannot be known: one of them refused, or no verdict while the `budget`
     lasts (DEADLINE seconds of processor time if not given), which is logged as a warning, once.
-    Usable from any thread. A RuntimeError only if no process can be started at all: then every
-    formula would count as wrong.
+    Usable from any thread. PutOff within `put_off`. A RuntimeError only if no process can be
+    started at all: then every formula would count as wrong.
     """
     if _letters(reference) != _letters(answer) and not re.search(
         r"[<>]|\\leq|\\geq", reference + answer
@@ -111,6 +81,8 @@ def equal(reference: str, answer: str, budget: Budget | None = None) -> bool:
         return False
     verdict = _verdicts.get((reference, answer))
     if verdict is None:
+        if getattr(_here, "puts_off", False):
+            raise PutOff((reference, answer))
         budget = budget or Budget()
         known = budget.left >= DEADLINE  # with less time than others have, ask again
         try:
@@ -226,6 +198,7 @@ class _Worker:
 _REPLY = re.compile(r"(?P<number>[0-9]+) (?P<verdict>true|false) (?P<seconds>[0-9.]+)")
 _idle: list[_Worker] = []  # append and pop are atomic: each worker is asked by one thread
 _verdicts: dict[tuple[str, str], bool] = {}
+_here = threading.local()
 
 
 def close() -> None:

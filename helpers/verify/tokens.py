@@ -5,8 +5,6 @@ r"""The signs of a formula, one by one: numbers, commands, letters; blanks say n
 
 import re
 
-Tree = tuple  # what a formula is read into: see `formula`
-
 
 class Unreadable(ValueError):
     """The text is no formula that this reader knows."""

@@ -71,8 +71,8 @@ def unit(written: str) -> tuple[tuple[str, int], ...]:
     for word in re.sub(r"/", " per ", text).split():
         if word in ("per", "an", "a", "of"):
             sign = -1 if word == "per" else sign
-        elif word.casefold() in _WORDS_OF_SIZE:
-            power = _WORDS_OF_SIZE[word.casefold()]
+        elif (size := word.casefold().rstrip(".")) in _WORDS_OF_SIZE:
+            power = _WORDS_OF_SIZE[size]
         elif word in ("squared", "cubed") and parts:
             parts[-1] = (parts[-1][0], parts[-1][1] * (2 if word == "squared" else 3))
         else:

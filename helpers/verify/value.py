@@ -22,12 +22,13 @@ import mpmath
 
 from helpers.verify.arithmetic import Modulus, OtherArithmetic, TooLarge, evaluate
 from helpers.verify.digits import DIGITS, Digits, MoreDigits
-from helpers.verify.formula import Tree, symbols
+from helpers.verify.tree import Tree, symbols
 
 _SAME = 40  # digits in which two values agree, if they are the same
 _FRACTIONS = 3  # points, where letters may be fractions
 _WHOLE = 8  # where they must be whole: odd ones and even ones
-_ROUNDED = 128  # where values are rounded: to meet one where the root of n - 1 is whole
+_ROUNDED = 128  # where values are rounded: to meet one where the root of n - 1 is whole; at every
+# second one x may be a fraction, for else to round it would change nothing
 _arithmetic = mpmath.MPContext()  # its number of digits is changed on the way: one thread at a time
 _one_at_a_time = threading.Lock()
 
@@ -99,7 +100,7 @@ def _residues(tree: Tree, points: int) -> tuple | None:
 @lru_cache(maxsize=4096)
 def _digits(tree: Tree, points: int) -> tuple:
     """(value, noise) of a tree at each point."""
-    return _everywhere(tree, points, lambda point: _measured(tree, point, points > _FRACTIONS))
+    return _everywhere(tree, points, lambda point: _measured(tree, point, points))
 
 
 def _everywhere(tree: Tree, points: int, value: Callable[[int], Any]) -> tuple:
@@ -107,7 +108,10 @@ def _everywhere(tree: Tree, points: int, value: Callable[[int], Any]) -> tuple:
     return tuple(map(value, range(points))) if symbols(tree) else (value(0),) * points
 
 
-def _measured(tree: Tree, point: int, whole: bool) -> tuple:
+def _measured(tree: Tree, point: int, points: int) -> tuple:
+    whole = "none" if points <= _FRACTIONS else "all"
+    if points == _ROUNDED and point % 2:
+        whole = "but x"
     digits, more = DIGITS, 0
     while True:
         _arithmetic.dps = digits

@@ -60,6 +60,7 @@ EQUAL = [  # reference, answer
     r"10^{49}\cdot 10"), ("x<5", "5>x"),
     (r"\frac{11+9a}{20}", r"\frac{9a}{20}+\frac{11}{20}"), (r"e^{2}", "e^2"), ("f(x)=2x", "2x"),
     (r"18+2\pi \text{ cm}", r"2\pi+18"), (r"\binom{5}{2}", "10"), (r"\sqrt[3]{8}\pi", r"2\pi"),
+    (r"3\pmod 7", r"10 \pmod{7}"), (r"x\text{ cm}", "x"), ("0<x<3", "3>x>0"), (r"\ln(x)", r"\ln x"),
 ]  # fmt: skip
 DIFFERENT = [
     (r"\frac{1}{2} xy", r"\frac{1}{2}"), (r"\frac{1}{2}\text{ cup}", r"\frac{1}{3}\text{ cup}"),
@@ -97,6 +98,8 @@ DIFFERENT = [
     ("x+1=3", "x+1=4"), ("0", "5x+3y=0"), (r"x>5", r"x\geq 5"), ("1+274i", "1+274"), ("p - q",
     "q - p"),
     ("x+y", "x-y"), ("2^{10}", "2^{11}"), (r"3\sqrt{13}", r"3\sqrt{14}"),
+    ("0<x<3", "0<y<3"), ("1<2<3", "2<3<4"), ("x=y=z", "x=y=w"), (r"3\pmod 7", r"4\pmod 7"),
+    (r"3\pmod 5", r"3\pmod 7"), ("3", r"3\pmod 7"), ("3", "x=2, x=3"), (r"\sin(x)", r"\sin(y)"),
     # nothing
     ("", ""), (" ", " "), ("5", ""), ("", "5"), (".", "."),
 ]  # fmt: skip
