@@ -1,9 +1,12 @@
 """Runs of the course for the tests: a process of its own, offline, artifacts in a given folder."""
 
 import json
+import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +49,10 @@ if TYPE_CHECKING:
 
 OFFLINE = str(ROOT / "tests" / "offline")
 MINUTES = 60.0
+# Forks come from a process that has imported the libraries and computed nothing, so no thread of
+# torch is lost in them.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.inprocess"])
 
 
 def environment(artifacts: Path) -> dict[str, str]:
@@ -75,11 +82,27 @@ def run_cells(artifacts: Path, overrides: dict | None = None, preset: str = "tin
               task: str = "gsm8k", only: str = "08", timeout: float = 60 * MINUTES) -> None:
     """The cells of the same notebooks in one process, see `tests.inprocess`."""
     names = {"preset": preset, "task": task, "seed": 0, "overrides": overrides or {}}
-    line = [sys.executable, "-m", "tests.inprocess", json.dumps(names), only]
-    env = environment(artifacts) | {"PYTHONPATH": os.pathsep.join([OFFLINE, str(ROOT)])}
-    done = subprocess.run(line, env=env, cwd=ROOT, capture_output=True, text=True,
-                          timeout=timeout, check=False)
-    assert done.returncode == 0, f"the run failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
+        process = FORKS.Process(target=_cells, args=(log.name, environment(artifacts), names, only))
+        process.start()
+        try:
+            process.join(timeout)
+            assert process.exitcode == 0, f"the run failed:\n{log.read()[-5000:]}"
+        finally:
+            process.kill()
+
+
+def _cells(log: str, env: dict[str, str], names: dict, only: str) -> None:
+    """What a fork does: it has libraries, but neither the run's environment nor a blocked network;
+    what it says goes into the file `log`."""
+    with open(log, "w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.update(env)
+    runpy.run_path(f"{OFFLINE}/sitecustomize.py")
+    from tests import inprocess  # the server of forks has it
+
+    inprocess.main(names, only)
 
 
 def read(path: Path):
