@@ -5,27 +5,37 @@ loading libraries than on a few steps. Tests whose point is *what the cells do* 
 run them here instead; that kernels, papermill and kills work is asked of the whole course
 (`tests/full_course.py`).
 
+`runs.run_cells` forks such a process from one that has imported this module and done nothing else:
+a worker's runs load the libraries once. By hand:
+
     python -m tests.inprocess '{"preset": "tiny", "task": "gsm8k", "seed": 0, "overrides": {}}' 08
 """
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import sys
 
 import torch
 from IPython.core.interactiveshell import InteractiveShell
-from papermill.iorw import load_notebook_node
-from papermill.parameterize import parameterize_notebook
 
 from helpers.config import ROOT, Course
 from helpers.course import course as commands
 from helpers.course import graph
 
+# What the notebooks import, before the fork; after `helpers`, which makes some of it short.
+for name in ("papermill.parameterize", "matplotlib.pyplot", "scipy.stats", "helpers.train.methods",
+             *(f"trl.trainer.{kind}_trainer" for kind in ("sft", "reward", "dpo", "grpo"))):
+    importlib.import_module(name)
+
 
 def execute(notebook: graph.Notebook, parameters: dict) -> None:
     """Run all code cells in a fresh namespace; a cell's error is raised with the cell's number."""
+    from papermill.iorw import load_notebook_node  # here: after `helpers`, as above
+    from papermill.parameterize import parameterize_notebook
+
     content = parameterize_notebook(load_notebook_node(str(notebook.path)), parameters)
     shell = InteractiveShell.instance(colors="NoColor")
     shell.reset(new_session=True)

@@ -15,10 +15,6 @@ TASKS = sorted(set(runs.TASKS) - {"gsm8k"})
 RUNGS = ["sft", "dpo", "ppo", "grpo"]
 # After so few steps the model solves about one puzzle in a hundred: no pairs can be made of that.
 FEWER = {"countdown": ["sft", "grpo"]}
-# Three fields are more to learn than a box.
-SIZES = {"gsm8k_xml": {"pairs": {"problems": 128, "num_generations": 8},
-                       "sft": runs.TINY_TASK["sft"] | {"max_steps": 24, "batch_size": 24,
-                                                       "learning_rate": 0.001}}}
 
 
 @pytest.fixture(scope="module", params=TASKS)
@@ -26,7 +22,7 @@ def made(request, tuned, tmp_path_factory):
     """(task, its run folder, the scoreboard) of one run of 00 and of 03 to 08."""
     artifacts = tmp_path_factory.mktemp("task")
     rungs = FEWER.get(request.param, RUNGS)
-    sizes = runs.TINY_TASK | SIZES.get(request.param, {}) | {
+    sizes = runs.TINY_TASK | {
         "evaluation": runs.TINY_TASK["evaluation"] | {"rungs": rungs},
         "model": {"name": tuned}}
     runs.run_cells(artifacts, sizes, task=request.param, only="00,08")  # 08 needs the rest
