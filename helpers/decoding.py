@@ -81,7 +81,8 @@ def processors(config: GenerationConfig) -> list[LogitsProcessor]:
     return [*warpers(config.temperature, config.top_p), Draw()] if config.do_sample else []
 
 
-def padded_left(encoded: Sequence[Sequence[int]], pad: int, device) -> tuple[Tensor, Tensor]:
+def padded_left(encoded: Sequence[Sequence[int]], pad: int,
+                device: torch.device) -> tuple[Tensor, Tensor]:
     """ids and mask (P, T) of rows of tokens, padded on the left to the longest."""
     width = max(map(len, encoded))
     ids = [[pad] * (width - len(row)) + list(row) for row in encoded]
