@@ -103,6 +103,7 @@ class Method:
         if isinstance(trainer, Trainer):
             trainer.remove_callback(PrinterCallback)  # curves say it better than log lines
         train_in_float32(trainer.model)
+        trainer.train = room.with_advice(trainer.train, self.name, args)
         return trainer
 
     def _planned(self, course: Course) -> dict[str, tuple]:

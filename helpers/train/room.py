@@ -6,8 +6,10 @@ and speed and, but for rounding, nothing else. Keeping all activations is a quar
 computing them again (checkpointing), but a pass of few tokens is bound by starting kernels.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 
 import torch
 from transformers import TrainingArguments
@@ -24,6 +26,13 @@ SLACK = 0.9  # share of what is free that is planned with; allocators leave gaps
 BESIDE = 1.5e9  # logits, which exist in pieces; casts of weights; kernels' work space
 LOOKED_AT = 64  # rows with the most letters, of which the longest in tokens is looked for
 READ_AT_ONCE = {"Reward": 2, "DPO": 2}  # texts in a row, where it is not one
+LIMIT = "COURSE_GPU_GB"  # of the environment: GB of the GPU that this process may plan with
+LESS = 0.8  # of what was in use when it ran out
+
+
+class OutOfMemory(RuntimeError):
+    """The GPU had no room for what was planned: one line with what to set, and that nothing is
+    lost."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +51,45 @@ class Passes:
 
 
 def free_bytes() -> float:
-    """What this process may still take of its GPU: free on the card, and within its own share if
-    one was set (torch.cuda.set_per_process_memory_fraction)."""
+    """What this process may still take of its GPU: free on the card, within its own share if one
+    was set (torch.cuda.set_per_process_memory_fraction), and within COURSE_GPU_GB."""
     free, total = torch.cuda.mem_get_info()
     mine = torch.cuda.memory_allocated()
     of_all = getattr(torch.cuda, "get_per_process_memory_fraction", lambda: 1.0)  # torch 2.8
-    share = of_all() * total
-    return min(free + torch.cuda.memory_reserved() - mine, share - mine)
+    limits = [free + torch.cuda.memory_reserved(), of_all() * total, limit_bytes()]
+    return min(limits) - mine
+
+
+def limit_bytes() -> float:
+    """COURSE_GPU_GB in bytes, infinite where it is not set; ConfigError for what is no size."""
+    asked = os.environ.get(LIMIT, "").strip() or "inf"
+    try:
+        size = float(asked)
+    except ValueError:
+        size = 0.0
+    if not size > 0:
+        raise ConfigError(f"{LIMIT}: is {asked!r}, must be a number of GB, such as 14.5")
+    return size * 1e9
+
+
+def with_advice(train: Callable, name: str, args: TrainingArguments) -> Callable:
+    """`train`, which says what to do where the GPU runs out of memory."""
+
+    @wraps(train)
+    def advised(*asked, **named):
+        try:
+            return train(*asked, **named)
+        except torch.cuda.OutOfMemoryError as error:
+            used = torch.cuda.memory_reserved() if torch.cuda.is_available() else 0
+            rows = (args.micro_batch_size if name == "PPO" else args.per_device_train_batch_size)
+            raise OutOfMemory(
+                f"{name}: the GPU ran out of memory at {used / 1e9:.1f} GB, with {rows} rows at "
+                f"once. Set {LIMIT}={max(0.1, LESS * used / 1e9):.1f} in the environment, restart "
+                f"the kernel and run the notebook again: fewer rows are then read at once, and it "
+                f"goes on from the last checkpoint. If one row is too much, lower "
+                f"lengths.completion, or take model.quantization '4bit'.") from error
+
+    return advised
 
 
 def passes(model: Size, step: int, tokens: int, kind: int, free: float, texts: int = 1) -> Passes:

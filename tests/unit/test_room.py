@@ -106,6 +106,50 @@ def test_what_cannot_fit_is_said_before_a_model_is_loaded(monkeypatch, on_a_card
         arrange()
 
 
+class Card:
+    """What torch.cuda says of a card: 80 GB, of which others have 30 and this process 10."""
+
+    def __init__(self, monkeypatch, share=1.0):
+        for name, value in {"mem_get_info": (38e9, 80e9), "memory_reserved": 12e9,
+                            "memory_allocated": 10e9, "get_per_process_memory_fraction": share,
+                            "is_available": True}.items():
+            monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
+
+
+@pytest.mark.parametrize("share, limit, free", [
+    (1.0, None, 40), (0.5, None, 30), (1.0, "24", 14), (0.25, "24", 10), (1.0, " 1000 ", 40)])
+def test_what_is_free_is_the_least_of_card_share_and_limit(monkeypatch, share, limit, free):
+    Card(monkeypatch, share)
+    monkeypatch.delenv(room.LIMIT, raising=False)
+    if limit:
+        monkeypatch.setenv(room.LIMIT, limit)
+    assert room.free_bytes() == free * GB
+
+
+@pytest.mark.parametrize("limit", ["40GB", "0", "-3", "nan", "forty"])
+def test_a_limit_that_is_no_size_is_one_line(monkeypatch, limit):
+    Card(monkeypatch)
+    monkeypatch.setenv(room.LIMIT, limit)
+    with pytest.raises(ConfigError, match=f"COURSE_GPU_GB: is '{limit}', must be a number of GB"):
+        room.free_bytes()
+
+
+@pytest.mark.parametrize("name", ["sft", "ppo"])
+def test_out_of_memory_says_what_to_set(name, monkeypatch, tmp_path):
+    course = methods.course_for("float32", methods.model_folder())
+    trainer = methods.build(name, course, tmp_path)
+
+    def no_room(*args, **named):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(type(trainer.model), "forward", no_room)
+    monkeypatch.setattr(torch.nn.Module, "__call__", no_room)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 40e9)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(room.OutOfMemory, match=r"at 40.0 GB, with \d+ rows .*COURSE_GPU_GB=32.0 "):
+        trainer.train()
+
+
 @pytest.mark.parametrize("name, answers", [("sft", 1), ("dpo", 2), ("ppo", 0), ("grpo", 0)])
 def test_the_longest_text_is_found(name, answers):
     course = methods.course_for("float32", methods.model_folder())
