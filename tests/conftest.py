@@ -16,13 +16,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # With two workers the order decides how long they wait: each takes its next file when it has less
 # than three tests left. The first file runs the whole course. Beside it the other worker has those
-# that need of it the supervised model at most, which is there after minutes, and goes on with the
-# longest of the others. Then come the controls, which need the course finished: they are for the
-# worker that has run it; the many small files at the end keep both busy.
+# that need of it the supervised model at most, which is there after minutes. Then come the control
+# that needs the course finished, for the worker that has run it, and what is left, from the long
+# files to the many small ones, which keep both busy.
 FIRST = ["faults/test_kill.py", "hub/test_hub.py", "hub/test_hub_sets.py",
          "faults/test_ppo_processes.py", "notebooks/test_tasks.py",
-         "notebooks/test_real_input.py", "unit/test_verify_fuzz.py", "unit/test_course.py",
-         "notebooks/test_controls.py", "notebooks/test_course.py"]
+         "notebooks/test_controls_alone.py", "notebooks/test_controls.py",
+         "notebooks/test_real_input.py", "unit/test_course.py", "unit/test_verify_fuzz.py",
+         "notebooks/test_course.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
