@@ -1,9 +1,9 @@
 """The same decoding on a GPU, with the step from token to token recorded once and replayed.
 
-A step of a small language model with adapters starts two thousand kernels and more, each done
-before Python has started the next: the card waits. A CUDA graph records the step once, and one call
-starts it all again. Recorded kernels read and write fixed places, so the cache has its full length
-from the beginning, and a mask says how much of it there is.
+A step of a small language model with adapters starts many small kernels in every layer; where each
+is done before Python has started the next, the card waits. A CUDA graph records the step once, and
+one call starts it all again. Recorded kernels read and write fixed places, so the cache has its
+full length from the beginning, and a mask says how much of it there is.
 """
 
 import warnings

@@ -2,8 +2,10 @@
 free, so that no card waits for kernels to start and none runs out.
 
 A preset says how many rows one optimiser step has. In how many passes they are read changes memory
-and speed and, but for rounding, nothing else. Keeping all activations is a quarter faster than
-computing them again (checkpointing), but a pass of few tokens is bound by starting kernels.
+and speed and, but for rounding, nothing else. Computing activations again (checkpointing) costs a
+forward pass more: six operations a frozen weight and token instead of four. But a pass of few
+tokens may be bound by starting kernels. Where that ends on a card has not been measured yet: ENOUGH
+and MOST are guesses.
 """
 
 import os
@@ -20,8 +22,8 @@ from helpers.forecast import held_bytes, layers_keep, optimizer_bytes
 from helpers.model_size import Size, size
 from helpers.prompts import chat_text
 
-ENOUGH = 2048  # tokens in a pass that keep a GPU busy
-MOST = 32_768  # more make no pass faster
+ENOUGH = 2048  # tokens in a pass that should keep a GPU busy
+MOST = 32_768  # more should make no pass faster
 SLACK = 0.9  # share of what is free that is planned with; allocators leave gaps
 BESIDE = 1.5e9  # logits, which exist in pieces; casts of weights; kernels' work space
 LOOKED_AT = 64  # rows with the most letters, of which the longest in tokens is looked for
