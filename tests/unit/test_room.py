@@ -203,3 +203,18 @@ def test_with_all_logits_at_once_it_would_take_more(monkeypatch):
     monkeypatch.setattr("helpers.train.rows.LOGITS", 2**40)
     planned, taken = traced("0.5B", True)
     assert taken > planned + room.BESIDE
+
+
+def test_a_resumed_run_may_read_fewer_rows_at_once(tmp_path):
+    """As it does after the GPU ran out of memory: the same rows a step, so the same losses."""
+    course = methods.course_for("float32", methods.model_folder())
+    saved = {"save_strategy": "steps", "save_steps": 2, "max_steps": 4}
+    whole = methods.build("sft", course, tmp_path, **saved)
+    whole.train()
+    fewer = methods.build("sft", course, tmp_path, **saved, per_device_train_batch_size=1,
+                          gradient_accumulation_steps=2)
+    fewer.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+    one, other = ([row["loss"] for row in trainer.state.log_history if "loss" in row]
+                  for trainer in (whole, fewer))
+    assert len(one) == len(other) == 4
+    assert other == pytest.approx(one, rel=1e-4) and one[2] != one[3]
