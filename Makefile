@@ -54,8 +54,9 @@ bench: $(TESTS) $(TRL)  ## grading against math-verify alone; PPO against TRL 1.
 
 bench-gpu: $(READY)  ## steps of this commit and, in AGAINST, of an older one; notebooks under caps
 	$(RUN) -m tests.benchmarks.gpu steps $(if $(AGAINST),--against $(AGAINST)) --cap-gb 15.5
+	$(RUN) -m tests.benchmarks.gpu passes
 	$(RUN) -m tests.benchmarks.gpu notebooks --preset colab \
-	  --model-settings '{"precision": "float16"}'
+	  --model-settings '{"precision": "float16", "quantization": "4bit"}'
 	$(RUN) -m tests.benchmarks.gpu notebooks --preset a100
 
 lint: types  ## style and types of modules, tests and notebooks

@@ -28,6 +28,7 @@ ROWS = {  # of the hub's splits, from the data sets' cards
 }
 UTILISATION = 0.3  # share of the peak speed that training reaches with plain transformers
 LAYER_SECONDS = 1e-3  # one layer on one new token costs at least this: starting its operations
+LOGITS = 2**26  # at a time: 256 MB in float32, 441 tokens of a vocabulary of 152,000
 FILL = 0.6  # how full batches are: tokens that are not padding, against the limits
 
 
@@ -42,10 +43,11 @@ def activation_bytes(model: Size, rows: int, tokens: int, kind: int, checkpointi
     A layer keeps about 8h + 2kv + 4f numbers a token (norms, queries, keys, values, attention,
     and four of the feed-forward part); with gradient checkpointing only its input, h, and one layer
     in full. On top come three float32 copies of the logits: 3V (values, log-probabilities,
-    gradient), with a vocabulary of 150,000 often the largest part.
+    gradient). With a vocabulary of 150,000 they would often be the largest part, so no more than
+    LOGITS exist at a time (`helpers.train.rows`; TRL's losses take smaller pieces still).
     """
-    logits = 3 * 4 * model.vocabulary
-    return rows * tokens * (layers_keep(model, kind, checkpointing) + logits)
+    logits = min(rows * tokens * model.vocabulary, LOGITS)
+    return rows * tokens * layers_keep(model, kind, checkpointing) + 3 * 4 * logits
 
 
 def layers_keep(model: Size, kind: int, checkpointing: bool) -> float:

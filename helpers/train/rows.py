@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from helpers import losses
-
-LOGITS = 2**26  # numbers at a time: 256 MB in float32, 441 tokens of a vocabulary of 152,000
+from helpers.forecast import LOGITS
 
 
 class Rows:

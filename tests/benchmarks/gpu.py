@@ -1,11 +1,13 @@
 """What the course takes on a GPU: time and memory of its steps beside an older commit's, and its
 notebooks under the memory of a T4 and an A100. One row a run, added to `data/recorded/gpu/`.
 
-    python -m tests.benchmarks.gpu steps --against FOLDER    (FOLDER: a checkout of 0950ceb)
-    python -m tests.benchmarks.gpu notebooks --model DIR
+    python -m tests.benchmarks.gpu steps --against FOLDER   (FOLDER: a checkout of 0950ceb)
+    python -m tests.benchmarks.gpu passes
+    python -m tests.benchmarks.gpu notebooks --preset a100  (the tiny base in the real shape)
+    python -m tests.benchmarks.gpu ladder --model DIR       (a small pre-trained model)
 
-Parts fit a few minutes each. `--tokenizer`: a hub id or folder of Qwen2.5's tokenizer; weights are
-random, of that model's shape, so nothing is downloaded but the tokenizer.
+Parts fit a few minutes each. `--tokenizer`: a hub id or folder of Qwen2.5's tokenizer; the weights
+of `steps` are random, of that model's shape, so nothing is downloaded but the tokenizer.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from pathlib import Path
 from helpers.artifacts import versions
 from helpers.config import ROOT
 from helpers.files import atomic_write_text
+from tests import widened
 
 FOLDER = ROOT / "data" / "recorded" / "gpu"
 WORKER = Path(__file__).with_name("gpu_worker.py")
@@ -59,37 +62,53 @@ def record(name: str, rows: list[dict], folder: Path) -> None:
     atomic_write_text(place, lines)
 
 
-def worker(which: str, tree: Path, asked: dict) -> list[dict]:
-    """The rows that one process of `gpu_worker` tells; what else it says goes to stderr."""
-    asked = {**asked, "model": str(asked["model"])}
-    started = time.time()
-    done = subprocess.run(
-        [sys.executable, str(WORKER), which, json.dumps(asked)], cwd=tree, text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(
-            [str(tree), *filter(None, [os.environ.get("PYTHONPATH")])])},
-        stdout=subprocess.PIPE)
-    rows = [json.loads(line.removeprefix("ROW ")) for line in done.stdout.splitlines()
+def worker(which: str, tree: Path, asked: dict, limit: float) -> list[dict]:
+    """The rows that one process of `gpu_worker` tells within `limit` seconds; what else it says
+    goes to stderr."""
+    path = os.pathsep.join(filter(None, [str(tree), os.environ.get("PYTHONPATH")]))
+    rows = told([sys.executable, str(WORKER), which, json.dumps(asked)], limit, cwd=tree,
+                env=os.environ | {"PYTHONPATH": path})
+    return [{"size": asked["model"].rpartition("-")[2], **row} for row in rows]
+
+
+def told(command: list[str], limit: float | None = None, **where) -> list[dict]:
+    """What a program prints as ROW and JSON, also where it did not come to its end."""
+    started, end = time.time(), "in time"
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=limit, **where)
+        output, end = done.stdout, f"rc {done.returncode}"
+    except subprocess.TimeoutExpired as error:
+        output, end = error.stdout or b"", f"stopped after {limit} s"
+    rows = [json.loads(line.removeprefix("ROW ")) for line in output.decode().splitlines()
             if line.startswith("ROW ")]
-    print(f"{which}: {len(rows)} rows in {time.time() - started:.0f} s, rc {done.returncode}",
-          *rows, sep="\n", flush=True)
+    print(f"{len(rows)} rows in {time.time() - started:.0f} s, {end}", *rows, sep="\n", flush=True)
     return rows
 
 
 def steps(given: argparse.Namespace) -> None:
+    """Steps of the older commit and of this one under `cap_gb`."""
     model = shaped_like(given.size, given.tokenizer, given.work)
-    asked = {"model": model, "preset": given.preset} | given.settings
+    asked = {"model": str(model), "preset": given.preset} | given.settings
     rows = []
     if given.against:
-        rows += worker("old", given.against.resolve(), asked | given.old_settings)
-    rows += worker("new", ROOT, asked | {"cap_gb": given.cap_gb})
-    record("steps", [{"size": given.size, **row} for row in rows], given.out)
+        rows += worker("old", given.against.resolve(), asked | given.old_settings, given.limit)
+    record("steps", rows + worker("new", ROOT, asked | {"cap_gb": given.cap_gb}, given.limit),
+           given.out)
+
+
+def passes(given: argparse.Namespace) -> None:
+    """How a pass's time and memory grow with its rows."""
+    model = shaped_like(given.size, given.tokenizer, given.work)
+    asked = {"model": str(model), "preset": given.preset} | given.settings
+    record("passes", worker("passes", ROOT, asked, given.limit), given.out)
 
 
 NOTEBOOK = """
 import json, sys, time, torch
 cap, parameters, only = json.loads(sys.argv[1])
 total = torch.cuda.get_device_properties(0).total_memory
-torch.cuda.set_per_process_memory_fraction(cap * 1e9 / total)
+if cap:
+    torch.cuda.set_per_process_memory_fraction(cap * 1e9 / total)
 from helpers.course import graph
 from tests import inprocess
 real = inprocess.execute
@@ -111,6 +130,7 @@ inprocess.execute = execute
 inprocess.main(parameters, only)
 """
 CAPS = {"colab": 15, "a100": 38}  # GB that a T4 and an A100 of 40 GB leave a process
+SHAPES = {"colab": "0.5B", "a100": "1.5B"}  # of the presets' models
 FEW = {  # enough that some answers are right and some wrong; one or two steps of all that follows
     "data": {"train": 400, "validation": 48, "test": 16}, "evaluation": {"n": 8, "few_shot": 1},
     "sft": {"max_steps": 8}, "pairs": {"problems": 64}, "reward_model": {"max_steps": 2},
@@ -118,32 +138,45 @@ FEW = {  # enough that some answers are right and some wrong; one or two steps o
     "grpo": {"max_steps": 2}}
 
 
-def notebooks(given: argparse.Namespace) -> None:
-    """Notebooks 03 to 08 of a preset with few steps, in one process under the preset's memory."""
+def run_notebooks(given: argparse.Namespace, model: Path, cap: float | None,
+                  settings: dict) -> list[dict]:
+    """Notebooks of a preset on the tiny problems, in one process under `cap` GB; a row each."""
     parameters = {"preset": given.preset, "task": "gsm8k", "seed": 0, "overrides": {
-        "world": "tiny", "model": {"name": str(given.model), **given.model_settings},
-        "generation": {"engine": "hf"}, "tracking": {"report_to": []}, **FEW, **given.settings}}
-    cap = given.cap_gb or CAPS[given.preset]
+        "world": "tiny", "model": {"name": str(model), **given.model_settings},
+        "generation": {"engine": "hf"}, "tracking": {"report_to": []}, **settings,
+        **given.settings}}
     asked = json.dumps([cap, parameters, given.only])
-    done = subprocess.run([sys.executable, "-c", NOTEBOOK, asked],
-                          cwd=ROOT, text=True, stdout=subprocess.PIPE)
-    rows = [json.loads(line.removeprefix("ROW ")) | {"model": Path(given.model).name,
-                                                     **given.model_settings}
-            for line in done.stdout.splitlines() if line.startswith("ROW ")]
-    print(f"rc {done.returncode}", *rows, sep="\n", flush=True)
-    record("notebooks", rows, given.out)
+    rows = told([sys.executable, "-c", NOTEBOOK, asked], given.limit, cwd=ROOT)
+    return [row | {"model": model.name, **given.model_settings} for row in rows]
+
+
+def notebooks(given: argparse.Namespace) -> None:
+    """Notebooks 03 to 08 of a preset with few steps, under the preset's memory, with the tiny base
+    in the shape of the preset's model unless another is given."""
+    model = given.model
+    if model is None:
+        model = widened.write(ROOT / "data" / "tiny" / "base", SHAPES[given.preset],
+                              given.work / f"widened-{SHAPES[given.preset]}")
+    record("notebooks", run_notebooks(given, model, given.cap_gb or CAPS[given.preset], FEW),
+           given.out)
+
+
+def ladder(given: argparse.Namespace) -> None:
+    """A pre-trained model through notebooks of a preset, with its own settings."""
+    record("ladder", run_notebooks(given, given.model, given.cap_gb, {}), given.out)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["steps", "notebooks"])
+    parser.add_argument("part", choices=["steps", "passes", "notebooks", "ladder"])
     parser.add_argument("--size", default="1.5B")
     parser.add_argument("--preset", default="a100", choices=sorted(CAPS))
     parser.add_argument("--tokenizer", default="Qwen/Qwen2.5-1.5B")
-    parser.add_argument("--model", default="data/tiny/base")
+    parser.add_argument("--model", type=Path)
     parser.add_argument("--against", type=Path, help="a checkout of the older commit")
     parser.add_argument("--cap-gb", type=float, help="memory that this commit's code may take")
+    parser.add_argument("--limit", type=float, help="seconds, after which a process is stopped")
     parser.add_argument("--only", default="03 04 05 06 07 08")
     parser.add_argument("--settings", type=json.loads, default={})
     parser.add_argument("--old-settings", type=json.loads, default={})
@@ -151,7 +184,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("/tmp/course-gpu"))
     parser.add_argument("--out", type=Path, default=FOLDER)
     given = parser.parse_args()
-    {"steps": steps, "notebooks": notebooks}[given.part](given)
+    {"steps": steps, "passes": passes, "notebooks": notebooks, "ladder": ladder}[given.part](given)
 
 
 if __name__ == "__main__":

@@ -222,8 +222,45 @@ def run(which: str, asked: dict) -> None:
             torch.cuda.empty_cache()
 
 
+def passes(asked: dict) -> None:
+    """Seconds and memory of one forward and backward pass of PPO's policy, by how many rows of 512
+    tokens it reads at once, with activations kept and computed again."""
+    from helpers import losses
+    from helpers.train.ppo import AdapterBank
+    from helpers.train.rows import Rows
+    from helpers.train.settings import lora_config, lora_without_copies
+
+    course = course_of(asked)
+    lora_without_copies()
+    for checkpointing in (False, True):
+        base = models.load_model(course.model.name, course, course.model.quantization)
+        bank = AdapterBank(base, lora_config(course, r=course.ppo.r), None, checkpointing)
+        for rows in (1, 2, 4, 8, 16, 32, 64):
+            batch = Rows([[5] * 256] * rows, [[7] * 256] * rows, models.device())
+
+            def once(bank=bank, batch=batch):
+                with bank.learning("policy"), torch.autocast(batch.ids.device.type, torch.bfloat16):
+                    [logp] = bank.logprobs(batch.ids, batch.places, batch.targets)
+                    losses.ppo_policy_loss(logp, logp.detach(), batch.mask, batch.mask).backward()
+
+            out = {"code": "new", "method": "pass", "rows": rows, "tokens": rows * 512,
+                   "checkpointing": checkpointing, "quantization": asked["quantization"]}
+            try:
+                once()
+                out |= {"passes": (count := 3)}
+                measure(lambda count=count: [once() for _ in range(count)], out)
+            except torch.OutOfMemoryError:
+                out["problem"] = "out of memory"
+            print("ROW", json.dumps(out), flush=True)
+        del bank, base
+        gc.collect()
+
+
 if __name__ == "__main__":
     given = json.loads(sys.argv[2])
     if stray := given.keys() - SETTINGS.keys():
         raise SystemExit(f"not a setting: {sorted(stray)}; there are {sorted(SETTINGS)}")
-    run(sys.argv[1], SETTINGS | given)
+    if sys.argv[1] == "passes":
+        passes(SETTINGS | given)
+    else:
+        run(sys.argv[1], SETTINGS | given)

@@ -1,6 +1,8 @@
 """On a GPU: every method takes two steps in float16, bfloat16 and 4 bits, saves memory by
 checkpointing, and takes about the memory that the forecast says."""
 
+import gc
+
 import pytest
 import torch
 
@@ -28,13 +30,16 @@ def test_two_steps(gpu, name, precision, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", methods.NAMES)
-def test_peak_memory_is_about_the_forecast(gpu, name, precision, tmp_path, monkeypatch):
+def test_peak_memory_is_about_the_forecast(gpu, name, precision, tmp_path, monkeypatch,
+                                           record_property):
     model = methods.model_folder(width=1024, layers=8, vocabulary=32_768)
     course = methods.course_for(precision, model, **methods.FULL)
+    gc.collect()  # what an earlier test left in circles would count as there before
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     methods.two_steps(monkeypatch, name, course, tmp_path, methods.long_problems(course))
     peak = (torch.cuda.max_memory_allocated() - before) / 1e9
     told = forecast.forecast(course).set_index("stage").loc[name, "total GB"]
+    record_property("peak and forecast in GB", f"{peak:.3f} {told:.3f}")
     assert AT_LEAST * told <= peak <= AT_MOST[name] * told + BESIDE_GB, (peak, told)

@@ -67,6 +67,8 @@ def test_activations_and_cache_by_hand():
     assert plain == tokens * (2 * layer * 4 + 12 * 20)
     saved = forecast.activation_bytes(TOY, 3, 7, 2, checkpointing=True)
     assert saved == tokens * ((2 * 10 + layer) * 2 + 12 * 20)
+    many = forecast.activation_bytes(TOY, 3, 10**7, 2, checkpointing=True)  # logits in pieces
+    assert many == 3 * 10**7 * (2 * 10 + layer) * 2 + 12 * forecast.LOGITS
     assert forecast.cache_bytes(TOY, 3, 7, 2) == 3 * (7 * 2 * 2 * 4 * 2 + 2 * 4 * 20)
 
 
