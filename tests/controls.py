@@ -12,7 +12,7 @@ OWN_SFT = runs.SHORTER | {"data": runs.SHORTER["data"] | {"validation": 64}}
 CONTROLS = {
     "learning rate 0": OWN_SFT | {  # one step changes as little as many
         "sft": {"learning_rate": 0.0, "max_steps": 2},
-        "grpo": {"learning_rate": 0.0, "max_steps": 2},
+        "grpo": {"learning_rate": 0.0, "max_steps": 1, "save_steps": 1},
         "evaluation": {"n": SAMPLES, "rungs": ["sft", "grpo"]}},
     "random reward": runs.SHORTER | {
         "rewards": {"exact_answer": 0.0, "random_reward": 1.0},

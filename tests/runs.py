@@ -15,16 +15,17 @@ from helpers.config import ROOT
 # Shipped, with answers to check.
 TASKS = ("gsm8k", "gsm8k_xml", "deepscaler", "openr1", "countdown")
 
-# The course of the tests is preset tiny with fewer steps of PPO and GRPO, measured on fewer
-# problems: every claim of the ladder must still hold. The whole sizes, over several seeds, are
-# those of `make ladder`. Pairs are not fewer: from 450 problems instead of 600 DPO came out 2.6
-# points below sft (lenient). The judges and DPO take the steps of the preset in smaller pieces,
+# The course of the tests is preset tiny with fewer steps of PPO, GRPO and the judges, measured on
+# fewer problems: every claim of the ladder must still hold. The whole sizes, over several seeds,
+# are those of `make ladder`. Pairs are not fewer: from 450 problems instead of 600 DPO came out 2.6
+# points below sft (lenient). The judges and DPO take steps of as many pairs in smaller pieces,
 # which stay in a core's cache: the same losses in four fifths of the time. A1 only shows how.
 SHORTER = {
-    "reward_model": {"batch_size": 8, "gradient_accumulation_steps": 4},
+    "sft": {"save_steps": 36},
+    "reward_model": {"batch_size": 8, "gradient_accumulation_steps": 4, "max_steps": 28},
     "dpo": {"batch_size": 4, "gradient_accumulation_steps": 4},
     "ppo": {"max_steps": 14}, "grpo": {"max_steps": 50}, "data": {"test": 256},
-    "pretraining": {"tokenizer_documents": 4000, "steps": 20, "problems": 16},
+    "pretraining": {"tokenizer_documents": 3000, "steps": 14, "problems": 8},
 }
 
 # The smallest sizes at which every task still comes through 00 and 03 to 08: enough tuning and

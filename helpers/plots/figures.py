@@ -9,7 +9,6 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -54,38 +53,55 @@ def show(fig: Figure, alt: str, display_id: str | None = None, update: bool = Fa
     With `display_id` the picture can be replaced later (`update=True`), by papermill too.
     """
     from IPython import get_ipython
-    from IPython.display import display
 
     if get_ipython() is None:
         return False
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=DPI)
-    data = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
+    _display(_png(fig), alt, display_id, update)
+    return True
+
+
+def _display(png: bytes, alt: str, display_id: str | None = None, update: bool = False) -> None:
+    from IPython.display import display
+
+    data = {"image/png": base64.b64encode(png).decode(), "text/plain": alt}
     display(data, raw=True, metadata={"image/png": {"alt": alt}}, display_id=display_id,
             update=update)
-    return True
+
+
+def _png(fig: Figure) -> bytes:
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=DPI)
+    return buffer.getvalue()
 
 
 def save_figure(fig: Figure, name: str, alt: str | None = None, stage: Any = None) -> None:
     """Show the figure, and save it as SVG and PNG in the run's `figures` folder.
 
     Without `stage` it is only shown. `alt` says in words what the figure shows (default: the one
-    its maker gave it); none at all is a ValueError.
+    its maker gave it); none at all is a ValueError. It is laid out and painted once, for that takes
+    longer than writing it.
     """
+    from IPython import get_ipython
+
     alt = alt or str(fig.get_label())
     if not alt:
         raise ValueError(f"figure {name!r} has no alt text: say in words what it shows")
-    targets: list[Path] = []
+    seen = get_ipython() is not None
+    if stage is None and not seen:
+        return
+    png = _png(fig)
     if stage is not None:  # beside the stages: a finished stage is not touched again
         folder = stage.course.dir() / "figures"
-        targets += [folder / f"{name}.svg", folder / f"{name}.png"]
-    for path in targets:
-        kind = path.suffix[1:]
-        notes = {"Date": None, "Creator": None, "Description": alt} if kind == "svg" else None
+        atomic_write(folder / f"{name}.png", lambda file: file.write_bytes(png))
+        layout = fig.get_layout_engine()
+        fig.set_layout_engine("none")
+        notes = {"Date": None, "Creator": None, "Description": alt}
         with matplotlib.rc_context({"svg.hashsalt": "course"}):
-            atomic_write(path, lambda file, kind=kind, notes=notes: fig.savefig(
-                file, format=kind, metadata=notes, dpi=150))
-    show(fig, alt)
+            atomic_write(folder / f"{name}.svg", lambda file: fig.savefig(
+                file, format="svg", metadata=notes, dpi=DPI))
+        fig.set_layout_engine(layout)
+    if seen:
+        _display(png, alt)
 
 
 def smoothed(values: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from helpers.artifacts import Stage
 from helpers.files import atomic_write_text
 
 CURVE_FILE = "curve.jsonl"
+SHARE = 0.05  # of the time, at most, for drawing
 NOT_A_CURVE = ("train_", "total_flos", "epoch")  # the trainer's closing summary, and a repetition
 
 
@@ -23,7 +24,8 @@ class CourseCallback(TrainerCallback):
     A line is `{"step", "seconds", <key>: value…}` with TRL's own keys. `seconds` counts training
     time and goes on after a resume; lines beyond the checkpoint that is resumed from are dropped,
     so a step is never there twice. `live` names the curves to draw (default: the most telling the
-    run has); the figure is redrawn at most every `every` seconds, and at the end.
+    run has); the figure is redrawn at the end, and before that at most every `every` seconds, or
+    less often where drawing would take more than SHARE of the time.
     """
 
     def __init__(self, stage: Stage, live: Sequence[str] | None = None, every: float = 2.0):
@@ -31,7 +33,7 @@ class CourseCallback(TrainerCallback):
         self.live = list(live) if live else None
         self.every = every
         self._display = None
-        self._drawn = -math.inf
+        self._due = -math.inf
         self._earlier = 0.0
         self._started = time.monotonic()
 
@@ -43,7 +45,7 @@ class CourseCallback(TrainerCallback):
     def on_train_begin(self, args, state, control, **kwargs):
         """Start a new curve, or keep the lines up to the step that training resumes from."""
         self._started = time.monotonic()
-        self._drawn = -math.inf
+        self._due = -math.inf
         self._display = None
         if not state.is_world_process_zero:
             return
@@ -63,7 +65,7 @@ class CourseCallback(TrainerCallback):
         seconds = round(self._earlier + time.monotonic() - self._started, 3)
         with self.file.open("a", encoding="utf-8") as file:
             file.write(_as_line({"step": state.global_step, "seconds": seconds, **values}))
-        if time.monotonic() - self._drawn >= self.every:
+        if time.monotonic() >= self._due:
             self._draw()
 
     def on_train_end(self, args, state, control, **kwargs):
@@ -87,14 +89,15 @@ class CourseCallback(TrainerCallback):
         return lines
 
     def _draw(self) -> None:
-        curve = self.curve()
+        curve, begun = self.curve(), time.monotonic()
         if curve.empty:
             return
         fig = plots.training_panel(curve, self.live)
         first = self._display is None
         self._display = self._display or f"curve-{self.stage.name}-{id(self)}"
         plots.show(fig, fig.get_label(), self._display, update=not first)
-        self._drawn = time.monotonic()
+        drawn = time.monotonic()
+        self._due = drawn + max(self.every, (drawn - begun) / SHARE)
 
 
 def _as_line(values: dict) -> str:

@@ -13,6 +13,7 @@ from helpers import models, plots, prompts
 from helpers.artifacts import Stage
 from helpers.config import ROOT, Course
 from helpers.data.problem import Problem
+from helpers.train import tracking
 from helpers.train.settings import device_flags
 from helpers.train.tracking import CourseCallback
 from tests.hub.tiny_repo import tiny_folder
@@ -112,6 +113,25 @@ def test_a_real_trainer_resumed_gives_the_curve_of_one_run(stage):
     resumed = train(stage, 4, str(stage.checkpoints / "checkpoint-2"))
     assert list(resumed["step"]) == [1, 2, 3, 4]
     assert resumed["loss"].tolist() == pytest.approx(whole["loss"].tolist(), abs=1e-5)
+
+
+def test_drawing_takes_a_small_share_of_the_time(monkeypatch):
+    """A step takes 2 seconds and a picture takes 1: one in ten steps is drawn, and the last."""
+    clock, drawn = [0.0], []
+
+    def show(*args, **kwargs):
+        clock[0] += 1.0
+        drawn.append(clock[0])
+
+    monkeypatch.setattr(tracking.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(tracking.plots, "show", show)
+    callback = tracking.CourseCallback(Stage.begin(Course.load(), "grpo"))
+    callback.on_train_begin(None, state(0), None)
+    for step in range(1, 26):
+        clock[0] += 2.0
+        callback.on_log(None, state(step), None, logs={"reward": 0.5})
+    callback.on_train_end(None, state(25), None)
+    assert drawn == [3.0, 24.0, 45.0, 54.0]
 
 
 CELL = """
