@@ -1,9 +1,11 @@
 """Will it fit, and how long will it take? Memory and minutes of each stage, before it runs.
 
 Everything follows from a few numbers: P parameters, of which P' are trained, L layers of width h
-(keys and values kv, feed-forward f), a vocabulary of V, and batches of B rows of T tokens at the
-course's length limits. Memory is the upper end: real rows are shorter. Minutes are an order of
-magnitude. What the libraries themselves take (about 1 GB) and downloads are not in it.
+(keys and values kv, feed-forward f), a vocabulary of V, and rows of T tokens at the course's length
+limits. On a GPU the rows of a step are read in the passes that training would choose there
+(`helpers.passes`), elsewhere in those of the preset. Memory is the upper end: real rows are
+shorter. Minutes are an order of magnitude. What the libraries themselves take (about 1 GB) and
+downloads are not in it.
 """
 
 import math
@@ -16,6 +18,7 @@ from helpers.data import FAMILIES
 from helpers.data.source import find_file, local_folder
 from helpers.machine import USUAL, Machine, this_machine
 from helpers.model_size import Size, size, weight_bytes
+from helpers.passes import BESIDE, SLACK, UTILISATION, Passes, layers_keep, pass_seconds, passes
 from helpers.rungs import RUNGS
 from helpers.schema import Dpo, Grpo, Ppo, RewardModel, Sft
 
@@ -26,8 +29,9 @@ ROWS = {  # of the hub's splits, from the data sets' cards
     "countdown": {"train": 490_364},
     "smoltalk": {"train": 460_341, "test": 24_229},
 }
-UTILISATION = 0.3  # share of the peak speed that training reaches with plain transformers
-LAYER_SECONDS = 1e-3  # one layer on one new token costs at least this: starting its operations
+# One layer on one new token costs at least this: starting its operations, or, on a GPU, playing
+# what was recorded of them. (Qwen2.5-1.5B's 28 layers on an H200: 15 ms for a token of 128 rows.)
+LAYER_SECONDS, LAYER_RECORDED = 1e-3, 0.5e-3
 LOGITS = 2**26  # at a time: 256 MB in float32, 441 tokens of a vocabulary of 152,000
 FILL = 0.6  # how full batches are: tokens that are not padding, against the limits
 
@@ -50,13 +54,6 @@ def activation_bytes(model: Size, rows: int, tokens: int, kind: int, checkpointi
     return rows * tokens * layers_keep(model, kind, checkpointing) + 3 * 4 * logits
 
 
-def layers_keep(model: Size, kind: int, checkpointing: bool) -> float:
-    """Bytes a token that the layers keep for the backward pass. In the tensors that autograd saves,
-    a layer of Qwen2.5-1.5B with LoRA in bfloat16 has 97,560; this formula says 97,280."""
-    layer = 8 * model.width + 2 * model.kv + 4 * model.feed_forward
-    return kind * (model.layers * model.width + layer if checkpointing else model.layers * layer)
-
-
 def cache_bytes(model: Size, rows: int, tokens: int, kind: int) -> float:
     """Generation: keys and values of all layers, 2 L kv numbers a token, and logits of one step."""
     return rows * (tokens * 2 * model.layers * model.kv * kind + 2 * 4 * model.vocabulary)
@@ -65,9 +62,9 @@ def cache_bytes(model: Size, rows: int, tokens: int, kind: int) -> float:
 def training_seconds(
     model: Size, tokens: int, trained: int, batches: int, machine: Machine
 ) -> float:
-    """Two operations a parameter and token forward, two backward to the activations, two more for
-    the weights that are trained, two for recomputing where memory is saved (GPU)."""
-    operations = (6 if machine.gpu else 4) * model.in_products + 2 * trained
+    """On a processor. Two operations a parameter and token forward, two backward to the
+    activations, two more for the weights that are trained."""
+    operations = 4 * model.in_products + 2 * trained
     started = 3 * batches * model.layers * LAYER_SECONDS
     return FILL * tokens * operations / (machine.tflops * 1e12 * UTILISATION) + started
 
@@ -80,7 +77,8 @@ def generation_seconds(
     at_once = min(rows, batch)
     reading = weight_bytes(model, kind) / (machine.bandwidth * 1e9)
     computing = 2 * model.in_products * at_once / (machine.tflops * 1e12 * UTILISATION)
-    step = max(reading, computing) + model.layers * LAYER_SECONDS
+    start = LAYER_RECORDED if machine.gpu else LAYER_SECONDS
+    step = max(reading, computing) + model.layers * start
     return math.ceil(rows / batch) * FILL * tokens * step
 
 
@@ -140,17 +138,40 @@ def held_bytes(course: Course, model: Size, kind: int, adapters: int) -> float:
     return base + adapters * 4 * model.trained
 
 
+def chosen(model: Size, rows: int, tokens: int, kind: int, used: float, machine: Machine,
+           texts: int = 1) -> Passes:
+    """The passes of a step of `rows` on a GPU of which `used` bytes are taken."""
+    free = SLACK * (machine.memory_gb * 1e9 - used - BESIDE)
+    return passes(model, rows, tokens, kind, max(0.0, free), machine, texts)
+
+
+def _step(course: Course, model: Size, kind: int, machine: Machine, used: float, rows: int,
+          at_once: int, trained: int, texts: int = 1) -> tuple[float, float]:
+    """Bytes kept and seconds of one optimiser step of `rows` x `texts`: on a GPU in its own passes,
+    elsewhere `at_once` rows at a time."""
+    tokens = course.lengths.prompt + course.lengths.completion
+    if not machine.gpu:
+        return (activation_bytes(model, at_once * texts, tokens, kind, False),
+                training_seconds(model, rows * texts * tokens, trained, rows // at_once, machine))
+    found = chosen(model, rows, tokens, kind, used, machine, texts)
+    at_once = max(1, found.rows)  # 0 fit: what one would take is what does not fit
+    again = found.checkpointing
+    seconds = pass_seconds(model, FILL * at_once * texts * tokens, again, machine)
+    if trained == model.parameters:  # their own gradients: a third more than 4 or 6 operations
+        seconds *= 4 / 3 if again else 3 / 2
+    return activation_bytes(model, at_once * texts, tokens, kind, again), rows // at_once * seconds
+
+
 def _sft(course: Course, sft: Sft, model: Size, kind: int, machine: Machine) -> Row:
     """Worked solutions are imitated."""
-    full, tokens = sft.method == "full", course.lengths.prompt + course.lengths.completion
+    full = sft.method == "full"
     trained = model.parameters if full else model.trained
-    rows_a_step = sft.batch_size * sft.gradient_accumulation_steps
-    steps = sft.max_steps or math.ceil(sft.epochs * problems(course, "train") / rows_a_step)
-    return (
-        held_bytes(course, model, kind, 0 if full else 1), optimizer_bytes(trained),
-        activation_bytes(model, sft.batch_size, tokens, kind, machine.gpu),
-        training_seconds(model, steps * rows_a_step * tokens, trained,
-                         steps * sft.gradient_accumulation_steps, machine))
+    rows = sft.batch_size * sft.gradient_accumulation_steps
+    steps = sft.max_steps or math.ceil(sft.epochs * problems(course, "train") / rows)
+    held, training = held_bytes(course, model, kind, 0 if full else 1), optimizer_bytes(trained)
+    kept, seconds = _step(course, model, kind, machine, held + training, rows, sft.batch_size,
+                          trained)
+    return held, training, kept, steps * seconds
 
 
 def _asked(course: Course) -> int:
@@ -163,54 +184,46 @@ def _dpo(course: Course, dpo: Dpo | RewardModel, model: Size, kind: int, machine
          readings: float = 4 / 3) -> Row:
     """Pairs are learned from, as if every problem gave all that it may give. The reference reads
     them too, forward only, a third of the work."""
-    asked = _asked(course)
-    tokens = course.lengths.prompt + course.lengths.completion
-    at_once = dpo.batch_size * dpo.gradient_accumulation_steps
-    steps = dpo.max_steps or math.ceil(dpo.epochs * asked * course.pairs.per_problem / at_once)
-    return (
-        held_bytes(course, model, kind, 1), optimizer_bytes(model.trained),
-        activation_bytes(model, 2 * dpo.batch_size, tokens, kind, machine.gpu),
-        readings * training_seconds(model, 2 * steps * at_once * tokens, model.trained,
-                                    steps * dpo.gradient_accumulation_steps, machine))
+    rows = dpo.batch_size * dpo.gradient_accumulation_steps
+    steps = dpo.max_steps or math.ceil(
+        dpo.epochs * _asked(course) * course.pairs.per_problem / rows)
+    held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
+    kept, seconds = _step(course, model, kind, machine, held + training, rows, dpo.batch_size,
+                          model.trained, texts=2)
+    return held, training, kept, readings * steps * seconds
 
 
 def _reward(course: Course, reward: RewardModel, model: Size, kind: int, machine: Machine) -> Row:
     """The pairs are made first, from the model's own answers; then they are read once each."""
     weights, training, kept, seconds = _dpo(course, reward, model, kind, machine, readings=1)
     batch, answer = course.generation.batch_size, course.lengths.completion
-    asked = _asked(course)
     cached = cache_bytes(model, batch, course.lengths.prompt + answer, kind)
     return weights, training, max(kept, cached), seconds + generation_seconds(
-        model, asked * course.pairs.num_generations, batch, answer, kind, machine)
+        model, _asked(course) * course.pairs.num_generations, batch, answer, kind, machine)
 
 
 def _ppo(course: Course, ppo: Ppo, model: Size, kind: int, machine: Machine) -> Row:
     """Learning reads a completion with two roles, each forward and backward; collecting reads it
     with four, forward only, a third of the work."""
     answer, count = course.lengths.completion, ppo.prompts_per_step
-    tokens, readings = course.lengths.prompt + answer, 2 * ppo.num_ppo_epochs + 4 / 3
-    return (
-        held_bytes(course, model, kind, 3), 2 * optimizer_bytes(model.trained),
-        max(activation_bytes(model, ppo.micro_batch_size, tokens, kind, machine.gpu),
-            cache_bytes(model, count, tokens, kind)),
-        ppo.max_steps * (
-            generation_seconds(model, count, count, answer, kind, machine)
-            + readings * training_seconds(model, count * tokens, model.trained,
-                                          count // ppo.micro_batch_size, machine)))
+    held, training = held_bytes(course, model, kind, 3), 2 * optimizer_bytes(model.trained)
+    kept, seconds = _step(course, model, kind, machine, held + training, ppo.minibatch_size,
+                          ppo.micro_batch_size, model.trained)
+    readings = (2 * ppo.num_ppo_epochs + 4 / 3) * count / ppo.minibatch_size
+    cached = cache_bytes(model, count, course.lengths.prompt + answer, kind)
+    return held, training, max(kept, cached), ppo.max_steps * (
+        generation_seconds(model, count, count, answer, kind, machine) + readings * seconds)
 
 
 def _grpo(course: Course, grpo: Grpo, model: Size, kind: int, machine: Machine) -> Row:
     """A group of answers to each question is written, and read forward and backward."""
-    answer, group = course.lengths.completion, grpo.prompts_per_step * grpo.num_generations
-    tokens, at_once = course.lengths.prompt + answer, math.gcd(group, course.sft.batch_size)
-    return (
-        held_bytes(course, model, kind, 1), optimizer_bytes(model.trained),
-        max(activation_bytes(model, at_once, tokens, kind, machine.gpu),
-            cache_bytes(model, group, tokens, kind)),
-        grpo.max_steps * (
-            generation_seconds(model, group, group, answer, kind, machine)
-            + training_seconds(model, group * tokens, model.trained,
-                               group // at_once, machine)))
+    answer, rows = course.lengths.completion, grpo.prompts_per_step * grpo.num_generations
+    held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
+    kept, seconds = _step(course, model, kind, machine, held + training, rows, grpo_rows(course),
+                          model.trained)
+    cached = cache_bytes(model, rows, course.lengths.prompt + answer, kind)
+    return held, training, max(kept, cached), grpo.max_steps * (
+        generation_seconds(model, rows, rows, answer, kind, machine) + seconds)
 
 
 # How a rung is counted; another with the same settings can be counted like one of these.

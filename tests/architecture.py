@@ -46,7 +46,7 @@ ORDER = (
          mathsets countdown smallworld instructkinds instructfacts instructtexts instruct documents
          corpus build __main__""", "data/tinyworld/"),
     Part("Flow: prompt → completion → verdict → reward → loss → score", """
-         prompts merging models model_size machine forecast disk advice decoding graphs
+         prompts merging models model_size machine passes forecast disk advice decoding graphs
          sampling
          verify/latex verify/units verify/quantity verify/tokens verify/tree verify/formula
          verify/arithmetic verify/digits verify/value verify/structure verify/relations

@@ -1,16 +1,12 @@
 """How many rows go through a GPU at once, and whether activations are kept: by the memory that is
 free, so that no card waits for kernels to start and none runs out.
 
-A preset says how many rows one optimiser step has. In how many passes they are read changes memory
-and speed and, but for rounding, nothing else. A pass takes as long as its products, or as starting
-its kernels where that is longer; computing activations again (checkpointing) costs a forward pass
-more, six operations a frozen weight and token instead of four. So many rows with checkpointing can
-be faster than few without, and `passes` takes what should be fastest among what fits.
+`helpers.passes` says what fits and what should be fastest; here is what is free, and what a trainer
+is told.
 """
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import wraps
 
 import torch
@@ -18,17 +14,12 @@ from transformers import TrainingArguments
 
 from helpers import models
 from helpers.config import ConfigError, Course
-from helpers.forecast import UTILISATION, held_bytes, layers_keep, optimizer_bytes
-from helpers.machine import Machine, this_machine
-from helpers.model_size import Size, size
+from helpers.forecast import held_bytes, optimizer_bytes
+from helpers.machine import this_machine
+from helpers.model_size import size
+from helpers.passes import BESIDE, SLACK, Passes, passes
 from helpers.prompts import chat_text
 
-# One layer with LoRA, forward and backward, takes this long however few tokens there are: starting
-# its kernels. Passes of Qwen2.5-1.5B with 2,000 to 4,000 tokens took .24 s on an H200.
-LAYER_PASS = 9e-3
-AS_FAST = 1.05  # where more rows gain less than this, fewer are taken
-SLACK = 0.75  # share of what is free that is planned with: rows of other lengths leave gaps
-BESIDE = 1.5e9  # logits, which exist in pieces; casts of weights; kernels' work space
 LOOKED_AT = 64  # rows with the most letters, of which the longest in tokens is looked for
 READ_AT_ONCE = {"Reward": 2, "DPO": 2}  # texts in a row, where it is not one
 LIMIT = "COURSE_GPU_GB"  # of the environment: GB of the GPU that this process may plan with
@@ -38,21 +29,6 @@ LESS = 0.8  # of what was in use when it ran out
 class OutOfMemory(RuntimeError):
     """The GPU had no room for what was planned: one line with what to set, and that nothing is
     lost."""
-
-
-@dataclass(frozen=True)
-class Passes:
-    """`rows` at once, with their activations kept or computed again; `bytes` for it, of `free`."""
-
-    rows: int
-    checkpointing: bool
-    bytes: float
-    free: float
-
-    def __str__(self) -> str:
-        kept = "computed again for the backward pass" if self.checkpointing else "kept"
-        return (f"{self.rows} rows at once, activations {kept}: about {self.bytes / 1e9:.1f} GB of "
-                f"{self.free / 1e9:.1f} GB that are free")
 
 
 def free_bytes() -> float:
@@ -95,32 +71,6 @@ def with_advice(train: Callable, name: str, args: TrainingArguments) -> Callable
                 f"lengths.completion, or take model.quantization '4bit'.") from error
 
     return advised
-
-
-def passes(model: Size, step: int, tokens: int, kind: int, free: float, machine: Machine,
-           texts: int = 1) -> Passes:
-    """How to read `step` rows of `texts` x `tokens` within `free` bytes in the shortest time that
-    `machine` should take. `rows` divides `step`; 0 where not even one fits."""
-    found = []
-    for checkpointing in (False, True):
-        for rows in (divisor for divisor in range(1, step + 1) if step % divisor == 0):
-            need = rows * texts * tokens * layers_keep(model, kind, checkpointing)
-            if need <= free:
-                seconds = step // rows * pass_seconds(model, rows * texts * tokens, checkpointing,
-                                                      machine)
-                found.append((seconds, Passes(rows, checkpointing, need, free)))
-    if not found:
-        return Passes(0, True, texts * tokens * layers_keep(model, kind, True), free)
-    shortest = min(seconds for seconds, _ in found)
-    return min((one for seconds, one in found if seconds <= AS_FAST * shortest),
-               key=lambda one: one.bytes)
-
-
-def pass_seconds(model: Size, tokens: int, checkpointing: bool, machine: Machine) -> float:
-    """Forward and backward through the frozen layers, with the forward pass again or not."""
-    products = (6 if checkpointing else 4) * model.in_products * tokens
-    started = LAYER_PASS * model.layers * (4 / 3 if checkpointing else 1)
-    return max(products / (machine.tflops * 1e12 * UTILISATION), started)
 
 
 def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[dict],

@@ -1,12 +1,15 @@
 """The forecast: counts equal real models, formulas equal hand-made numbers and saved tensors."""
 
+import dataclasses
+import json
+
 import pytest
 import torch
 from peft import get_peft_model
 from transformers import AutoModelForCausalLM
 
 from helpers import forecast, machine, model_size, models
-from helpers.config import Course
+from helpers.config import ROOT, Course
 from helpers.models import ModelError
 from helpers.train.settings import lora_config
 
@@ -110,6 +113,38 @@ def test_totals_are_sums_and_a_smaller_batch_saves_activations_only():
     for part in parts[:2]:
         assert other.loc["sft", part] == one.loc["sft", part]
     assert (one["minutes"] > 0).all()
+
+
+@pytest.mark.parametrize("stage", ["ppo", "grpo"])
+def test_a_step_takes_about_what_it_took_on_a_card(stage):
+    """At the lengths and batches of the recorded steps of an H200, where every answer was as long
+    as it may be; the forecast expects FILL of that."""
+    h200 = machine.Machine("NVIDIA H200", 141.0, 790.0, 4800.0, gpu=True)
+    lines = (ROOT / "data" / "recorded" / "gpu" / "steps.jsonl").read_text().splitlines()
+    rows = [row for row in map(json.loads, lines) if row["code"] == "new"
+            and row["method"] == stage and (stage == "grpo" or not row["cap_gb"])]
+    [row] = rows
+    course = Course.load("a100", overrides={
+        "lengths": {"prompt": row["prompt_tokens"], "completion": row["completion"]},
+        "ppo": {"prompts_per_step": row["prompts"]},
+        "grpo": {"prompts_per_step": row["prompts"] // row["group"],
+                 "num_generations": row["group"]}})
+    told = forecast.forecast(course, h200).set_index("stage").loc[stage, "minutes"] * 60
+    told /= getattr(course, stage).max_steps * forecast.FILL
+    assert 0.5 * row["step_seconds"][0] < told < 1.5 * row["step_seconds"][0]
+
+
+def test_a_gpu_reads_in_the_passes_that_training_chooses():
+    course, card = hub_course("Qwen/Qwen2.5-1.5B"), machine.USUAL["a100"]
+    rows = forecast.forecast(course, card).set_index("stage")
+    less = forecast.forecast(course, dataclasses.replace(card, memory_gb=12.0)).set_index("stage")
+    halved = Course.load("a100", overrides={"sft": {
+        "batch_size": course.sft.batch_size // 2,
+        "gradient_accumulation_steps": 2 * course.sft.gradient_accumulation_steps}})
+    same = forecast.forecast(halved, card).set_index("stage")
+    assert rows.loc["sft"].equals(same.loc["sft"])  # what counts is the step
+    assert less.loc["sft", "total GB"] < 12 < rows.loc["sft", "total GB"] < card.memory_gb
+    assert less.loc["sft", "minutes"] > rows.loc["sft", "minutes"]
 
 
 def test_ppo_holds_three_adapters_on_one_base_and_trains_two():

@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM
 
 from helpers import losses, models
 from helpers.config import ConfigError, Course
-from helpers.forecast import layers_keep
-from helpers.machine import USUAL, Machine
-from helpers.model_size import Size, architecture, size
+from helpers.machine import Machine
+from helpers.model_size import architecture, size
+from helpers.passes import BESIDE, layers_keep
 from helpers.train import room
 from helpers.train.methods import METHODS
 from helpers.train.ppo import AdapterBank
@@ -22,35 +22,10 @@ from helpers.train.settings import lora_config, lora_without_copies
 from tests import methods
 from tests.peak import Peak, without_numbers
 
-QWEN = Size(1_543_714_304, 233_373_696, 18_464_768, 28, 1536, 256, 8960, 151_936)
 GB = 1e9
 
 
 H200 = Machine("NVIDIA H200", 141.0, 790.0, 4800.0, gpu=True)
-A100, T4 = USUAL["a100"], USUAL["colab"]
-
-
-@pytest.mark.parametrize("card, free, wanted", [
-    # 896 tokens a row, 2.7 MB a token kept, .18 MB with checkpointing.
-    (H200, 100, (16, False)),  # 32 would be as fast
-    (H200, 20, (8, False)), (H200, 12, (16, True)), (H200, 1, (4, True)), (H200, 0.01, (0, True)),
-    (A100, 100, (8, False)), (A100, 12, (4, False)), (A100, 8, (4, True)),
-    (T4, 12, (1, False)), (T4, 2, (1, True))])
-def test_the_fastest_that_fits_is_taken(card, free, wanted):
-    found = room.passes(QWEN, 32, 896, 2, free * GB, card)
-    assert (found.rows, found.checkpointing) == wanted
-    assert not found.rows or found.bytes <= free * GB
-
-
-@pytest.mark.parametrize("tokens, seconds", [(20_300, 0.58), (2_540, 0.24)])
-def test_a_pass_takes_about_what_it_took(tokens, seconds):
-    """PPO's learning on an H200: 64 and 8 rows at once, recorded in data/recorded/gpu."""
-    assert room.pass_seconds(QWEN, tokens, False, H200) == pytest.approx(seconds, rel=0.15)
-
-
-def test_rows_divide_a_step_and_pairs_count_twice():
-    one, two = (room.passes(QWEN, 12, 512, 2, 1e12, T4, texts) for texts in (1, 2))
-    assert 12 % one.rows == 12 % two.rows == 0 and one.rows == 2 * two.rows
 
 
 @pytest.fixture
@@ -206,13 +181,13 @@ def traced(family, checkpointing):
 @pytest.mark.parametrize("family", ["0.5B", "1.5B"])
 def test_a_pass_takes_what_is_planned(family, checkpointing):
     planned, taken = traced(family, checkpointing)
-    assert planned < taken < planned + room.BESIDE
+    assert planned < taken < planned + BESIDE
 
 
 def test_with_all_logits_at_once_it_would_take_more(monkeypatch):
     monkeypatch.setattr("helpers.train.rows.LOGITS", 2**40)
     planned, taken = traced("0.5B", True)
-    assert taken > planned + room.BESIDE
+    assert taken > planned + BESIDE
 
 
 def test_a_resumed_run_may_read_fewer_rows_at_once(tmp_path):

@@ -1,0 +1,50 @@
+"""In how many passes a step is read: the fastest that fits, as passes were measured on a card."""
+
+import json
+
+import pytest
+
+from helpers.config import ROOT
+from helpers.machine import USUAL, Machine
+from helpers.model_size import Size
+from helpers.passes import pass_seconds, passes
+
+QWEN = Size(1_543_714_304, 233_373_696, 18_464_768, 28, 1536, 256, 8960, 151_936)
+GB = 1e9
+H200 = Machine("NVIDIA H200", 141.0, 790.0, 4800.0, gpu=True)
+A100, T4 = USUAL["a100"], USUAL["colab"]
+
+
+@pytest.mark.parametrize("card, free, wanted", [
+    # 896 tokens a row, 2.7 MB a token kept, .18 MB with checkpointing.
+    (H200, 100, (16, False)),  # 32 would be as fast
+    (H200, 20, (8, False)), (H200, 12, (16, True)), (H200, 1, (4, True)), (H200, 0.01, (0, True)),
+    (A100, 100, (8, False)), (A100, 12, (4, False)), (A100, 8, (4, True)),
+    (T4, 12, (1, False)), (T4, 2, (1, True))])
+def test_the_fastest_that_fits_is_taken(card, free, wanted):
+    found = passes(QWEN, 32, 896, 2, free * GB, card)
+    assert (found.rows, found.checkpointing) == wanted
+    assert not found.rows or found.bytes <= free * GB
+
+
+def recorded(**wanted):
+    """The one row of steps on a card with these values (make bench-gpu)."""
+    lines = (ROOT / "data" / "recorded" / "gpu" / "steps.jsonl").read_text().splitlines()
+    rows = [row for row in map(json.loads, lines) if wanted.items() <= row.items()]
+    assert len(rows) == 1
+    return rows[0]
+
+
+@pytest.mark.parametrize("cap", [None, 15.5])
+def test_a_pass_takes_about_what_it_took(cap):
+    """PPO's learning on an H200, 64 and 8 rows at once: two roles, two epochs, 128 rows."""
+    row = recorded(code="new", method="ppo", cap_gb=cap, size="1.5B")
+    count = 2 * 2 * row["prompts"] // row["rows_at_once"]
+    tokens = row["rows_at_once"] * (row["prompt_tokens"] + row["completion"])
+    told = count * pass_seconds(QWEN, tokens, row["checkpointing"], H200)
+    assert told == pytest.approx(row["learning_seconds"][0], rel=0.15)
+
+
+def test_rows_divide_a_step_and_pairs_count_twice():
+    one, two = (passes(QWEN, 12, 512, 2, 1e12, T4, texts) for texts in (1, 2))
+    assert 12 % one.rows == 12 % two.rows == 0 and one.rows == 2 * two.rows
