@@ -7,7 +7,13 @@ parameters are counted in about a second and take no memory.
 from dataclasses import dataclass
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, Qwen2Config
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    PretrainedConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
 
 from helpers.config import ROOT, Course
 from helpers.models import ModelError
@@ -20,6 +26,11 @@ DIMENSIONS = {  # width, feed-forward, layers, query heads, key and value heads
     "3B": (2048, 11008, 36, 16, 2, _SMALL),
     "7B": (3584, 18944, 28, 28, 4, _LARGE),
 }
+# The same of Qwen3 (arXiv:2505.09388, table 1), whose heads are wider than their share.
+QWEN3 = {
+    "0.6B": (1024, 3072, 28, 16, 8, _SMALL),
+    "1.7B": (2048, 6144, 28, 16, 8, _SMALL),
+}
 
 
 def architecture(course: Course) -> PretrainedConfig:
@@ -28,17 +39,21 @@ def architecture(course: Course) -> PretrainedConfig:
     name = course.model.name
     if (ROOT / name / "config.json").is_file():
         return AutoConfig.from_pretrained(ROOT / name)
-    family = name.removeprefix("Qwen/Qwen2.5-").removeprefix("Math-").removesuffix("-Instruct")
-    if name.startswith("Qwen/Qwen2.5-") and family in DIMENSIONS:
-        h, f, layers, heads, kv_heads, rest = DIMENSIONS[family]
-        return Qwen2Config(hidden_size=h, intermediate_size=f, num_hidden_layers=layers,
-                           num_attention_heads=heads, num_key_value_heads=kv_heads, **rest)
+    for start, table, kind, more in (("Qwen/Qwen2.5-", DIMENSIONS, Qwen2Config, {}),
+                                     ("Qwen/Qwen3-", QWEN3, Qwen3Config, {"head_dim": 128})):
+        family = name.removeprefix(start).removeprefix("Math-")
+        family = family.removesuffix("-Instruct").removesuffix("-Base")
+        if name.startswith(start) and family in table:
+            h, f, layers, heads, kv_heads, rest = table[family]
+            return kind(hidden_size=h, intermediate_size=f, num_hidden_layers=layers,
+                        num_attention_heads=heads, num_key_value_heads=kv_heads, **rest, **more)
     try:
         return AutoConfig.from_pretrained(name, local_files_only=True)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"model.name {name!r}: its size is not known here. Known without network are Qwen2.5 "
-            f"{', '.join(DIMENSIONS)}; for another model load it once, or give its folder."
+            f"{', '.join(DIMENSIONS)} and Qwen3 {', '.join(QWEN3)}; for another model load it "
+            f"once, or give its folder."
         ) from error
 
 

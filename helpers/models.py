@@ -33,6 +33,7 @@ from helpers.prompts import END_OF_TURN
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 PADDING = "<|endoftext|>"
+WITHOUT_THOUGHTS = "{%- set enable_thinking = false -%}"
 
 transformers_logging.disable_progress_bar()  # a line a weight shard is no news in a notebook
 # TRL 1.16 asks for gradient checkpointing by its old name.
@@ -96,6 +97,8 @@ def _from_pretrained(kind: type, name: str, course: Course, **options):
 def load_tokenizer(course: Course, path: str | Path | None = None):
     """The course's tokenizer, or the one saved at `path`: padded on the left, with `<|im_end|>`
     as its end and `<|endoftext|>` as padding (a padding token that is the end is never learned).
+    A template that can leave thoughts out does so: the course's formats have a place of their own
+    for them.
     """
     name = find_model(str(path), "tiny") if path else find_model(course.model.name, course.world)
     tokenizer = _from_pretrained(AutoTokenizer, name, course, padding_side="left")
@@ -104,6 +107,9 @@ def load_tokenizer(course: Course, path: str | Path | None = None):
         raise ModelError(f"{name}: the tokenizer lacks a chat template, {END_OF_TURN} or {PADDING}."
                          f" Use a Qwen model with its own tokenizer.")
     tokenizer.eos_token, tokenizer.pad_token = END_OF_TURN, PADDING
+    if "enable_thinking" in tokenizer.chat_template and WITHOUT_THOUGHTS not in (
+            tokenizer.chat_template):  # here, so that trainers read it like everything else
+        tokenizer.chat_template = WITHOUT_THOUGHTS + tokenizer.chat_template
     return tokenizer
 
 

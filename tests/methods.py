@@ -9,10 +9,11 @@ from pathlib import Path
 
 import torch
 import transformers.modeling_utils
+import trl
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from datasets import Dataset
-from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen3Config
 
 from helpers import models
 from helpers.config import Course
@@ -38,19 +39,24 @@ SIZES = {"sft": FEW, "reward_model": FEW | {"kind": "head"}, "dpo": FEW,
          "lengths": {"prompt": 256, "completion": 8}, "system_prompt": "Add."}
 
 
-@lru_cache(maxsize=2)
-def model_folder(width: int = 64, layers: int = 1, vocabulary: int | None = None) -> Path:
-    """A random Qwen2 whose sizes are multiples of 64, as 4 bits on a CPU ask."""
+@lru_cache(maxsize=3)
+def model_folder(width: int = 64, layers: int = 1, vocabulary: int | None = None,
+                 family: str = "Qwen2") -> Path:
+    """A random Qwen2 or Qwen3 whose sizes are multiples of 64, as 4 bits on a CPU ask."""
     folder = Path(tempfile.mkdtemp(prefix="small-model-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     tokenizer = AutoTokenizer.from_pretrained(tiny_folder())
     torch.manual_seed(0)
-    config = Qwen2Config(
+    kind, more = {"Qwen2": (Qwen2Config, {}), "Qwen3": (Qwen3Config, {"head_dim": 64})}[family]
+    config = kind(
         vocab_size=vocabulary or len(tokenizer), hidden_size=width, intermediate_size=2 * width,
         num_hidden_layers=layers, num_attention_heads=width // 32, tie_word_embeddings=True,
         num_key_value_heads=width // 64, initializer_range=0.1,
-        pad_token_id=tokenizer.pad_token_id)
-    Qwen2ForCausalLM(config).save_pretrained(folder)
+        pad_token_id=tokenizer.pad_token_id, **more)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    if family == "Qwen3":
+        tokenizer.chat_template = (Path(trl.__file__).parent / "chat_templates"
+                                   / "qwen3.jinja").read_text()
     tokenizer.save_pretrained(folder)
     return folder
 
