@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM
 
 from helpers import losses, models
 from helpers.config import ConfigError, Course
-from helpers.machine import Machine
+from helpers.forecast import chosen, forecast
+from helpers.machine import USUAL, Machine
 from helpers.model_size import architecture, size
 from helpers.passes import BESIDE, layers_keep
 from helpers.train import room
@@ -147,18 +148,16 @@ def test_the_longest_text_is_found(name, answers):
     assert found == told + (0 if answers else course.lengths.completion)
 
 
-def traced(family, checkpointing):
-    """Bytes that `passes` plans with, and the peak beside weights and gradients, of PPO's learning
-    pass in Qwen2.5's real shapes with its vocabulary of 152,000, traced without numbers. Six layers
-    stand for all, which are alike."""
-    course = Course.load("a100", overrides={"model": {"name": f"Qwen/Qwen2.5-{family}"}})
+def traced(course, rows, prompt, answer, checkpointing, layers=None):
+    """Bytes of the peak beside weights and gradients, of a learning pass in a model's real shape
+    with its vocabulary of 152,000, traced without numbers."""
     config = architecture(course)
-    config.num_hidden_layers, config.layer_types = 6, config.layer_types[:6]
+    if layers:
+        config.num_hidden_layers, config.layer_types = layers, config.layer_types[:layers]
     lora_without_copies()
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-        bank = AdapterBank(base, lora_config(course, r=course.ppo.r), None, checkpointing)
-    rows, prompt, answer = (4, 200, 312)
+        bank = AdapterBank(base, lora_config(course), None, checkpointing)
     with FakeTensorMode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         without_numbers(bank)
@@ -171,23 +170,47 @@ def traced(family, checkpointing):
             loss.backward()
         weights = sum(w.untyped_storage().nbytes() for w in set(base.parameters()))
         gradients = sum(w.numel() * 4 for w in bank.parameters_of("policy"))
+    assert peak.now < 1.01 * (weights + gradients)  # nothing else is left
+    return peak.most - peak.now
+
+
+def part(name, checkpointing):
+    """(what is planned, what is taken) for six layers, which stand for all: they are alike."""
+    course = Course.load("a100", overrides={"model": {"name": f"Qwen/{name}"}})
+    rows, prompt, answer = 4, 200, 312
     counted = dataclasses.replace(size(course), layers=6)
     planned = rows * (prompt + answer) * layers_keep(counted, 2, checkpointing)
-    assert peak.now < 1.01 * (weights + gradients)  # nothing else is left
-    return planned, peak.most - peak.now
+    return planned, traced(course, rows, prompt, answer, checkpointing, layers=6)
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize("family", ["0.5B", "1.5B"])
-def test_a_pass_takes_what_is_planned(family, checkpointing):
-    planned, taken = traced(family, checkpointing)
+@pytest.mark.parametrize("name", ["Qwen2.5-0.5B", "Qwen2.5-1.5B", "Qwen2.5-7B", "Qwen3-0.6B"])
+def test_a_pass_takes_what_is_planned(name, checkpointing):
+    planned, taken = part(name, checkpointing)
     assert planned < taken < planned + BESIDE
 
 
 def test_with_all_logits_at_once_it_would_take_more(monkeypatch):
     monkeypatch.setattr("helpers.train.rows.LOGITS", 2**40)
-    planned, taken = traced("0.5B", True)
+    planned, taken = part("Qwen2.5-0.5B", True)
     assert taken > planned + BESIDE
+
+
+@pytest.mark.parametrize("preset, cap", [("colab", 15), ("a100", 38)])
+def test_a_preset_fits_its_card_as_forecast(preset, cap):
+    """All layers at the preset's own lengths, in the passes chosen for its card. Every stage is
+    forecast below the cap; of those that read in the same passes one is traced."""
+    course, card = Course.load(preset), USUAL[preset]
+    table = forecast(course, card).set_index("stage")
+    assert table["total GB"].max() < cap
+    told = table.loc["sft"]
+    held = told["weights GB"] + told["gradients + optimizer GB"]
+    prompt, answer = course.lengths.prompt, course.lengths.completion
+    step = course.sft.batch_size * course.sft.gradient_accumulation_steps
+    found = chosen(size(course), step, prompt + answer, 2, held * GB, card)
+    taken = traced(course, found.rows, prompt, answer, found.checkpointing) / GB
+    assert held + taken < cap
+    assert told["total GB"] == pytest.approx(held + taken, rel=0.15)
 
 
 def test_a_resumed_run_may_read_fewer_rows_at_once(tmp_path):
