@@ -4,6 +4,7 @@ Memory in GB (1e9 bytes), speed in TFLOP/s (1e12 multiplications or additions a 
 in GB/s. The speed here is measured, that of the cards in `USUAL` is from NVIDIA's data sheets.
 """
 
+import json
 import os
 import re
 import shutil
@@ -97,6 +98,20 @@ def report(machine: Machine) -> pd.DataFrame:
         **versions(),
     }
     return pd.DataFrame({"what": values.keys(), "value": [str(v) for v in values.values()]})
+
+
+def recorded_steps() -> pd.DataFrame:
+    """What one optimiser step took on cards (`make bench-gpu`), a row a method and a state of the
+    code: of a model of that size whose every answer is as long as it may be. Seconds are those of
+    the last step that was timed, memory the peak that was allocated."""
+    lines = (ROOT / "data" / "recorded" / "gpu" / "steps.jsonl").read_text().splitlines()
+    rows = [{"card": row["card"], "Qwen2.5": row["size"],
+             "code": {"old": "commit 0950ceb", "new": "now"}[row["code"]],
+             "method": row["method"], "rows": 2 * row["rows"] if row["method"] == "sft"
+             else row["prompts"], "held to GB": row["cap_gb"], "at once": row["rows_at_once"],
+             "seconds": row["step_seconds"][-1], "peak GB": row["peak_gb"], "on": row["date"]}
+            for row in map(json.loads, lines)]
+    return pd.DataFrame(rows)
 
 
 def free_disk() -> float:

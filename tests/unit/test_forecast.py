@@ -202,6 +202,15 @@ def test_presets_side_by_side():
         assert table.loc[preset, "peak GB"] < 0.9 * card.memory_gb, "a preset must fit its card"
 
 
+def test_recorded_steps_are_those_of_the_file():
+    table = machine.recorded_steps()
+    lines = (ROOT / "data" / "recorded" / "gpu" / "steps.jsonl").read_text().splitlines()
+    assert len(table) == len(lines) and set(table["method"]) == {"ppo", "grpo", "sft"}
+    old, new = (table[(table["method"] == "ppo") & (table["code"] == code)
+                      & table["held to GB"].isna()].iloc[0] for code in ("commit 0950ceb", "now"))
+    assert old["rows"] == new["rows"] and old["seconds"] > 3 * new["seconds"] > 0
+
+
 def test_this_machine_is_measured():
     here = machine.this_machine()
     assert here.tflops > 1e-4 and here.bandwidth > 0.1 and here.memory_gb > 0.5
