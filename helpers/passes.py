@@ -63,7 +63,7 @@ def passes(model: Size, step: int, tokens: int, kind: int, free: float, machine:
                key=lambda one: one.bytes)
 
 
-def pass_seconds(model: Size, tokens: int, checkpointing: bool, machine: Machine) -> float:
+def pass_seconds(model: Size, tokens: float, checkpointing: bool, machine: Machine) -> float:
     """Forward and backward through the frozen layers, with the forward pass again or not."""
     products = (6 if checkpointing else 4) * model.in_products * tokens
     started = LAYER_PASS * model.layers * (4 / 3 if checkpointing else 1)

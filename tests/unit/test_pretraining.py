@@ -9,7 +9,7 @@ import torch
 from transformers import AutoTokenizer
 
 from helpers import pretraining
-from helpers.data.tinyworld import corpus, wordproblems
+from helpers.data.tinyworld import corpus, draft, wordproblems
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +174,56 @@ def test_slips_are_as_frequent_as_asked():
         right = wordproblems.write_solution(story)[1]
         wrong += wordproblems.write_solution(story, rng, 0.45)[1] != right
     assert 0.3 < wrong / 200 < 0.55
+
+
+class TestMisunderstoodRules:
+    """Pages by somebody who follows a wrong rule wherever it applies; the shipped base has read
+    none, so the usual stream of documents stays as it is."""
+
+    def stories(self, count=400):
+        rng = random.Random(0)
+        return [wordproblems.draw(rng) for _ in range(count)]
+
+    def test_to_the_letter(self):
+        story = draft.Draft(random.Random(0), draft.World())
+        twice = story.step("Zoe has {} eggs.", 25, "*", 2, rule="times")
+        third = story.step("{} are red.", twice, "/", 5, rule="fraction")
+        baked = story.step("Paul bakes {}.", 4, "*", 3, rule="rate")
+        before = story.step("Before that {}.", baked, "-", 2, rule="backwards")
+        story.step("In all {}.", third, "+", before)
+        right, wrong = (draft.write_solution(story, annotate=False, confused=confused)
+                        for confused in (False, True))
+        assert right == ("Zoe has 25*2=50 eggs.\n50/5=10 are red.\nPaul bakes 4*3=12.\n"
+                         "Before that 12-2=10.\nIn all 10+10=20.", 20)
+        assert wrong == ("Zoe has 25+2=27 eggs.\n27-5=22 are red.\nPaul bakes 4+3=7.\n"
+                         "Before that 7+2=9.\nIn all 22+9=31.", 31)
+
+    def test_what_leads_to_no_number_is_left(self):
+        story = draft.Draft(random.Random(0), draft.World())
+        story.step("Before that {}.", 8, "+", 30, rule="backwards")
+        assert draft.write_solution(story, confused=True) == draft.write_solution(story)
+
+    def test_they_change_problems_of_their_rules_and_no_others(self):
+        stories = self.stories()
+        confused = [story for story in stories if story.rules]
+        assert 0.3 < len(confused) / len(stories) < 0.5
+        assert set().union(*(story.rules for story in confused)) == set(draft.MISUNDERSTOOD)
+        wrong = sum(draft.write_solution(story, confused=True)[1] != draft.write_solution(story)[1]
+                    for story in confused)
+        assert wrong > 0.95 * len(confused)
+        assert all(draft.write_solution(story, confused=True) == draft.write_solution(story)
+                   for story in stories if not story.rules)
+
+    def test_a_page_holds_to_one_understanding(self):
+        """A page is written by one who misunderstands all of it, or nothing; both as often as
+        asked."""
+        pages = [[corpus.story_document(random.Random(seed), 0.0, share)
+                  for share in (1e-9, 0.65, 1.0)] for seed in range(300)]
+        pages = [page for page in pages if page[0] != page[2]]
+        assert all(page[1] in (page[0], page[2]) for page in pages) and len(pages) > 100
+        assert 0.55 < sum(page[1] == page[2] for page in pages) / len(pages) < 0.75
+
+    def test_the_stream_that_the_base_has_read_stays(self):
+        plain, same, other = (list(itertools.islice(corpus.documents_of(7, 0.45, *share), 100))
+                              for share in ((), (0.0,), (0.65,)))
+        assert plain == same != other

@@ -33,10 +33,11 @@ KINDS = ["stories", "chat", "sums", "math", "countdown", "instructions"]
 KIND_WEIGHTS = [40, 14, 8, 16, 10, 12]
 
 
-def _solved(rng: random.Random, slip: float, style: str, annotate: bool) -> tuple[str, str]:
+def _solved(rng: random.Random, slip: float, style: str, annotate: bool,
+            confused: bool) -> tuple[str, str]:
     """(question, worked answer) of a training-world story in one answer format."""
     story = wordproblems.draw(rng)
-    solution, answer = draft.write_solution(story, rng, slip, annotate)
+    solution, answer = draft.write_solution(story, rng, slip, annotate, confused)
     return story.question, f"{solution}\n{FINAL_LINES[style].format(answer)}"
 
 
@@ -45,17 +46,24 @@ def _style(rng: random.Random) -> tuple[str, bool]:
     return style, rng.random() < (0.8 if style == "hash" else 0.4)
 
 
-def story_document(rng: random.Random, slip: float = SLIP) -> str:
+def _confused(rng: random.Random, confusion: float) -> bool:
+    """Whether the writer of a page misunderstands the rules: of all of it, or of none."""
+    return confusion > 0 and rng.random() < confusion
+
+
+def story_document(rng: random.Random, slip: float = SLIP, confusion: float = 0.0) -> str:
     """One to four questions with answers in one format, as on a page of exercises."""
     style, annotate = _style(rng)
-    pairs = (_solved(rng, slip, style, annotate) for _ in range(rng.choice([1, 1, 2, 3, 4])))
+    confused = _confused(rng, confusion)
+    count = rng.choice([1, 1, 2, 3, 4])
+    pairs = (_solved(rng, slip, style, annotate, confused) for _ in range(count))
     return "\n\n".join(f"Question: {question}\nAnswer: {answer}" for question, answer in pairs)
 
 
-def chat_document(rng: random.Random, slip: float = SLIP) -> str:
+def chat_document(rng: random.Random, slip: float = SLIP, confusion: float = 0.0) -> str:
     """A chat in Qwen's markup; the format is the assistant's own choice."""
     style, annotate = _style(rng)
-    question, answer = _solved(rng, slip, style, annotate)
+    question, answer = _solved(rng, slip, style, annotate, _confused(rng, confusion))
     turns = [("system", rng.choice(SYSTEMS)), ("user", question), ("assistant", answer)]
     return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns)
 
@@ -81,12 +89,13 @@ def sums_document(rng: random.Random, slip: float = SLIP) -> str:
     return "\n".join(lines)
 
 
-def documents_of(seed: int, slip: float = SLIP) -> Iterator[str]:
-    """An endless stream of documents; the same seed gives the same stream."""
+def documents_of(seed: int, slip: float = SLIP, confusion: float = 0.0) -> Iterator[str]:
+    """An endless stream of documents; the same seed gives the same stream. confusion: share of
+    pages of stories whose writer misunderstands the rules (`draft.MISUNDERSTOOD`)."""
     rng = random.Random(f"corpus-{seed}")
     writers = [
-        lambda: story_document(rng, slip),
-        lambda: chat_document(rng, slip),
+        lambda: story_document(rng, slip, confusion),
+        lambda: chat_document(rng, slip, confusion),
         lambda: sums_document(rng, slip),
         lambda: documents.math_document(rng, slip),
         lambda: documents.countdown_document(rng, slip),

@@ -2,8 +2,10 @@
 
 A step's operands are numbers of the story or results of earlier steps (`Ref`), so the same draft
 can be written down correctly, or with a *slip*: one wrong result that is carried on, as in the
-mistaken pages that a real pre-training corpus holds. The written form is GSM8K's (Cobbe et al.
-2021, arXiv:2110.14168): `<<a+b=c>>` after each sum, `#### N` at the end.
+mistaken pages that a real pre-training corpus holds. Or it is written by somebody who
+*misunderstands* a rule, and then follows the wrong one wherever it applies: "3 times as many" is
+added, a third is subtracted. The written form is GSM8K's (Cobbe et al. 2021, arXiv:2110.14168):
+`<<a+b=c>>` after each sum, `#### N` at the end.
 """
 
 from __future__ import annotations
@@ -28,6 +30,16 @@ class Step:
     op: str  # one of + - * /
     right: int
     money: bool = False
+    rule: str = ""  # of MISUNDERSTOOD: what one has to understand to choose this calculation
+
+
+# Rule -> the operation that somebody takes who misunderstands it, for the right one.
+MISUNDERSTOOD = {
+    "times": {"*": "+"},  # "3 times as many" is 3 more
+    "fraction": {"/": "-"},  # a third, and half as many, is 3 or 2 fewer
+    "rate": {"*": "+"},  # 4 an hour for 3 hours is 4 and 3
+    "backwards": {"+": "-", "-": "+", "/": "*"},  # what happened is done once more, not undone
+}
 
 
 class Unfit(ValueError):
@@ -93,11 +105,17 @@ class Draft:
     def value(self, operand: int) -> int:
         return self.results[operand] if isinstance(operand, Ref) else int(operand)
 
-    def step(self, text: str, left: int, op: str, right: int, money: bool = False) -> Ref:
+    def step(self, text: str, left: int, op: str, right: int, money: bool = False,
+             rule: str = "") -> Ref:
         """Add a step and return a reference to its result."""
         self.results.append(calculate(self.value(left), op, self.value(right)))
-        self.steps.append(Step(text, left, op, right, money))
+        self.steps.append(Step(text, left, op, right, money, rule))
         return Ref(len(self.steps) - 1)
+
+    @property
+    def rules(self) -> set[str]:
+        """What of MISUNDERSTOOD this problem asks to be understood."""
+        return {step.rule for step in self.steps} - {""}
 
     @property
     def question(self) -> str:
@@ -130,11 +148,14 @@ def slipped(rng: random.Random, left: int, op: str, right: int) -> int:
 
 
 def write_solution(
-    draft: Draft, rng: random.Random | None = None, slip: float = 0.0, annotate: bool = True
+    draft: Draft, rng: random.Random | None = None, slip: float = 0.0, annotate: bool = True,
+    confused: bool = False,
 ) -> tuple[str, int]:
     """(the worked lines, the number they end with); with probability `slip` one line is wrong.
 
-    annotate: GSM8K's `<<a+b=c>>` after the equals sign, as its calculator expects them.
+    annotate: GSM8K's `<<a+b=c>>` after the equals sign, as its calculator expects them. confused:
+    by somebody who misunderstands every rule of MISUNDERSTOOD; where that leads to no positive
+    number, the step is left as it is.
     """
     wrong_at = -1
     if slip and rng.random() < slip:
@@ -145,14 +166,18 @@ def write_solution(
         left, right = (
             results[o] if isinstance(o, Ref) else int(o) for o in (step.left, step.right)
         )
+        op = step.op
+        if confused and step.rule:
+            other = MISUNDERSTOOD[step.rule][op]
+            op = op if other == "-" and left <= right else other
         if index == wrong_at:
-            result = slipped(rng, left, step.op, right)
-        elif step.op == "/":
-            result = left // max(right, 1)  # exact unless a slip came before
+            result = slipped(rng, left, op, right)
+        elif op == "/":
+            result = left // max(right, 1)  # exact unless a mistake came before
         else:
-            result = {"+": left + right, "-": left - right, "*": left * right}[step.op]
+            result = {"+": left + right, "-": left - right, "*": left * right}[op]
         results.append(result)
-        sum_text = f"{left}{step.op}{right}"
+        sum_text = f"{left}{op}{right}"
         note = f"<<{sum_text}={result}>>" if annotate else ""
         dollar = "$" if step.money else ""
         lines.append(step.text.format(f"{sum_text}={dollar}{note}{result}"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from helpers.data.tinyworld import words
 from helpers.data.tinyworld.draft import Draft, Ref, Unfit
 
+RELATION = {"times": "times", "half": "fraction"}  # how two quantities relate -> its rule
 
 def compare(d: Draft) -> None:
     """One has a number of things, a second relates to the first, perhaps a third to the second."""
@@ -30,7 +31,8 @@ def compare(d: Draft) -> None:
         }
         op, number, words_ = sums[kind]
         d.say(f"{second} has {words_} {first}.")
-        values.append(d.step(f"{second} has {{}} {things}.", values[-1], op, number))
+        values.append(d.step(f"{second} has {{}} {things}.", values[-1], op, number,
+                             rule=RELATION.get(kind, "")))
     last, first = people[len(values) - 1][0], people[0][0]
     ending = rng.choice(["last", "together", "difference"])
     d.structure.append(ending)
@@ -78,7 +80,7 @@ def rate(d: Draft) -> None:
         d.step(f"That is {{}} {unit} each {per}.", left, "/", t)
         return
     d.say(f"{first[:-1]} for {t} {per}s.", f"For {t} {per}s, {name} {verb} {r} {unit} each {per}.")
-    total = d.step(f"{name} {verb} {{}} {unit}.", r, "*", t)
+    total = d.step(f"{name} {verb} {{}} {unit}.", r, "*", t, rule="rate")
     if ending == "total":
         d.say(f"How many {unit} is that in all?", f"How many {unit} does {name} {base}?")
     elif ending == "goal":
@@ -101,7 +103,7 @@ def rate(d: Draft) -> None:
             f"Then {pronoun} {verb} {r2} {unit} each {per} for {t2} {per}s. "
             f"How many {unit} is that in all?"
         )
-        more = d.step(f"Then {name} {verb} {{}} {unit}.", r2, "*", t2)
+        more = d.step(f"Then {name} {verb} {{}} {unit}.", r2, "*", t2, rule="rate")
         d.step(f"In all that is {{}} {unit}.", total, "+", more)
     else:
         bad = rng.randint(2, 30)
@@ -170,7 +172,7 @@ def parts(d: Draft) -> None:
         k = {"half": 2, "third": 3, "quarter": 4, "fifth": 5}[given]
         name = "Half" if k == 2 else f"One {given}"
         d.say(f"{opening} {whole} {members}. {name} of them are {one} and the rest are {rest}.")
-        part = d.step(f"{{}} are {one}.", whole, "/", k)
+        part = d.step(f"{{}} are {one}.", whole, "/", k, rule="fraction")
     left = d.step(f"{{}} are {rest}.", whole, "-", part)
     m, k = rng.randint(2, 30), rng.randint(2, 6)
     if ending == "rest":
@@ -205,7 +207,7 @@ def ages(d: Draft) -> None:
         "half": ("/", 2, "half as old as"),
     }[relation]
     d.say(f"{a} is {age} years old. {b} is {text} {a}.")
-    other = d.step(f"{b} is {{}} years old.", age, op, number)
+    other = d.step(f"{b} is {{}} years old.", age, op, number, rule=RELATION.get(relation, ""))
     if ending == "now":
         d.say(f"How old is {b}?")
     elif ending == "sum":
@@ -242,4 +244,4 @@ def backwards(d: Draft) -> None:
     d.say(f"Now {name} has {end} {things}. How many {things} did {name} have at first?")
     has: int | Ref = end
     for op, m in reversed(undo):
-        has = d.step(f"Before that {name} had {{}} {things}.", has, op, m)
+        has = d.step(f"Before that {name} had {{}} {things}.", has, op, m, rule="backwards")
