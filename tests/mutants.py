@@ -53,7 +53,7 @@ TESTS = {  # module -> test files, the most telling first
     "verify/refusal": ["test_symbolic.py"],
     "verify/together": ["test_together.py", "test_rewards.py"],
     "verify/symbolic": ["test_symbolic.py", "test_verify_equal.py"],
-    "verify/symbolic_worker": ["test_symbolic.py", "test_verify_equal.py"],
+    "verify/symbolic_worker": ["test_symbolic_worker.py", "test_symbolic.py"],
     "rewards/__init__": ["test_rewards.py"], "rewards/answers": ["test_rewards.py"],
     "rewards/style": ["test_rewards.py"], "rewards/text": ["test_rewards.py"],
     "rewards/cut": ["test_rewards.py"],
