@@ -1,5 +1,7 @@
 """What math-verify's process calculates, asked in this process: formulas, values, equality."""
 
+import json
+
 import pytest
 
 SAME = [
@@ -57,3 +59,12 @@ def test_what_has_no_value(worker, formula):
 
 def test_six_letters_have_a_value(worker):
     assert len(worker.values("a+b+c+d+f+g")[0]) == 6
+
+
+def test_what_raises_is_not_equal_and_the_next_one_is_answered(worker, monkeypatch):
+    replies = []
+    monkeypatch.setattr(worker, "reply", replies.append)
+    lines = [[7, "x", "y", 60], [8, ["x"], "x", 60], [9, "x+1", "1+x", 60]]
+    worker.answer_questions(json.dumps(line).encode() for line in lines)
+    assert [reply.rpartition(" ")[0] for reply in replies] == ["7 false", "8 false", "9 true"]
+    assert all(0 <= float(reply.rpartition(" ")[2]) < 60 for reply in replies)
