@@ -34,6 +34,7 @@ import pytest
 from helpers.config import ROOT
 
 LONGEST = 120  # seconds a mutant may take until it counts as hanging
+ONE_TEST = 40  # seconds for one test of it
 START = 20.0  # seconds for a process of math-verify to come up; a mutant's may never
 # Long, and kill no more. Names are matched in part: a test of what "raises" is not meant.
 SKIPPED = ("not hostile and not reads_a_file and not no_text_raises and not no_string_raises "
@@ -52,7 +53,7 @@ TESTS = {  # module -> test files, the most telling first
     "verify/__main__": ["test_verify.py"], "verify/countdown": ["test_countdown.py"],
     "verify/refusal": ["test_symbolic.py"],
     "verify/together": ["test_together.py", "test_rewards.py"],
-    "verify/symbolic": ["test_symbolic.py", "test_verify_equal.py"],
+    "verify/symbolic": ["test_symbolic.py", "test_together.py", "test_verify_equal.py"],
     "verify/symbolic_worker": ["test_symbolic_worker.py", "test_symbolic.py"],
     "rewards/__init__": ["test_rewards.py"], "rewards/answers": ["test_rewards.py"],
     "rewards/style": ["test_rewards.py"], "rewards/text": ["test_rewards.py"],
@@ -219,7 +220,7 @@ def tests_fail(module: str, source: str) -> int:
         symbolic.PROGRAM.write_text(source, encoding="utf-8")
     files = [str(ROOT / "tests" / "unit" / name) for name in TESTS[module]]
     return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow",
-                            "-k", SKIPPED, *files]))
+                            "-k", SKIPPED, f"--timeout={ONE_TEST}", *files]))
 
 
 def load_libraries() -> None:
@@ -237,13 +238,13 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=1.0, help="of all mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="modules with this in their name")
+    parser.add_argument("--only", default="", help="a pattern in the names of modules")
     options = parser.parse_args()
     load_libraries()
     if sys.platform == "linux":  # what a killed fork has started becomes ours, so that we find it
         ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
     draw, counts = random.Random(options.seed), Counter()
-    for module in [name for name in TESTS if options.only in name]:
+    for module in [name for name in TESTS if re.search(options.only, name)]:
         for line, what, source in list(mutants(module)):
             if draw.random() >= options.share:
                 continue

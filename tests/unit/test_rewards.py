@@ -13,11 +13,13 @@ from helpers.config import ConfigError, Course
 from helpers.rewards import (
     REWARDS,
     RewardError,
+    add_up,
     answer_accuracy,
     boxed,
     close_answer,
     correct_answer,
     countdown,
+    cut,
     exact_answer,
     formatting,
     length_penalty,
@@ -200,6 +202,20 @@ def test_an_ambiguous_reference_says_how_numbers_are_written():
     with pytest.warns(UserWarning, match="'1,5' .a comma stands before three digits, a point "
                                          "before decimals. is not a number"):
         assert exact_answer(["#### 1.5"], ["1,5"]) == [None]
+    with pytest.warns(UserWarning, match="'1,5' .a comma stands before three digits"):
+        assert close_answer(["1.5"], ["1,5"]) == [None]
+
+
+def test_without_a_reward_every_total_is_zero():
+    assert add_up([], [], ["#### 8", ""]) == ([0.0, 0.0], {})
+
+
+def test_a_completion_is_cut_whose_last_token_is_no_end(monkeypatch):
+    monkeypatch.setattr(cut, "_end_ids", lambda course: frozenset({1, 2}))
+    ids = [[5, 1], [1, 5], [], [2], [5]]
+    assert cut.were_cut(Course.load(), 5, None, ids) == [False, True, True, False, True]
+    assert cut.were_cut(Course.load(), 2) == [False, False]
+    assert cut.were_cut(Course.load(), 2, [True, False], ids[:2]) == [True, False]
 
 
 @pytest.mark.parametrize(("name", "columns", "missing"), [
