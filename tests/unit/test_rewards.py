@@ -210,6 +210,18 @@ def test_without_a_reward_every_total_is_zero():
     assert add_up([], [], ["#### 8", ""]) == ([0.0, 0.0], {})
 
 
+@pytest.mark.parametrize(("name", "text", "columns", "paid"), [
+    ("exact_answer", "#### 8", {"answer": ["8"] * 2}, [0, 1]),
+    ("answer_accuracy", "<answer>8</answer>", {"answer": ["8"] * 2}, [0, 1]),
+    ("countdown", "<answer>3+5</answer>", {"nums": [[3, 5]] * 2, "target": [8] * 2}, [0, 1]),
+    ("correct_answer", "#### 8", {"answer": ["8"] * 2}, [1, 1]),
+])
+def test_the_strict_form_of_a_cut_completion_is_not_paid(name, text, columns, paid):
+    course = Course.load(overrides={"rewards": {name: 1.0}})
+    judge = {one.__name__: one for one in reward_functions(course)[0]}[name]
+    assert judge(completions=[text] * 2, truncated=[True, False], **columns) == paid
+
+
 def test_a_completion_is_cut_whose_last_token_is_no_end(monkeypatch):
     monkeypatch.setattr(cut, "_end_ids", lambda course: frozenset({1, 2}))
     ids = [[5, 1], [1, 5], [], [2], [5]]
