@@ -15,6 +15,7 @@ from helpers.verify.countdown import (
     grade_countdown,
     reason,
     score,
+    value_of,
 )
 
 RIGHT = ["(44+19)+35", "44 + 19 + 35", "((44)) + (19 + 35)", " 35+44+19 ", "-(-44) + 19 + 35",
@@ -38,6 +39,7 @@ def test_right_expressions(expression):
     text = f"<think>\nTry.\n</think>\n<answer>{expression}</answer>"
     assert grade_countdown(text, [44, 19, 35], 98) and score(text, [44, 19, 35], 98) == 1.0
     assert grade_countdown(text, [44, 19, 35], 98, "lenient")
+    assert reason(text, [44, 19, 35], 98) == (expression.strip(), "right")
 
 
 @pytest.mark.parametrize("expression", WRONG)
@@ -95,6 +97,15 @@ def test_scores_are_zero_a_tenth_and_one():
     0.1]
     assert [score(t, [2, 3], 5) for t in ("2+3", "<answer>2+3</answer>.", "", "<answer> </answer>")
             ] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("answer", "value"), [
+    ("2*3", 6), ("3 × 2 = 5", None), ("3 × 2 = 6", 6), ("(3)/(2)", Fraction(3, 2)), ("2+2", None),
+    ("2", None), ("2+3+3", None), ("five", None), ("2/(3-3)", None), (" ", None),
+])
+def test_an_answer_has_the_value_of_its_expression(answer, value):
+    assert value_of(f"So <answer>{answer}</answer>.", [2, 3], 6) == value
+    assert value_of(answer, [2, 3], 6) is None
 
 
 def test_only_the_tail_counts_and_an_unknown_grading_is_named():

@@ -13,11 +13,13 @@ from helpers.config import ConfigError, Course
 from helpers.rewards import (
     REWARDS,
     RewardError,
+    add_up,
     answer_accuracy,
     boxed,
     close_answer,
     correct_answer,
     countdown,
+    cut,
     exact_answer,
     formatting,
     length_penalty,
@@ -200,6 +202,32 @@ def test_an_ambiguous_reference_says_how_numbers_are_written():
     with pytest.warns(UserWarning, match="'1,5' .a comma stands before three digits, a point "
                                          "before decimals. is not a number"):
         assert exact_answer(["#### 1.5"], ["1,5"]) == [None]
+    with pytest.warns(UserWarning, match="'1,5' .a comma stands before three digits"):
+        assert close_answer(["1.5"], ["1,5"]) == [None]
+
+
+def test_without_a_reward_every_total_is_zero():
+    assert add_up([], [], ["#### 8", ""]) == ([0.0, 0.0], {})
+
+
+@pytest.mark.parametrize(("name", "text", "columns", "paid"), [
+    ("exact_answer", "#### 8", {"answer": ["8"] * 2}, [0, 1]),
+    ("answer_accuracy", "<answer>8</answer>", {"answer": ["8"] * 2}, [0, 1]),
+    ("countdown", "<answer>3+5</answer>", {"nums": [[3, 5]] * 2, "target": [8] * 2}, [0, 1]),
+    ("correct_answer", "#### 8", {"answer": ["8"] * 2}, [1, 1]),
+])
+def test_the_strict_form_of_a_cut_completion_is_not_paid(name, text, columns, paid):
+    course = Course.load(overrides={"rewards": {name: 1.0}})
+    judge = {one.__name__: one for one in reward_functions(course)[0]}[name]
+    assert judge(completions=[text] * 2, truncated=[True, False], **columns) == paid
+
+
+def test_a_completion_is_cut_whose_last_token_is_no_end(monkeypatch):
+    monkeypatch.setattr(cut, "_end_ids", lambda course: frozenset({1, 2}))
+    ids = [[5, 1], [1, 5], [], [2], [5]]
+    assert cut.were_cut(Course.load(), 5, None, ids) == [False, True, True, False, True]
+    assert cut.were_cut(Course.load(), 2) == [False, False]
+    assert cut.were_cut(Course.load(), 2, [True, False], ids[:2]) == [True, False]
 
 
 @pytest.mark.parametrize(("name", "columns", "missing"), [

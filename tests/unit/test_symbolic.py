@@ -195,6 +195,14 @@ def test_verdicts_are_remembered_up_to_a_number(monkeypatch, fresh):
     assert len(asked) == 3 and len(symbolic._verdicts) == 1
 
 
+def test_what_was_answered_in_time_is_remembered_however_little_was_left(monkeypatch):
+    asked, budget = [], symbolic.Budget()
+    monkeypatch.setattr(symbolic, "_ask", lambda *question: asked.append(question) or (False, 0.1))
+    budget.left = 0.5
+    assert not any(symbolic.equal("x+1", "x+2", budget) for _ in range(3))
+    assert asked == [("x+1", "x+2", 0.5)] and budget.left == 0.4
+
+
 def test_other_letters_are_not_asked(fresh):
     assert not symbolic.equal("2k", "2n") and not symbolic.equal("x+1", "5")
     assert not fresh
@@ -223,6 +231,7 @@ def test_the_process_inherits_no_gpu_and_no_open_file(fresh, tmp_path):
         process = psutil.Process(pid())
         assert process.environ()["CUDA_VISIBLE_DEVICES"] == ""
         assert not process.open_files()
+        assert process.rlimit(psutil.RLIMIT_AS) == (2 * 2**30,) * 2, "nor may it take all memory"
         loaded = {path.path for path in process.memory_maps()}
         assert not [path for path in loaded if "torch" in path or "tokenizers" in path]
 

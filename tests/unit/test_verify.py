@@ -283,6 +283,13 @@ def test_command_line_reads_a_file(tmp_path):
     assert lost.returncode == 1 and lost.stderr.startswith("cannot read") and not lost.stdout
 
 
+def test_command_line_goes_on_in_a_file_of_any_bytes(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "completions.jsonl"
+    path.write_bytes(b'\xff\n{"completion": "\xe2\x88\x9210", "answer": "-10"}\n')
+    code, rows, err = run_main(monkeypatch, capsys, b"", str(path), "--grading", "lenient")
+    assert code == 1 and "error" in rows[0] and rows[1]["correct"] and err.startswith("line 1: ")
+
+
 def test_command_line_grades_countdown(monkeypatch, capsys):
     rows = [{"completion": text, "nums": [2, 3], "target": 5, "id": n}
             for n, text in enumerate(["<answer>2+3</answer>", "<answer>2+3 = 5</answer>", "2+3"])]

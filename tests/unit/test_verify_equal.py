@@ -3,11 +3,13 @@
 import json
 import logging
 import re
+from fractions import Fraction
 
 import pytest
 
 from helpers.verify import GRADINGS, equal, extract, grade, normalise, quantity, symbolic
 from helpers.verify.latex import canonical
+from helpers.verify.quantity import number, written_quantity
 
 
 @pytest.fixture(autouse=True)
@@ -215,6 +217,7 @@ def test_the_box_in_the_thoughts_is_not_the_answer():
 
 def test_quantities_have_units():
     assert quantity("5 feet") == (5, "feet") and quantity("$5") == (5, "$") == quantity("5 dollars")
+    assert quantity("1 dollar") == (1, "$")
     assert quantity("50 percent")[1] == "%" and quantity("30°C") == (30, "°C")
     assert quantity(r"15\mbox{ cm}^2") == (15, "cm^2") and quantity("9 (apples)") == (9, "apples")
     for text in ["2k", "2 k", "5 p.m.", r"2\frac{5}{3}", r"2\frac{4}{2}", "3/0", r"\frac{6}{3}",
@@ -222,6 +225,22 @@ def test_quantities_have_units():
                  "1e", "x", "", "1.5/2", "1.2.3", "5 " + "x" * 100, r"\frac{0}{5}",
                  "2xy"]:  # fmt: skip
         assert quantity(text) is None, text
+
+
+@pytest.mark.parametrize(("written", "value"), [
+    (r"0.1\overline{6}", Fraction(1, 6)), (r"-12.3\bar{45}", Fraction(-679, 55)),
+    (r".\dot{3}", Fraction(1, 3)), (r"+2.\overline{142857}", Fraction(15, 7)),
+    (r"0.00\overline{12}", Fraction(1, 825)), (r"1.\overline{9}", 2),
+])
+def test_periodic_decimals_are_exact(written, value):
+    assert quantity(written) == (value, "")
+
+
+def test_quantities_of_a_hundred_signs_are_read():
+    for text in ("0" * 99 + "5", "5 " + "x" * 98):
+        assert quantity(text)[0] == 5 and quantity(text.replace("5", "55")) is None
+    assert number("0" * 99 + "5") == 5 and number("0" * 100 + "5") is None
+    assert written_quantity("5 " + "x" * 98)[0] == 5 and written_quantity("5 " + "x" * 99) is None
 
 
 def test_normalise_gives_equal_quantities_one_spelling():
@@ -254,6 +273,14 @@ def test_normalise_gives_equal_quantities_one_spelling():
     ("a  b", "a b"), ("3. 5", "3. 5"), ("3 .5", "3 .5"), ("(  3 ,5 )", "(3 ,5)"), ("\n5\t", "5"),
     (r"\boxed{5} cm", r"\boxed{5} cm"), ("$5$ or $6$", "$5$,$6$"),
     (r"a \\ b", r"a\\b"), (r"\text{a} \text{ or } b", "a, b"), (r"x^{12}", "x^{12}"),
+    ("5\u202fcm", "5 cm"), ("5\u2009cm", "5 cm"), ("2∗3", "2*3"), ("{{7}}", "7"),
+    (r"\lvert x \rvert", "|x|"), (r"\vert x\vert", "|x|"), (r"\{x \mid y\}", r"\{x|y\}"),
+    (r"x \leqslant 3", r"x\leq 3"), (r"x \geqslant 3", r"x\geq 3"), ("x &lt; 3", "x<3"),
+    (r"x \lt 3", "x<3"), (r"x \gt 3", "x>3"), (r"\ltimes", r"\ltimes"), ("x&gt;3", "x>3"),
+    (r"3 \pmod5", r"3\pmod{5}"), (r"3 \pmod n", r"3\pmod{n}"), ("+5", "5"), ("(+3, + 4)", "(3,4)"),
+    (r"(-\infty, +\infty)", r"(-\infty,\infty)"), (r"{n \choose k}", r"\binom{n}{k}"),
+    (r"2{ 1 \over 2 }", r"2\frac{1}{2}"), (r"{\{7\}}", r"\{7\}"),
+    (r"\color{red} $5$", "5"), (r"a\hspace{1cm}b", "ab"), (r"5\hspace{1cm}6", "5, 6"),
 ])
 def test_canonical_spelling(written, spelling):
     assert canonical(written) == spelling
