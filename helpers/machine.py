@@ -101,12 +101,11 @@ def report(machine: Machine) -> pd.DataFrame:
 
 
 def recorded_steps() -> pd.DataFrame:
-    """What one optimiser step took on cards (`make bench-gpu`), a row a method and a state of the
-    code: of a model of that size whose every answer is as long as it may be. Seconds are those of
+    """What one optimiser step took on cards (`make bench-gpu`), a row a method and a commit of the
+    course: of a model of that size whose every answer is as long as it may be. Seconds are those of
     the last step that was timed, memory the peak that was allocated."""
     lines = (ROOT / "data" / "recorded" / "gpu" / "steps.jsonl").read_text().splitlines()
-    rows = [{"card": row["card"], "Qwen2.5": row["size"],
-             "code": {"old": "commit 0950ceb", "new": "now"}[row["code"]],
+    rows = [{"card": row["card"], "Qwen2.5": row["size"], "commit": row["commit"],
              "method": row["method"], "rows": 2 * row["rows"] if row["method"] == "sft"
              else row["prompts"], "held to GB": row["cap_gb"], "at once": row["rows_at_once"],
              "seconds": row["step_seconds"][-1], "peak GB": row["peak_gb"], "on": row["date"]}

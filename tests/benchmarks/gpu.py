@@ -24,6 +24,7 @@ from helpers.config import ROOT
 from helpers.files import atomic_write_text
 from tests import widened
 
+OLD = "0950ceb"  # what `--against` is a checkout of
 FOLDER = ROOT / "data" / "recorded" / "gpu"
 WORKER = Path(__file__).with_name("gpu_worker.py")
 
@@ -48,7 +49,7 @@ def shaped_like(size: str, tokenizer: str, folder: Path) -> Path:
 
 
 def record(name: str, rows: list[dict], folder: Path) -> None:
-    """Add rows to `<name>.jsonl`, each with the card, the versions and the day."""
+    """Add rows to `<name>.jsonl`, each with the card, the versions, the day and the commit."""
     import torch
 
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
@@ -56,10 +57,18 @@ def record(name: str, rows: list[dict], folder: Path) -> None:
     place = folder / f"{name}.jsonl"
     lines = place.read_text() if place.exists() else ""
     for row in rows:
-        told = {**row, "card": card, "versions": used, "date": date.today().isoformat()}
-        lines += json.dumps(told) + "\n"
+        kept = {**row, "card": card, "versions": used, "date": date.today().isoformat(),
+                "commit": OLD if row.get("code") == "old" else commit()}
+        lines += json.dumps(kept) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write_text(place, lines)
+
+
+def commit() -> str:
+    """The commit of this code, with a plus where files differ from it; "" outside git."""
+    found = subprocess.run(["git", "describe", "--always", "--dirty=+", "--exclude=*"], cwd=ROOT,
+                           capture_output=True, text=True)
+    return found.stdout.strip()
 
 
 def worker(which: str, tree: Path, asked: dict, limit: float) -> list[dict]:
@@ -106,26 +115,29 @@ def passes(given: argparse.Namespace) -> None:
 NOTEBOOK = """
 import json, sys, time, torch
 cap, parameters, only = json.loads(sys.argv[1])
-total = torch.cuda.get_device_properties(0).total_memory
-if cap:
+gpu = torch.cuda.is_available()
+if cap and gpu:
+    total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(cap * 1e9 / total)
 from helpers.course import graph
 from tests import inprocess
 real = inprocess.execute
 def execute(notebook, parameters):
-    torch.cuda.empty_cache(); torch.cuda.reset_peak_memory_stats(); started = time.time()
-    problem = None
+    if gpu:
+        torch.cuda.empty_cache(); torch.cuda.reset_peak_memory_stats()
+    started, problem = time.time(), None
     try:
         real(notebook, parameters)
     except BaseException as error:
         problem = str(error).splitlines()[0][:300]
         raise
     finally:
-        print("ROW " + json.dumps({
-            "notebook": notebook.name, "preset": parameters["preset"], "cap_gb": cap,
-            "seconds": round(time.time() - started, 1), "problem": problem,
-            "peak_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2),
-            "reserved_gb": round(torch.cuda.max_memory_reserved() / 1e9, 2)}), flush=True)
+        row = {"notebook": notebook.name, "preset": parameters["preset"], "cap_gb": cap,
+               "seconds": round(time.time() - started, 1), "problem": problem}
+        if gpu:
+            row["peak_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
+            row["reserved_gb"] = round(torch.cuda.max_memory_reserved() / 1e9, 2)
+        print("ROW " + json.dumps(row), flush=True)
 inprocess.execute = execute
 inprocess.main(parameters, only)
 """

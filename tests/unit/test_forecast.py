@@ -206,8 +206,8 @@ def test_recorded_steps_are_those_of_the_file():
     table = machine.recorded_steps()
     lines = (ROOT / "data" / "recorded" / "gpu" / "steps.jsonl").read_text().splitlines()
     assert len(table) == len(lines) and set(table["method"]) == {"ppo", "grpo", "sft"}
-    old, new = (table[(table["method"] == "ppo") & (table["code"] == code)
-                      & table["held to GB"].isna()].iloc[0] for code in ("commit 0950ceb", "now"))
+    free = table[(table["method"] == "ppo") & table["held to GB"].isna()]
+    old, new = (free[free["commit"] == commit].iloc[0] for commit in ("0950ceb", "d511e24"))
     assert old["rows"] == new["rows"] and old["seconds"] > 3 * new["seconds"] > 0
 
 

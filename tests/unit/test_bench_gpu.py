@@ -1,0 +1,49 @@
+"""What measures GPUs runs at a small size without one: every row that it should record is there."""
+
+import argparse
+import json
+
+import pytest
+
+from helpers.config import ROOT
+from tests import methods
+from tests.benchmarks import gpu
+
+SMALL = {"prompts": 8, "group": 4, "completion": 8, "rows": 4, "steps": 1}
+
+
+@pytest.fixture
+def given(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_ARTIFACTS", str(tmp_path / "artifacts"))
+    return argparse.Namespace(
+        out=tmp_path / "out", limit=300.0, cap_gb=None, preset="colab", only="00", settings={},
+        model_settings={"precision": "float32"}, model=methods.model_folder())
+
+
+def recorded(given, name):
+    lines = (given.out / f"{name}.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_steps_of_every_method_are_timed(given):
+    asked = SMALL | {"model": str(methods.model_folder()), "preset": "a100",
+                     "precision": "float32"}
+    gpu.record("steps", gpu.worker("new", ROOT, asked, given.limit), given.out)
+    rows = recorded(given, "steps")
+    assert [row["method"] for row in rows] == ["ppo", "grpo", "sft"]
+    assert all(row["card"] == "no GPU" and row["rows_at_once"] == 4 for row in rows)
+    assert all(len(row["step_seconds"]) >= 1 and min(row["step_seconds"]) > 0 for row in rows)
+
+
+def test_notebooks_are_run_one_after_the_other(given):
+    few = {"data": {"train": 64, "validation": 8, "test": 8}}
+    gpu.record("notebooks", gpu.run_notebooks(given, given.model, 15, few), given.out)
+    [row] = recorded(given, "notebooks")
+    assert row["notebook"] == "00_start_here" and row["problem"] is None and row["seconds"] > 0
+    assert row["cap_gb"] == 15 and row["precision"] == "float32" and row["commit"]
+
+
+def test_what_takes_too_long_is_stopped_and_what_it_said_is_kept(capsys):
+    program = "import time; print('ROW {\"one\": 1}', flush=True); time.sleep(60)"
+    assert gpu.told([gpu.sys.executable, "-c", program], 3.0) == [{"one": 1}]
+    assert "stopped after 3.0 s" in capsys.readouterr().out
