@@ -18,7 +18,16 @@ from helpers.data import FAMILIES
 from helpers.data.source import find_file, local_folder
 from helpers.machine import USUAL, Machine, this_machine
 from helpers.model_size import Size, size, weight_bytes
-from helpers.passes import BESIDE, SLACK, UTILISATION, Passes, layers_keep, pass_seconds, passes
+from helpers.passes import (
+    BESIDE,
+    SLACK,
+    UTILISATION,
+    VLLM_SHARE,
+    Passes,
+    layers_keep,
+    pass_seconds,
+    passes,
+)
 from helpers.rungs import RUNGS
 from helpers.schema import Dpo, Grpo, Ppo, RewardModel, Sft
 
@@ -219,6 +228,8 @@ def _grpo(course: Course, grpo: Grpo, model: Size, kind: int, machine: Machine) 
     """A group of answers to each question is written, and read forward and backward."""
     answer, rows = course.lengths.completion, grpo.prompts_per_step * grpo.num_generations
     held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
+    if course.generation.engine == "vllm":  # it keeps its share while the model is trained
+        held += VLLM_SHARE * machine.memory_gb * 1e9
     kept, seconds = _step(course, model, kind, machine, held + training, rows, grpo_rows(course),
                           model.trained)
     cached = cache_bytes(model, rows, course.lengths.prompt + answer, kind)

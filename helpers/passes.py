@@ -20,6 +20,7 @@ LAYER_PASS = 9e-3
 AS_FAST = 1.05  # where more rows gain less than this, fewer are taken
 SLACK = 0.75  # share of what is free that is planned with: rows of other lengths leave gaps
 BESIDE = 1.5e9  # logits, which exist in pieces; casts of weights; kernels' work space
+VLLM_SHARE = 0.3  # of the whole card, for an engine beside a model that is trained
 
 
 @dataclass(frozen=True)

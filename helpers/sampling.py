@@ -6,7 +6,6 @@ token is in `decoding`.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from itertools import groupby
 from math import gcd
 from pathlib import Path
@@ -15,31 +14,13 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from helpers import decoding, graphs, models
+from helpers import decoding, engines, graphs, models
 from helpers.config import Course
 from helpers.decoding import StopText
+from helpers.engines import Completion, VLLMModel, cut, end_ids
 
-END_TOKENS = ("<|im_end|>", "<|endoftext|>")
 PLAIN = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "num_beams": 1,
          "no_repeat_ngram_size": 0, "min_new_tokens": 0, "suppress_tokens": ()}  # change no score
-
-
-@dataclass(frozen=True)
-class Completion:
-    """One answer. `tokens` counts what the model generated, its end token included and padding
-    not; `truncated` says that the length limit came before the end; `ids` are those tokens."""
-
-    text: str
-    tokens: int
-    truncated: bool
-    ids: tuple[int, ...] = field(default=(), repr=False, compare=False)
-
-
-def end_ids(tokenizer) -> list[int]:
-    """The token ids that end an answer, whatever the model was trained on."""
-    vocabulary = tokenizer.get_vocab()
-    ids = {tokenizer.eos_token_id, *(vocabulary.get(token) for token in END_TOKENS)}
-    return sorted(i for i in ids if i is not None)
 
 
 def batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
@@ -147,57 +128,13 @@ def _completion(tokenizer, ids: list[int], ends: list[int], stop_text: str | Non
                 if token in ends or (stop and stop.seen(ids[:place]))), None)
     text = tokenizer.decode(ids[:end], skip_special_tokens=True,
                             clean_up_tokenization_spaces=False)
-    return Completion(_cut(text, stop_text), end or len(ids), end is None, tuple(ids[:end]))
-
-
-def _cut(text: str, stop_text: str | None) -> str:
-    return text.partition(stop_text)[0] if stop_text else text
-
-
-class VLLMModel:
-    """A saved model in a vLLM engine, for `generate`. Needs a GPU and the package vllm."""
-
-    def __init__(self, path: str | Path | None, course: Course, **options):
-        try:
-            import vllm
-        except ImportError as error:
-            raise models.ModelError("generation.engine is 'vllm', but vllm is not installed. "
-                                    "Install it, or use engine 'hf'.") from error
-        self._sampling = vllm.SamplingParams
-        dtype = str(models.precision(course)).removeprefix("torch.")
-        name = path or models.find_model(course.model.name, course.world)
-        revision = None if path else course.model.revision
-        self._engine = vllm.LLM(model=str(name), revision=revision, dtype=dtype,
-                                seed=course.seed, trust_remote_code=False, **options)
-        self._end_ids = end_ids(models.load_tokenizer(course, path))
-
-    def complete(
-        self, prompts: Sequence[str], n: int, temperature: float, top_p: float,
-        max_new_tokens: int, seed: int, greedy: bool, stop_text: str | None,
-    ) -> list[list[Completion]]:
-        """What `generate` returns, from one call of the engine."""
-        settings = self._sampling(
-            n=n, temperature=0.0 if greedy else temperature, top_p=1.0 if greedy else top_p,
-            top_k=-1, max_tokens=max_new_tokens, seed=seed, stop_token_ids=self._end_ids,
-            stop=[stop_text] if stop_text else None,
-        )
-        return [
-            [Completion(_cut(one.text, stop_text), len(one.token_ids),
-                        one.finish_reason == "length", tuple(one.token_ids))
-             for one in answer.outputs]
-            for answer in self._engine.generate(list(prompts), settings, use_tqdm=False)
-        ]
+    return Completion(cut(text, stop_text), end or len(ids), end is None, tuple(ids[:end]))
 
 
 def load_engine(path: str | Path | None, course: Course) -> Any:
     """What `generate` samples from: the saved model (None: the base, unquantised), in vLLM if
     `course.generation.engine` says so ("auto": where a GPU and vllm are there), else as a plain
     model."""
-    engine = course.generation.engine
-    if engine == "auto":
-        from importlib.util import find_spec
-
-        engine = "vllm" if torch.cuda.is_available() and find_spec("vllm") else "hf"
-    if engine == "vllm":
+    if engines.choose(course) == "vllm":
         return VLLMModel(path, course)
     return models.load_model(path, course) if path else models.load_base(course, "none")

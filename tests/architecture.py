@@ -47,7 +47,7 @@ ORDER = (
          corpus build __main__""", "data/tinyworld/"),
     Part("Flow: prompt → completion → verdict → reward → loss → score", """
          prompts merging models model_size machine passes forecast disk advice decoding graphs
-         sampling
+         engines sampling
          verify/latex verify/units verify/quantity verify/tokens verify/tree verify/formula
          verify/arithmetic verify/digits verify/value verify/structure verify/relations
          verify/stated verify/extract verify/symbolic_worker verify/refusal verify/symbolic

@@ -26,6 +26,7 @@ TRAINING_PANELS = {  # key as TRL logs it: title, unit
     "frac_reward_zero_std": ("Groups without a signal", "share of groups"),
     "completions/mean_length": ("Completion length", "tokens"),
     "kl": ("KL to the reference", "nats per token"),
+    "sampling/importance_sampling_ratio/mean": ("Trainer over sampler", "mean ratio"),
     "objective/scores": ("Score", "mean per completion"),
     "objective/kl": ("KL to the reference", "nats per completion"),
     "policy/entropy_avg": ("Entropy", "nats per token"),

@@ -11,7 +11,6 @@ whatever it trains is float32.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -19,9 +18,10 @@ import torch
 from datasets import disable_progress_bars
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from helpers import models, wording
+from helpers import engines, models, wording
 from helpers.config import ConfigError, Course
 from helpers.forecast import grpo_rows
+from helpers.passes import VLLM_SHARE
 from helpers.rewards import reward_functions
 from helpers.sampling import sample_in_pieces
 from helpers.train import room
@@ -198,16 +198,22 @@ def _grpo_config():
 
 def _grpo_fixed(course: Course) -> dict:
     answers, rows = course.grpo.prompts_per_step * course.grpo.num_generations, grpo_rows(course)
-    engine, gpu = course.generation.engine, torch.cuda.is_available()
-    vllm = engine == "vllm" or (engine == "auto" and gpu and find_spec("vllm") is not None)
-    return {"per_device_train_batch_size": rows, "gradient_accumulation_steps": answers // rows,
-            "reward_weights": reward_functions(course)[1], "shuffle_dataset": False,
-            "use_vllm": vllm, "vllm_mode": "colocate"}
+    vllm = engines.choose(course) == "vllm"
+    fixed = {"per_device_train_batch_size": rows, "gradient_accumulation_steps": answers // rows,
+             "reward_weights": reward_functions(course)[1], "shuffle_dataset": False,
+             "use_vllm": vllm, "vllm_mode": "colocate"}
+    if vllm:  # its probabilities differ from the trainer's: answers too far off are left out
+        fixed |= {"vllm_gpu_memory_utilization": VLLM_SHARE,
+                  "vllm_importance_sampling_correction": True,
+                  "vllm_importance_sampling_mode": "sequence_mask",
+                  "vllm_importance_sampling_clip_max": 3.0}
+    return fixed
 
 
 def _grpo(course: Course, args, start: str | Path, **more):
     from trl import GRPOTrainer
 
+    engines.release()  # the trainer starts one of its own
     trainer = GRPOTrainer(models.load_model(start, course, course.model.quantization), args=args,
                           peft_config=lora_config(course), **more)
     trainer.add_callback(NoGradientNoStep())

@@ -88,7 +88,9 @@ def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[d
     trained = model.parameters if full else model.trained
     roles = 3 if name == "PPO" else 1
     held = held_bytes(course, model, kind, 0 if full else roles)
-    free = SLACK * (free_bytes() - held - BESIDE
+    share = getattr(args, "vllm_gpu_memory_utilization", 0) if getattr(args, "use_vllm", 0) else 0
+    engine = share * torch.cuda.mem_get_info()[1] if share else 0.0
+    free = SLACK * (free_bytes() - engine - held - BESIDE
                     - (2 if name == "PPO" else 1) * optimizer_bytes(trained))
     step = (args.minibatch_size if name == "PPO" else
             args.per_device_train_batch_size * args.gradient_accumulation_steps)

@@ -14,7 +14,7 @@ from helpers.config import ConfigError, Course
 from helpers.forecast import chosen, forecast
 from helpers.machine import USUAL, Machine
 from helpers.model_size import architecture, size
-from helpers.passes import BESIDE, layers_keep
+from helpers.passes import BESIDE, SLACK, layers_keep
 from helpers.train import room
 from helpers.train.methods import METHODS
 from helpers.train.ppo import AdapterBank
@@ -78,6 +78,16 @@ def test_what_was_set_by_hand_stays(monkeypatch, on_a_card):
     on_a_card(1e12)
     assert arrange_one() is None and one.per_device_train_batch_size == 1
     assert arrange_two() is None and two.micro_batch_size == 1
+
+
+def test_an_engine_beside_training_leaves_less(monkeypatch, on_a_card):
+    """A vLLM engine, which starts with the trainer, has its share of the whole card."""
+    one, arrange_one = arranged("grpo", monkeypatch)
+    two, arrange_two = arranged("grpo", monkeypatch)
+    two.use_vllm, two.vllm_gpu_memory_utilization = True, 0.3
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (80 * GB, 80 * GB))
+    on_a_card(40 * GB)
+    assert arrange_one().free - arrange_two().free == pytest.approx(SLACK * 0.3 * 80 * GB)
 
 
 def test_on_a_processor_nothing_is_arranged(monkeypatch):

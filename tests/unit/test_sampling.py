@@ -1,7 +1,5 @@
 """Sampling: the shared prefill changes nothing, ends are counted right, seeds hold."""
 
-import sys
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -234,36 +232,3 @@ def test_progress_batches_and_refusals(model, tokenizer):
         generate(model, tokenizer, ["a", ""])
     with pytest.raises(ValueError, match="greedy"):
         generate(model, tokenizer, ["a"], n=2, greedy=True)
-
-
-def test_vllm_engine_is_asked_for_the_same_things(monkeypatch, tokenizer):
-    asked = {}
-
-    class LLM:
-        def __init__(self, **options):
-            asked["engine"] = options
-
-        def generate(self, prompts, settings, use_tqdm):
-            asked["sampling"] = settings
-            out = [SimpleNamespace(text="19\n\nQ", token_ids=[1, 2, 3], finish_reason="stop"),
-                   SimpleNamespace(text="20", token_ids=[1] * 9, finish_reason="length")]
-            return [SimpleNamespace(outputs=out) for _ in prompts]
-
-    stand_in = SimpleNamespace(LLM=LLM, SamplingParams=lambda **settings: settings)
-    monkeypatch.setitem(sys.modules, "vllm", stand_in)
-    course = course_with(generation={"engine": "vllm"})
-    engine = sampling.load_engine(tiny_folder(), course)
-    found = generate(engine, None, ["a", "b"], n=2, temperature=0.7, top_p=0.9, max_new_tokens=9,
-                     seed=5, stop_text="\n\n")
-    assert found == [[Completion("19", 3, False), Completion("20", 9, True)]] * 2
-    assert asked["engine"]["trust_remote_code"] is False
-    assert asked["sampling"] == {
-        "n": 2, "temperature": 0.7, "top_p": 0.9, "top_k": -1, "max_tokens": 9, "seed": 5,
-        "stop": ["\n\n"], "stop_token_ids": sampling.end_ids(tokenizer)}
-
-
-def test_engine_without_vllm_says_what_to_do(monkeypatch):
-    monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(models.ModelError, match="engine 'hf'"):
-        sampling.load_engine(tiny_folder(), course_with(generation={"engine": "vllm"}))
-    assert isinstance(sampling.load_engine(tiny_folder(), course_with()), torch.nn.Module)

@@ -1,0 +1,141 @@
+"""Which engine samples, Hugging Face's generate or vLLM, and what vLLM needs: a version that
+fits, a share of the card, and no other engine beside it.
+
+vLLM takes its share of a card when it starts and keeps it. So a process has one engine: a new one
+ends the last, and gets a share of what is free then. Every prompt has a seed of its own; with one
+for all, a question that is asked twice would get the same answers twice.
+"""
+
+import gc
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from helpers import models
+from helpers.config import Course
+
+END_TOKENS = ("<|im_end|>", "<|endoftext|>")
+FIRST, LAST = (0, 22, 0), (0, 31, 0)  # versions of vLLM that TRL 1.16 works with
+SHARE = 0.9  # of what is free of a card, for an engine alone
+APART = 1009  # seeds of two prompts; n samples of one prompt take n seeds in a row
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer. `tokens` counts what the model generated, its end token included and padding
+    not; `truncated` says that the length limit came before the end; `ids` are those tokens."""
+
+    text: str
+    tokens: int
+    truncated: bool
+    ids: tuple[int, ...] = field(default=(), repr=False, compare=False)
+
+
+def end_ids(tokenizer) -> list[int]:
+    """The token ids that end an answer, whatever the model was trained on."""
+    vocabulary = tokenizer.get_vocab()
+    ids = {tokenizer.eos_token_id, *(vocabulary.get(token) for token in END_TOKENS)}
+    return sorted(i for i in ids if i is not None)
+
+
+def cut(text: str, stop_text: str | None) -> str:
+    """The text before the stop text, if there is one."""
+    return text.partition(stop_text)[0] if stop_text else text
+
+
+def choose(course: Course) -> str:
+    """"hf" or "vllm", as `generation.engine` says; "auto" takes vLLM where there is a GPU and a
+    version that fits. ModelError where vLLM is asked for and cannot be used."""
+    asked, found = course.generation.engine, _installed()
+    if asked == "hf" or asked == "auto" and not (found and torch.cuda.is_available()):
+        return "hf"
+    fits = FIRST <= tuple(map(int, re.findall(r"\d+", found)[:3])) <= LAST if found else False
+    first, last = (".".join(map(str, one)) for one in (FIRST, LAST))
+    if asked == "auto" and not fits:
+        warnings.warn(f"vllm {found} is installed, but TRL works with {first} to {last}: sampling "
+                      f"goes by Hugging Face's generate.", stacklevel=2)
+        return "hf"
+    if not found:
+        raise models.ModelError(f"generation.engine is 'vllm', but vllm is not installed. Install "
+                                f"one of {first} to {last}, or use engine 'hf'.")
+    if not fits:
+        raise models.ModelError(f"generation.engine is 'vllm', and vllm {found} is installed, but "
+                                f"TRL works with {first} to {last}. Install one of these, or use "
+                                f"engine 'hf'.")
+    if not torch.cuda.is_available():
+        raise models.ModelError("generation.engine is 'vllm', which needs a GPU, and there is none "
+                                "here. Use engine 'hf'.")
+    return "vllm"
+
+
+def _installed() -> str:
+    try:
+        return version("vllm")
+    except PackageNotFoundError:
+        return ""
+
+
+class VLLMModel:
+    """A saved model in this process's vLLM engine, for `sampling.generate`."""
+
+    alive: "VLLMModel | None" = None  # the one that holds the card's memory
+
+    def __init__(self, path: str | Path | None, course: Course, **options):
+        import vllm
+
+        release()
+        self._sampling = vllm.SamplingParams
+        dtype = str(models.precision(course)).removeprefix("torch.")
+        name = path or models.find_model(course.model.name, course.world)
+        options = {"gpu_memory_utilization": free_share()} | options
+        self._engine = vllm.LLM(model=str(name), dtype=dtype, seed=course.seed,
+                                revision=None if path else course.model.revision,
+                                trust_remote_code=False, **options)
+        self._end_ids = end_ids(models.load_tokenizer(course, path))
+        VLLMModel.alive = self
+
+    def complete(
+        self, prompts: Sequence[str], n: int, temperature: float, top_p: float,
+        max_new_tokens: int, seed: int, greedy: bool, stop_text: str | None,
+    ) -> list[list[Completion]]:
+        """What `sampling.generate` returns, from one call of the engine."""
+        if self._engine is None:
+            raise models.ModelError("this model's vLLM engine was ended when another was loaded; a "
+                                    "process has one. Load the model again.")
+        settings = [self._sampling(
+            n=n, temperature=0.0 if greedy else temperature, top_p=1.0 if greedy else top_p,
+            top_k=-1, max_tokens=max_new_tokens, seed=(seed * 1_000_003 + APART * place) % 2**31,
+            stop_token_ids=self._end_ids, stop=[stop_text] if stop_text else None)
+            for place in range(len(prompts))]
+        return [
+            [Completion(cut(one.text, stop_text), len(one.token_ids),
+                        one.finish_reason == "length", tuple(one.token_ids))
+             for one in answer.outputs]
+            for answer in self._engine.generate(list(prompts), settings, use_tqdm=False)
+        ]
+
+
+def free_share() -> float:
+    """The share of the card's whole memory that an engine may take now."""
+    if not torch.cuda.is_available():
+        return SHARE
+    free, total = torch.cuda.mem_get_info()
+    return SHARE * free / total
+
+
+def release() -> None:
+    """End this process's engine, if it has one, and give its memory back."""
+    if VLLMModel.alive is None:
+        return
+    VLLMModel.alive._engine = VLLMModel.alive = None
+    gc.collect()
+    try:
+        from vllm.distributed import cleanup_dist_env_and_memory
+    except ImportError:  # another version keeps it elsewhere; the engine is gone all the same
+        return
+    cleanup_dist_env_and_memory()

@@ -1,0 +1,135 @@
+"""Which engine samples, and what vLLM is asked for, with a stand-in where there is no vLLM."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from helpers import engines, forecast, machine, models, sampling
+from helpers.config import Course
+from helpers.engines import Completion
+from helpers.train.methods import GRPO
+from tests.hub.tiny_repo import tiny_folder
+
+
+def course(engine: str, **changes) -> Course:
+    return Course.load(overrides={"model": {"name": str(tiny_folder())},
+                                  "generation": {"engine": engine}} | changes)
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """A GPU, as far as choosing asks, and this version of vLLM."""
+    def of(version: str, gpu: bool = True):
+        monkeypatch.setattr(engines, "_installed", lambda: version)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    return of
+
+
+@pytest.mark.parametrize("engine, version, gpu, wanted", [
+    ("hf", "0.30.0", True, "hf"), ("auto", "", True, "hf"), ("auto", "0.30.0", False, "hf"),
+    ("auto", "0.22.0", True, "vllm"), ("auto", "0.31.0", True, "vllm"),
+    ("auto", "0.23.1rc1+cu130", True, "vllm"), ("vllm", "0.30.0", True, "vllm")])
+def test_the_engine_follows_settings_card_and_version(card, engine, version, gpu, wanted):
+    card(version, gpu)
+    assert engines.choose(course(engine)) == wanted
+
+
+@pytest.mark.parametrize("version", ["0.21.9", "0.31.1", "1.0.0"])
+def test_a_version_that_does_not_fit_is_not_taken(card, version):
+    card(version)
+    with pytest.warns(UserWarning, match=f"vllm {version} is installed, but TRL works with 0.22"):
+        assert engines.choose(course("auto")) == "hf"
+    with pytest.raises(models.ModelError, match=f"and vllm {version} is installed, but TRL works "
+                                                "with 0.22.0 to 0.31.0. Install one"):
+        engines.choose(course("vllm"))
+
+
+@pytest.mark.parametrize("version, gpu, said", [
+    ("", True, "not installed. Install one of 0.22.0 to 0.31.0, or use engine 'hf'"),
+    ("0.30.0", False, "needs a GPU, and there is none here. Use engine 'hf'")])
+def test_what_vllm_lacks_is_said_in_one_line(card, version, gpu, said):
+    card(version, gpu)
+    with pytest.raises(models.ModelError, match=said):
+        sampling.load_engine(tiny_folder(), course("vllm"))
+
+
+def test_without_it_a_plain_model_samples():
+    assert isinstance(sampling.load_engine(tiny_folder(), course("auto")), torch.nn.Module)
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """vllm as a module that notes what it is asked; engines that are gone are counted."""
+    noted = SimpleNamespace(engines=[], settings=[], gone=0)
+
+    class LLM:
+        def __init__(self, **options):
+            noted.engines.append(options)
+
+        def generate(self, prompts, settings, use_tqdm):
+            noted.settings = settings
+            out = [SimpleNamespace(text="19\n\nQ", token_ids=[1, 2, 3], finish_reason="stop"),
+                   SimpleNamespace(text="20", token_ids=[1] * 9, finish_reason="length")]
+            return [SimpleNamespace(outputs=out) for _ in prompts]
+
+        def __del__(self):
+            noted.gone += 1
+
+    module = SimpleNamespace(LLM=LLM, SamplingParams=lambda **settings: settings)
+    monkeypatch.setitem(sys.modules, "vllm", module)
+    monkeypatch.setitem(sys.modules, "vllm.distributed", SimpleNamespace(
+        cleanup_dist_env_and_memory=lambda: None))
+    monkeypatch.setattr(engines, "choose", lambda course: "vllm")
+    yield noted
+    engines.release()
+
+
+def test_it_is_asked_for_the_same_as_the_other_engine(stand_in):
+    engine = sampling.load_engine(tiny_folder(), course("vllm"))
+    found = sampling.generate(engine, None, ["a", "b"], n=2, temperature=0.7, top_p=0.9,
+                              max_new_tokens=9, seed=5, stop_text="\n\n")
+    assert found == [[Completion("19", 3, False), Completion("20", 9, True)]] * 2
+    assert stand_in.engines[0]["trust_remote_code"] is False
+    tokenizer = models.load_tokenizer(course("vllm"))
+    seeds = [one.pop("seed") for one in stand_in.settings]
+    assert len(set(seeds)) == 2 and abs(seeds[0] - seeds[1]) > 100  # n samples take n in a row
+    assert stand_in.settings == [{
+        "n": 2, "temperature": 0.7, "top_p": 0.9, "top_k": -1, "max_tokens": 9,
+        "stop": ["\n\n"], "stop_token_ids": engines.end_ids(tokenizer)}] * 2
+    sampling.generate(engine, None, ["a", "b"], seed=5)
+    assert [one["seed"] for one in stand_in.settings] == seeds
+    sampling.generate(engine, None, ["a", "b"], seed=6)
+    assert not set(seeds) & {one["seed"] for one in stand_in.settings}
+
+
+def test_a_process_has_one_engine_with_a_share_of_what_is_free(stand_in, monkeypatch):
+    first = sampling.load_engine(tiny_folder(), course("vllm"))
+    assert stand_in.engines[0]["gpu_memory_utilization"] == engines.SHARE and not stand_in.gone
+    monkeypatch.setattr(engines.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(engines.torch.cuda, "mem_get_info", lambda: (20e9, 80e9))
+    monkeypatch.setattr(models, "precision", lambda course: torch.bfloat16)
+    sampling.load_engine(tiny_folder(), course("vllm"))
+    assert stand_in.gone == 1
+    assert stand_in.engines[1]["gpu_memory_utilization"] == pytest.approx(engines.SHARE / 4)
+    with pytest.raises(models.ModelError, match="was ended when another was loaded"):
+        sampling.generate(first, None, ["a"])
+    engines.release()
+    engines.release()  # nothing is left to end
+    assert stand_in.gone == 2
+
+
+def test_grpo_beside_an_engine_corrects_for_its_probabilities(stand_in):
+    fixed = GRPO.fixed(course("vllm"))
+    assert fixed["use_vllm"] and fixed["vllm_importance_sampling_correction"]
+    assert fixed["vllm_importance_sampling_mode"] == "sequence_mask"
+
+
+def test_its_share_is_in_the_forecast():
+    card = machine.USUAL["a100"]
+    one, other = (forecast.forecast(Course.load("a100", overrides={"generation": {
+        "engine": engine}}), card).set_index("stage") for engine in ("hf", "vllm"))
+    held = other.loc["grpo", "weights GB"] - one.loc["grpo", "weights GB"]
+    assert held == pytest.approx(0.3 * card.memory_gb)
+    assert other.loc["ppo"].equals(one.loc["ppo"])
