@@ -7,8 +7,10 @@ for all, a question that is asked twice would get the same answers twice.
 """
 
 import gc
+import os
 import re
 import warnings
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -83,8 +85,6 @@ def _installed() -> str:
 class VLLMModel:
     """A saved model in this process's vLLM engine, for `sampling.generate`."""
 
-    alive: "VLLMModel | None" = None  # the one that holds the card's memory
-
     def __init__(self, path: str | Path | None, course: Course, **options):
         import vllm
 
@@ -97,7 +97,7 @@ class VLLMModel:
                                 revision=None if path else course.model.revision,
                                 trust_remote_code=False, **options)
         self._end_ids = end_ids(models.load_tokenizer(course, path))
-        VLLMModel.alive = self
+        _ALIVE[:] = [weakref.ref(self)]
 
     def complete(
         self, prompts: Sequence[str], n: int, temperature: float, top_p: float,
@@ -124,16 +124,26 @@ def free_share() -> float:
     """The share of the card's whole memory that an engine may take now."""
     if not torch.cuda.is_available():
         return SHARE
+    gc.collect()
+    torch.cuda.empty_cache()  # what torch keeps for itself counts as taken
     free, total = torch.cuda.mem_get_info()
     return SHARE * free / total
 
 
+_ALIVE: list[weakref.ref] = []  # the last model that was given an engine, if it still has it
+
+
 def release() -> None:
-    """End this process's engine, if it has one, and give its memory back."""
-    if VLLMModel.alive is None:
+    """End this process's engine, if it has one, and give its memory back. Among several processes
+    the group that they talk in is left alone: it is not the engine's."""
+    model = _ALIVE[0]() if _ALIVE else None
+    _ALIVE.clear()
+    if model is None:
         return
-    VLLMModel.alive._engine = VLLMModel.alive = None
+    model._engine = None
     gc.collect()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return
     try:
         from vllm.distributed import cleanup_dist_env_and_memory
     except ImportError:  # another version keeps it elsewhere; the engine is gone all the same

@@ -20,7 +20,6 @@ from helpers.machine import USUAL, Machine, this_machine
 from helpers.model_size import Size, size, weight_bytes
 from helpers.passes import (
     BESIDE,
-    SLACK,
     UTILISATION,
     VLLM_SHARE,
     Passes,
@@ -150,8 +149,8 @@ def held_bytes(course: Course, model: Size, kind: int, adapters: int) -> float:
 def chosen(model: Size, rows: int, tokens: int, kind: int, used: float, machine: Machine,
            texts: int = 1) -> Passes:
     """The passes of a step of `rows` on a GPU of which `used` bytes are taken."""
-    free = SLACK * (machine.memory_gb * 1e9 - used - BESIDE)
-    return passes(model, rows, tokens, kind, max(0.0, free), machine, texts)
+    free = max(0.0, machine.memory_gb * 1e9 - used - BESIDE)
+    return passes(model, rows, tokens, kind, free, machine.tflops, texts)
 
 
 def _step(course: Course, model: Size, kind: int, machine: Machine, used: float, rows: int,
@@ -165,7 +164,7 @@ def _step(course: Course, model: Size, kind: int, machine: Machine, used: float,
     found = chosen(model, rows, tokens, kind, used, machine, texts)
     at_once = max(1, found.rows)  # 0 fit: what one would take is what does not fit
     again = found.checkpointing
-    seconds = pass_seconds(model, FILL * at_once * texts * tokens, again, machine)
+    seconds = pass_seconds(model, FILL * at_once * texts * tokens, again, machine.tflops)
     if trained == model.parameters:  # their own gradients: a third more than 4 or 6 operations
         seconds *= 4 / 3 if again else 3 / 2
     return activation_bytes(model, at_once * texts, tokens, kind, again), rows // at_once * seconds
@@ -233,6 +232,7 @@ def _grpo(course: Course, grpo: Grpo, model: Size, kind: int, machine: Machine) 
     kept, seconds = _step(course, model, kind, machine, held + training, rows, grpo_rows(course),
                           model.trained)
     cached = cache_bytes(model, rows, course.lengths.prompt + answer, kind)
+    cached = 0.0 if course.generation.engine == "vllm" else cached  # it lies within the share
     return held, training, max(kept, cached), grpo.max_steps * (
         generation_seconds(model, rows, rows, answer, kind, machine) + seconds)
 

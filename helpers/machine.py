@@ -39,6 +39,19 @@ USUAL = {
     "a100": Machine("NVIDIA A100, 40 GB", 42.4, 312.0, 1555.0, gpu=True),
 }
 
+# TFLOP/s by which passes are chosen, by a word in the card's name: from the data sheets, those of
+# the last two as matrix products measured there. Not measured each time: the choice must not follow
+# the noise of a clock, nor differ between the processes of a run.
+SPEEDS = {"T4": 65.0, "V100": 125.0, "L4": 121.0, "A10": 125.0, "A100": 312.0, "H100": 790.0,
+          "H200": 790.0}
+UNKNOWN = 150.0  # of another card
+
+
+def card_speed(name: str) -> float:
+    """TFLOP/s of a card in 16 bits, from its name."""
+    words = re.split(r"[^A-Z0-9]+", name.upper())
+    return next((speed for word, speed in SPEEDS.items() if word in words), UNKNOWN)
+
 
 def this_machine() -> Machine:
     """What runs this notebook, its speed measured in a fraction of a second."""
@@ -101,9 +114,10 @@ def report(machine: Machine) -> pd.DataFrame:
 
 
 def recorded_steps() -> pd.DataFrame:
-    """What one optimiser step took on cards (`make bench-gpu`), a row a method and a commit of the
-    course: of a model of that size whose every answer is as long as it may be. Seconds are those of
-    the last step that was timed, memory the peak that was allocated."""
+    """What one step (of PPO: a rollout and what is learned from it) took on cards, by `make
+    bench-gpu`: a row a method and a commit of the course, of a model of that size whose every
+    answer is as long as it may be. Seconds are those of the last step that was timed, memory the
+    peak that was allocated."""
     lines = (ROOT / "data" / "recorded" / "gpu" / "steps.jsonl").read_text().splitlines()
     rows = [{"card": row["card"], "Qwen2.5": row["size"], "commit": row["commit"],
              "method": row["method"], "rows": 2 * row["rows"] if row["method"] == "sft"

@@ -33,7 +33,12 @@ from helpers.prompts import END_OF_TURN
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 PADDING = "<|endoftext|>"
-WITHOUT_THOUGHTS = "{%- set enable_thinking = false -%}"
+NO_THOUGHT = r"<think>\n\n</think>\n\n"  # as a template writes it
+CHATML = (
+    r"{%- for message in messages -%}{{- '<|im_start|>' + message.role + '\n' -}}"
+    r"{%- if message.role == 'assistant' -%}{{- 'BEFORE' -}}{%- endif -%}"
+    r"{{- message.content + '<|im_end|>\n' -}}{%- endfor -%}"
+    r"{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\nBEFORE' -}}{%- endif -%}")
 
 transformers_logging.disable_progress_bar()  # a line a weight shard is no news in a notebook
 # TRL 1.16 asks for gradient checkpointing by its old name.
@@ -97,8 +102,9 @@ def _from_pretrained(kind: type, name: str, course: Course, **options):
 def load_tokenizer(course: Course, path: str | Path | None = None):
     """The course's tokenizer, or the one saved at `path`: padded on the left, with `<|im_end|>`
     as its end and `<|endoftext|>` as padding (a padding token that is the end is never learned).
-    A template that can leave thoughts out does so: the course's formats have a place of their own
-    for them.
+    A template that treats thoughts apart (Qwen3's) is replaced by one that writes what it is given:
+    with an empty thought before every answer, as Qwen3 leaves thinking out, or without where the
+    answer format has thoughts of its own.
     """
     name = find_model(str(path), "tiny") if path else find_model(course.model.name, course.world)
     tokenizer = _from_pretrained(AutoTokenizer, name, course, padding_side="left")
@@ -107,9 +113,9 @@ def load_tokenizer(course: Course, path: str | Path | None = None):
         raise ModelError(f"{name}: the tokenizer lacks a chat template, {END_OF_TURN} or {PADDING}."
                          f" Use a Qwen model with its own tokenizer.")
     tokenizer.eos_token, tokenizer.pad_token = END_OF_TURN, PADDING
-    if "enable_thinking" in tokenizer.chat_template and WITHOUT_THOUGHTS not in (
-            tokenizer.chat_template):  # here, so that trainers read it like everything else
-        tokenizer.chat_template = WITHOUT_THOUGHTS + tokenizer.chat_template
+    if "enable_thinking" in tokenizer.chat_template:  # here, so that trainers read the same
+        own = course.answer_format in ("think", "countdown")
+        tokenizer.chat_template = CHATML.replace("BEFORE", "" if own else NO_THOUGHT)
     return tokenizer
 
 

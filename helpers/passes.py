@@ -1,16 +1,16 @@
 """In how many passes the rows of an optimiser step are read, and what that takes: by the memory
 that is there and by what should be fastest.
 
-A preset says how many rows one optimiser step has. In how many passes they are read changes memory
-and speed and, but for rounding, nothing else. A pass takes as long as its products, or as starting
-its kernels where that is longer; computing activations again (checkpointing) costs a forward pass
-more, six operations a frozen weight and token instead of four. So many rows with checkpointing can
-be faster than few without, and `passes` takes what should be fastest among what fits.
+A preset says which rows one optimiser step has. In how many passes they are read changes memory
+and speed and little else: rounding, and what each row weighs in a step that an epoch has cut short.
+A pass takes as long as its products, or as starting its kernels where that is longer; computing
+activations again (checkpointing) costs a forward pass more, six operations a frozen weight and
+token instead of four. So many rows with checkpointing can be faster than few without, and `passes`
+takes what should be fastest among what fits.
 """
 
 from dataclasses import dataclass
 
-from helpers.machine import Machine
 from helpers.model_size import Size
 
 UTILISATION = 0.3  # share of the peak speed that training reaches with plain transformers
@@ -45,27 +45,29 @@ def layers_keep(model: Size, kind: int, checkpointing: bool) -> float:
     return kind * (model.layers * model.width + layer if checkpointing else model.layers * layer)
 
 
-def passes(model: Size, step: int, tokens: int, kind: int, free: float, machine: Machine,
+def passes(model: Size, step: int, tokens: int, kind: int, free: float, tflops: float,
            texts: int = 1) -> Passes:
-    """How to read `step` rows of `texts` x `tokens` within `free` bytes in the shortest time that
-    `machine` should take. `rows` divides `step`; 0 where not even one fits."""
+    """How to read `step` rows of `texts` x `tokens` in the shortest time that a card of so many
+    TFLOP/s should take. Of `free` bytes a share of SLACK is planned with, unless only one row fits
+    without it. `rows` divides `step`; 0 where not even one fits."""
     found = []
     for checkpointing in (False, True):
         for rows in (divisor for divisor in range(1, step + 1) if step % divisor == 0):
             need = rows * texts * tokens * layers_keep(model, kind, checkpointing)
-            if need <= free:
+            if need <= SLACK * free:
                 seconds = step // rows * pass_seconds(model, rows * texts * tokens, checkpointing,
-                                                      machine)
+                                                      tflops)
                 found.append((seconds, Passes(rows, checkpointing, need, free)))
     if not found:
-        return Passes(0, True, texts * tokens * layers_keep(model, kind, True), free)
+        one = texts * tokens * layers_keep(model, kind, True)
+        return Passes(int(one <= free), True, one, free)
     shortest = min(seconds for seconds, _ in found)
     return min((one for seconds, one in found if seconds <= AS_FAST * shortest),
                key=lambda one: one.bytes)
 
 
-def pass_seconds(model: Size, tokens: float, checkpointing: bool, machine: Machine) -> float:
+def pass_seconds(model: Size, tokens: float, checkpointing: bool, tflops: float) -> float:
     """Forward and backward through the frozen layers, with the forward pass again or not."""
     products = (6 if checkpointing else 4) * model.in_products * tokens
     started = LAYER_PASS * model.layers * (4 / 3 if checkpointing else 1)
-    return max(products / (machine.tflops * 1e12 * UTILISATION), started)
+    return max(products / (tflops * 1e12 * UTILISATION), started)

@@ -15,7 +15,7 @@ from transformers import TrainingArguments
 from helpers import models
 from helpers.config import ConfigError, Course
 from helpers.forecast import held_bytes, optimizer_bytes
-from helpers.machine import this_machine
+from helpers.machine import card_speed
 from helpers.model_size import size
 from helpers.passes import BESIDE, SLACK, Passes, passes
 from helpers.prompts import chat_text
@@ -24,6 +24,7 @@ LOOKED_AT = 64  # rows with the most letters, of which the longest in tokens is 
 READ_AT_ONCE = {"Reward": 2, "DPO": 2}  # texts in a row, where it is not one
 LIMIT = "COURSE_GPU_GB"  # of the environment: GB of the GPU that this process may plan with
 LESS = 0.8  # of what was in use when it ran out
+CHECKPOINTING = ("gradient_checkpointing", "activation_checkpointing")
 
 
 class OutOfMemory(RuntimeError):
@@ -61,14 +62,17 @@ def with_advice(train: Callable, name: str, args: TrainingArguments) -> Callable
         try:
             return train(*asked, **named)
         except torch.cuda.OutOfMemoryError as error:
-            used = torch.cuda.memory_reserved() if torch.cuda.is_available() else 0
-            rows = (args.micro_batch_size if name == "PPO" else args.per_device_train_batch_size)
+            used = torch.cuda.memory_reserved() / 1e9 if torch.cuda.is_available() else 0.0
+            at_once, limit = _rows(args), max(0.1, LESS * used)
+            if planned := getattr(args, "planned", None):  # so much less that it fits no more
+                found, whole = planned
+                limit = min(limit, (whole - found.free + 0.99 * found.bytes / SLACK) / 1e9)
+            what = (f"Set {LIMIT}={limit:.1f} in the environment, restart the kernel and run the "
+                    f"notebook again: fewer rows are then read at once, and it goes on from the "
+                    f"last checkpoint. If one row is too much, l" if at_once > 1 else "L")
             raise OutOfMemory(
-                f"{name}: the GPU ran out of memory at {used / 1e9:.1f} GB, with {rows} rows at "
-                f"once. Set {LIMIT}={max(0.1, LESS * used / 1e9):.1f} in the environment, restart "
-                f"the kernel and run the notebook again: fewer rows are then read at once, and it "
-                f"goes on from the last checkpoint. If one row is too much, lower "
-                f"lengths.completion, or take model.quantization '4bit'.") from error
+                f"{name}: the GPU ran out of memory at {used:.1f} GB, with {at_once} rows at once. "
+                f"{what}ower lengths.completion, or take model.quantization '4bit'.") from error
 
     return advised
 
@@ -78,8 +82,8 @@ def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[d
     """Set the passes of a method in `args`, where a GPU is there and nobody set them by hand: rows
     at once, passes a step (their product stays) and checkpointing. ConfigError where no row
     fits."""
-    touched = any(one in args.by_hand or getattr(args, one) != args.set_by[one][0]
-                  for one in _arguments(name) if one in args.set_by)
+    touched = any(one in args.by_hand or one in args.set_by
+                  and getattr(args, one) != args.set_by[one][0] for one in _arguments(name))
     if models.device().type != "cuda" or touched or not len(rows):
         return None
     model, kind = size(course), 4 if course.model.precision == "float32" else 2
@@ -90,11 +94,12 @@ def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[d
     held = held_bytes(course, model, kind, 0 if full else roles)
     share = getattr(args, "vllm_gpu_memory_utilization", 0) if getattr(args, "use_vllm", 0) else 0
     engine = share * torch.cuda.mem_get_info()[1] if share else 0.0
-    free = SLACK * (free_bytes() - engine - held - BESIDE
-                    - (2 if name == "PPO" else 1) * optimizer_bytes(trained))
+    may_take = _least(free_bytes())
+    free = (may_take - engine - held - BESIDE
+            - (2 if name == "PPO" else 1) * optimizer_bytes(trained))
     step = (args.minibatch_size if name == "PPO" else
             args.per_device_train_batch_size * args.gradient_accumulation_steps)
-    found = passes(model, step, tokens, kind, free, this_machine(), texts)
+    found = passes(model, step, tokens, kind, free, card_speed(card_name()), texts)
     if not found.rows:
         raise ConfigError(
             f"{name}: one row of {tokens} tokens takes {found.bytes / 1e9:.1f} GB of activations, "
@@ -102,25 +107,46 @@ def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[d
             f"lengths.completion or lora.r, take model.quantization '4bit' or a smaller model, or "
             f"end other programs on this GPU.")
     print(f"{name}: {found}")
+    args.planned = found, may_take + torch.cuda.memory_allocated()
     if name == "PPO":
-        args.micro_batch_size = found.rows
+        args.rows_at_once = found.rows
     else:
         args.per_device_train_batch_size = found.rows
         args.gradient_accumulation_steps = step // found.rows
         if name == "GRPO":
             args.steps_per_generation = args.gradient_accumulation_steps
-    for key in ("gradient_checkpointing", "activation_checkpointing"):
+    for key in CHECKPOINTING:
         if hasattr(args, key):
             setattr(args, key, found.checkpointing)
     return found
 
 
+def card_name() -> str:
+    return torch.cuda.get_device_name()
+
+
+def _least(free: float) -> float:
+    """The least of what the processes of a run have: all must choose the same passes."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return free
+    least = torch.tensor(free, dtype=torch.float64, device=models.device())
+    torch.distributed.all_reduce(least, op=torch.distributed.ReduceOp.MIN)
+    return least.item()
+
+
+def _rows(args: TrainingArguments) -> int:
+    """Rows that are read at once."""
+    if hasattr(args, "rows_at_once"):
+        return args.rows_at_once or args.micro_batch_size
+    return args.per_device_train_batch_size
+
+
 def _arguments(name: str) -> tuple[str, ...]:
     """What of a trainer's arguments is arranged here."""
-    checkpointing = ("gradient_checkpointing", "activation_checkpointing")
     if name == "PPO":
-        return ("micro_batch_size", *checkpointing)
-    return ("per_device_train_batch_size", "gradient_accumulation_steps", *checkpointing)
+        return ("rows_at_once", "micro_batch_size", *CHECKPOINTING)
+    more = ("steps_per_generation", "generation_batch_size") if name == "GRPO" else ()
+    return ("per_device_train_batch_size", "gradient_accumulation_steps", *more, *CHECKPOINTING)
 
 
 def longest(name: str, rows: Sequence[dict], course: Course, tokenizer) -> int:

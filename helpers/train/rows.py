@@ -54,11 +54,16 @@ class MicroBatch(Rows):
         values[self.rows, :width] = (part.float() * self.mask[:, :width]).cpu()
 
 
+def by_length(prompts: Sequence[list[int]], completions: Sequence[list[int]]) -> list[int]:
+    """The rows in the order of their length, those of equal length in their own."""
+    length = [len(p) + len(c) for p, c in zip(prompts, completions, strict=True)]
+    return sorted(range(len(length)), key=lambda row: (length[row], row))
+
+
 def micro_batches(prompts: Sequence[list[int]], completions: Sequence[list[int]], size: int,
                   device: torch.device | str) -> list[MicroBatch]:
     """All rows in micro-batches of at most `size`, rows of like length together: less padding."""
-    length = [len(p) + len(c) for p, c in zip(prompts, completions, strict=True)]
-    order = sorted(range(len(length)), key=lambda row: (length[row], row))
+    order = by_length(prompts, completions)
     return [MicroBatch(prompts, completions, order[start:start + size], device)
             for start in range(0, len(order), size)]
 

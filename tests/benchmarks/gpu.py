@@ -118,7 +118,7 @@ cap, parameters, only = json.loads(sys.argv[1])
 gpu = torch.cuda.is_available()
 if cap and gpu:
     total = torch.cuda.get_device_properties(0).total_memory
-    torch.cuda.set_per_process_memory_fraction(cap * 1e9 / total)
+    torch.cuda.set_per_process_memory_fraction(min(1.0, cap * 1e9 / total))
 from helpers.course import graph
 from tests import inprocess
 real = inprocess.execute

@@ -198,7 +198,8 @@ def run(which: str, asked: dict) -> None:
             log = trainer.state.log_history
             out["rollout_seconds"] = [round(row["time/rollout"], 2) for row in log]
             out["learning_seconds"] = [round(row["time/training"], 2) for row in log]
-            out["rows_at_once"] = trainer.args.micro_batch_size
+            out["rows_at_once"] = (getattr(trainer.args, "rows_at_once", None)
+                                   or trainer.args.micro_batch_size)
         elif name == "grpo":
             rows = Dataset.from_list([{"prompt": one} for one in asks])
             trainer = make.grpo(rows, clock, steps)
@@ -231,6 +232,8 @@ def passes(asked: dict) -> None:
     from helpers.train.settings import lora_config, lora_without_copies
 
     course = course_of(asked)
+    kind = models.precision(course)
+    kind = torch.bfloat16 if kind == torch.float32 else kind  # on a processor
     lora_without_copies()
     for checkpointing in (False, True):
         base = models.load_model(course.model.name, course, course.model.quantization)
@@ -239,7 +242,7 @@ def passes(asked: dict) -> None:
             batch = Rows([[5] * 256] * rows, [[7] * 256] * rows, models.device())
 
             def once(bank=bank, batch=batch):
-                with bank.learning("policy"), torch.autocast(batch.ids.device.type, torch.bfloat16):
+                with bank.learning("policy"), torch.autocast(batch.ids.device.type, kind):
                     [logp] = bank.logprobs(batch.ids, batch.places, batch.targets)
                     losses.ppo_policy_loss(logp, logp.detach(), batch.mask, batch.mask).backward()
 
@@ -248,12 +251,14 @@ def passes(asked: dict) -> None:
             try:
                 once()
                 out |= {"passes": (count := 3)}
-                measure(lambda count=count: [once() for _ in range(count)], out)
+                measure(lambda count=count, once=once: [once() for _ in range(count)], out)
             except torch.OutOfMemoryError:
                 out["problem"] = "out of memory"
             print("ROW", json.dumps(out), flush=True)
-        del bank, base
+        del bank, base, batch, once  # the function holds both
         gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 if __name__ == "__main__":

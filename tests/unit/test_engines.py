@@ -109,15 +109,19 @@ def test_a_process_has_one_engine_with_a_share_of_what_is_free(stand_in, monkeyp
     assert stand_in.engines[0]["gpu_memory_utilization"] == engines.SHARE and not stand_in.gone
     monkeypatch.setattr(engines.torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(engines.torch.cuda, "mem_get_info", lambda: (20e9, 80e9))
+    monkeypatch.setattr(engines.torch.cuda, "empty_cache", lambda: None)
     monkeypatch.setattr(models, "precision", lambda course: torch.bfloat16)
-    sampling.load_engine(tiny_folder(), course("vllm"))
+    second = sampling.load_engine(tiny_folder(), course("vllm"))
     assert stand_in.gone == 1
     assert stand_in.engines[1]["gpu_memory_utilization"] == pytest.approx(engines.SHARE / 4)
     with pytest.raises(models.ModelError, match="was ended when another was loaded"):
         sampling.generate(first, None, ["a"])
     engines.release()
     engines.release()  # nothing is left to end
-    assert stand_in.gone == 2
+    assert stand_in.gone == 2 and second._engine is None
+    third = sampling.load_engine(tiny_folder(), course("vllm"))
+    del third
+    assert stand_in.gone == 3  # nothing else holds it
 
 
 def test_grpo_beside_an_engine_corrects_for_its_probabilities(stand_in):

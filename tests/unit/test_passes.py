@@ -5,9 +5,9 @@ import json
 import pytest
 
 from helpers.config import ROOT
-from helpers.machine import USUAL, Machine
+from helpers.machine import USUAL, Machine, card_speed
 from helpers.model_size import Size
-from helpers.passes import pass_seconds, passes
+from helpers.passes import SLACK, pass_seconds, passes
 
 QWEN = Size(1_543_714_304, 233_373_696, 18_464_768, 28, 1536, 256, 8960, 151_936)
 GB = 1e9
@@ -22,9 +22,25 @@ A100, T4 = USUAL["a100"], USUAL["colab"]
     (A100, 100, (8, False)), (A100, 12, (4, False)), (A100, 8, (4, True)),
     (T4, 12, (1, False)), (T4, 2, (1, True))])
 def test_the_fastest_that_fits_is_taken(card, free, wanted):
-    found = passes(QWEN, 32, 896, 2, free * GB, card)
+    found = passes(QWEN, 32, 896, 2, free * GB / SLACK, card.tflops)
     assert (found.rows, found.checkpointing) == wanted
     assert not found.rows or found.bytes <= free * GB
+
+
+def test_one_row_may_take_what_is_kept_free_else():
+    one = passes(QWEN, 32, 896, 2, 1e12, A100.tflops)
+    assert one.rows > 1
+    need = passes(QWEN, 1, 896, 2, 0.0, A100.tflops).bytes  # one row, computed again
+    for free, rows in ((1.01 * need, 1), (0.99 * need, 0)):
+        found = passes(QWEN, 32, 896, 2, free, A100.tflops)
+        assert (found.rows, found.checkpointing, found.free) == (rows, True, free)
+
+
+@pytest.mark.parametrize("name, speed", [
+    ("Tesla T4", 65), ("NVIDIA A100-SXM4-40GB", 312), ("NVIDIA H200", 790), ("NVIDIA A10G", 150),
+    ("NVIDIA A10", 125), ("NVIDIA L4", 121), ("Some Card", 150)])
+def test_a_cards_speed_is_known_by_its_name(name, speed):
+    assert card_speed(name) == speed
 
 
 def recorded(**wanted):
@@ -41,10 +57,10 @@ def test_a_pass_takes_about_what_it_took(cap):
     row = recorded(code="new", method="ppo", cap_gb=cap, size="1.5B")
     count = 2 * 2 * row["prompts"] // row["rows_at_once"]
     tokens = row["rows_at_once"] * (row["prompt_tokens"] + row["completion"])
-    told = count * pass_seconds(QWEN, tokens, row["checkpointing"], H200)
+    told = count * pass_seconds(QWEN, tokens, row["checkpointing"], H200.tflops)
     assert told == pytest.approx(row["learning_seconds"][0], rel=0.15)
 
 
 def test_rows_divide_a_step_and_pairs_count_twice():
-    one, two = (passes(QWEN, 12, 512, 2, 1e12, T4, texts) for texts in (1, 2))
+    one, two = (passes(QWEN, 12, 512, 2, 1e12, T4.tflops, texts) for texts in (1, 2))
     assert 12 % one.rows == 12 % two.rows == 0 and one.rows == 2 * two.rows

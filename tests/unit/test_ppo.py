@@ -109,6 +109,29 @@ def test_before_the_first_step_every_ratio_is_one(trained, tokenizer, tmp_path):
     assert apart > 1e-3  # the two roles do differ
 
 
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_how_many_rows_are_read_at_once_changes_no_optimiser_step(tokenizer, tmp_path, at_once):
+    """The same rows a minibatch in every epoch; the first epoch reads what was read before it."""
+    plain, other = (make(tokenizer, tmp_path, rows_at_once=rows) for rows in (None, at_once))
+    rollout, again = plain.roll_out(0), other.roll_out(0)
+    assert rollout.completions == again.completions
+    for epoch in (1, 2, 3):
+        one, two = (trainer.roll_out(0).minibatches(trainer.args, 0, epoch, "cpu")
+                    for trainer in (plain, other))
+        assert {len(batch.rows) for batches in two for batch in batches} == {at_once}
+        assert [sorted(row for batch in batches for row in batch.rows.tolist()) for batches in one
+                ] == [sorted(row for batch in batches for row in batch.rows.tolist())
+                      for batches in two]
+    read = [batch.rows.tolist() for batch in other.collector.batches(again)]
+    first = again.minibatches(other.args, 0, 1, "cpu")
+    assert read == [batch.rows.tolist() for batches in first for batch in batches]
+    torch.testing.assert_close(again.logp, rollout.logp, atol=2e-5, rtol=0)
+    logs = [trainer.train().log_history for trainer in (plain, other)]
+    for key in ("loss/policy_avg", "loss/value_avg", "grad_norm/policy"):
+        mine, theirs = ([row[key] for row in log] for log in logs)
+        assert theirs == pytest.approx(mine, rel=0.02, abs=1e-5), key
+
+
 def one_by_one(model, rollout, row):
     """Log-probabilities of a row's completion by a plain forward pass without any padding."""
     ids = torch.tensor([rollout.prompts[row] + rollout.completions[row]])

@@ -12,7 +12,8 @@ from helpers.config import Course
 from helpers.train.settings import lora_config
 from tests import methods
 
-NO_THOUGHTS = "<|im_start|>assistant\n<think>\n\n</think>\n\n"
+ANSWER = "<|im_start|>assistant\n"
+NO_THOUGHTS = f"{ANSWER}<think>\n\n</think>\n\n"
 
 
 @pytest.fixture(scope="module")
@@ -25,23 +26,29 @@ def test_two_steps(name, course, tmp_path, monkeypatch):
     methods.check(methods.two_steps(monkeypatch, name, course, tmp_path))
 
 
-def test_it_is_asked_without_thoughts_by_us_and_by_trainers(course, tmp_path):
+@pytest.mark.parametrize("task, answer_format, before", [
+    ("gsm8k", "hash", NO_THOUGHTS), ("gsm8k", "xml", NO_THOUGHTS), ("gsm8k", "boxed", NO_THOUGHTS),
+    ("gsm8k", "think", ANSWER), ("gsm8k", "countdown", ANSWER)])
+def test_it_is_asked_without_thoughts_of_its_own_by_us_and_by_trainers(
+        course, tmp_path, task, answer_format, before):
+    course = course.model_copy(update={"answer_format": answer_format})
     tokenizer = models.load_tokenizer(course)
     example = prompts.sft_example(methods.PROBLEMS[0], course)
     asked = prompts.chat_text(tokenizer, example["prompt"])
-    assert asked.endswith(NO_THOUGHTS)
+    assert asked.endswith(before)
     ids, labels = prompts.encode_example(tokenizer, example)
     start = len(tokenizer(asked)["input_ids"])
     assert set(labels[:start]) == {prompts.IGNORED} and labels[start] == ids[start]
+    answer = example["completion"][0]["content"]
+    assert tokenizer.decode([i for i in labels if i >= 0]) == answer + "<|im_end|>"
     [read] = methods.build("sft", course, tmp_path,
                            methods.PROBLEMS[:1]).train_dataset["input_ids"]
-    assert tokenizer.decode(read).startswith(asked)
+    assert tokenizer.decode(read) == asked + answer + "<|im_end|>\n"
     # A saved tokenizer is read again as it is.
     tokenizer.save_pretrained(tmp_path / "again")
     shutil.copy(methods.model_folder(family="Qwen3") / "config.json", tmp_path / "again")
     again = models.load_tokenizer(course, tmp_path / "again")
     assert again.chat_template == tokenizer.chat_template
-    assert again.chat_template.count(models.WITHOUT_THOUGHTS) == 1
 
 
 def test_it_writes_as_plain_generate_does(course):

@@ -11,6 +11,7 @@ from helpers.data.tinyworld.draft import Draft, Ref, Unfit
 
 RELATION = {"times": "times", "half": "fraction"}  # how two quantities relate -> its rule
 
+
 def compare(d: Draft) -> None:
     """One has a number of things, a second relates to the first, perhaps a third to the second."""
     rng = d.rng

@@ -99,7 +99,11 @@ class Collector:
         return rollout
 
     def batches(self, rollout: Rollout) -> list[MicroBatch]:
-        return rollout.micro_batches(self.args.micro_batch_size, self.device)
+        """What is read in one pass each, all rows of it: as the first epoch will read them."""
+        if self.args.rows_at_once in (None, self.args.micro_batch_size):
+            return rollout.micro_batches(self.args.micro_batch_size, self.device)
+        dealt = rollout.minibatches(self.args, self.state.global_step, 1, self.device)
+        return [batch for minibatch in dealt for batch in minibatch]
 
     def forward(self, role: str, batch: MicroBatch) -> list[Tensor]:
         """The active role's forward pass on a micro-batch, (b, t) each: log-probabilities (the

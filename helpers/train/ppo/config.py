@@ -10,13 +10,16 @@ class PPOConfig(TrainingArguments):
     """Lengths in tokens, batches in completions of one process, `max_steps` in rollouts.
 
     A rollout of `prompts_per_step` completions is split into minibatches of `minibatch_size`, one
-    optimiser step each, `num_ppo_epochs` times over; `micro_batch_size` only bounds the memory.
+    optimiser step each, `num_ppo_epochs` times over. They are dealt in micro-batches of
+    `micro_batch_size` completions of like length, which are read one after the other;
+    `rows_at_once` reads more or fewer in one pass, and the minibatches stay the same.
     """
 
     prompts_per_step: int = 64
     num_ppo_epochs: int = 2
     minibatch_size: int = 32
     micro_batch_size: int = 8
+    rows_at_once: int | None = None  # a divisor of minibatch_size; None: a micro-batch
     value_learning_rate: float = 1e-4
     value_warmup_steps: int = 0  # first steps, in which only the critic learns
     max_prompt_length: int = 512
@@ -41,6 +44,9 @@ class PPOConfig(TrainingArguments):
             if getattr(self, large) % getattr(self, small):
                 raise ValueError(f"{large} is {getattr(self, large)}; it must be a multiple of "
                                  f"{small}, which is {getattr(self, small)}")
+        if self.rows_at_once and self.minibatch_size % self.rows_at_once:
+            raise ValueError(f"rows_at_once is {self.rows_at_once}; minibatch_size, which is "
+                             f"{self.minibatch_size}, must be a multiple of it")
         if self.kl_estimator not in ("k1", "k3"):
             raise ValueError(f"kl_estimator is {self.kl_estimator!r}; there are 'k1' and 'k3'")
         if self.max_steps < 1:

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from helpers import losses
-from helpers.train.rows import MicroBatch, micro_batches
+from helpers.train.loop import generator
+from helpers.train.ppo.config import PPOConfig
+from helpers.train.rows import MicroBatch, by_length, micro_batches
 
 
 @dataclass
@@ -66,10 +68,32 @@ class Rollout:
         rounding depends on what shares a batch, and log-probabilities that are compared must come
         from the same ones. Then every ratio is 1 before the first step."""
         if not self._micro_batches:
-            self._micro_batches = micro_batches(self.prompts, self.completions, size, device)
-            for batch in self._micro_batches:
-                batch.mask = batch.of(self.mask)
+            self._micro_batches = [self._masked(batch) for batch in micro_batches(
+                self.prompts, self.completions, size, device)]
         return self._micro_batches
+
+    def minibatches(self, args: PPOConfig, step: int, epoch: int, device: torch.device
+                    ) -> list[list[MicroBatch]]:
+        """What is read for each optimiser step of an epoch (from 1), dealt by the seed: the same
+        rows, however many are read at once."""
+        small, at_once = args.micro_batch_size, args.rows_at_once or args.micro_batch_size
+        units = self.micro_batches(small, device)
+        order = torch.randperm(len(units), generator=generator(args.seed, step, epoch))
+        dealt = [[units[i] for i in places] for places in order.split(args.minibatch_size // small)]
+        if at_once == small:
+            return dealt
+        place = {row: n for n, row in enumerate(by_length(self.prompts, self.completions))}
+        found = []
+        for group in dealt:
+            rows = sorted((row for unit in group for row in unit.rows.tolist()), key=place.get)
+            found.append([self._masked(MicroBatch(
+                self.prompts, self.completions, rows[start:start + at_once], device))
+                for start in range(0, len(rows), at_once)])
+        return found
+
+    def _masked(self, batch: MicroBatch) -> MicroBatch:
+        batch.mask = batch.of(self.mask)
+        return batch
 
 
 def known(values: Tensor) -> Tensor:

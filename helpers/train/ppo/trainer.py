@@ -74,14 +74,12 @@ class PPOTrainer(TrainingLoop):
     def learn(self, rollout: Rollout) -> dict[str, float]:
         """All passes over one rollout, an optimiser step a minibatch; means of what was seen."""
         seen: dict[str, list[float]] = {}
-        step, batches = self.state.global_step, self.collector.batches(rollout)
-        size = self.args.minibatch_size // self.args.micro_batch_size
-        for epoch in range(self.args.num_ppo_epochs):
-            order = generator(self.args.seed, step, epoch + 1)
-            dealt = torch.randperm(len(batches), generator=order)
-            for number, places in enumerate(dealt.split(size)):
-                where = f"step {step + 1}, pass {epoch + 1}, minibatch {number + 1}"
-                step_metrics = self._minibatch(rollout, [batches[i] for i in places], where)
+        step = self.state.global_step
+        for epoch in range(1, self.args.num_ppo_epochs + 1):
+            dealt = rollout.minibatches(self.args, step, epoch, self.collector.device)
+            for number, batches in enumerate(dealt, start=1):
+                where = f"step {step + 1}, pass {epoch}, minibatch {number}"
+                step_metrics = self._minibatch(rollout, batches, where)
                 for key, value in step_metrics.items():
                     seen.setdefault(key, []).append(value)
         told = {key: [one for one in values if not math.isnan(one)] for key, values in seen.items()}
