@@ -52,11 +52,12 @@ def optimizer_bytes(trained: int) -> int:
 def activation_bytes(model: Size, rows: int, tokens: int, kind: int, checkpointing: bool) -> float:
     """What the forward pass keeps for the backward pass, for B x T tokens.
 
-    A layer keeps about 8h + 2kv + 4f numbers a token (norms, queries, keys, values, attention,
-    and four of the feed-forward part); with gradient checkpointing only its input, h, and one layer
-    in full. On top come three float32 copies of the logits: 3V (values, log-probabilities,
-    gradient). With a vocabulary of 150,000 they would often be the largest part, so no more than
-    LOGITS exist at a time (`helpers.train.rows`; TRL's losses take smaller pieces still).
+    A layer keeps about 8h + 2kv + 4f numbers a token (norms, queries, keys, values, attention, and
+    four of the feed-forward part; more in Qwen3, `helpers.passes.layers_keep`); with gradient
+    checkpointing only its input, h, and one layer in full. On top come three float32 copies of the
+    logits: 3V (values, log-probabilities, gradient). With a vocabulary of 150,000 they would often
+    be the largest part, so no more than LOGITS exist at a time (`helpers.train.rows`; TRL's losses
+    take smaller pieces still).
     """
     logits = min(rows * tokens * model.vocabulary, LOGITS)
     return rows * tokens * layers_keep(model, kind, checkpointing) + 3 * 4 * logits

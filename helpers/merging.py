@@ -70,10 +70,11 @@ def merged_copy(peft_model) -> Iterator[torch.nn.Module]:
     """The same model with its active adapter merged, for saving; restored afterwards.
 
     The weights are saved and put back, byte for byte. Subtracting the adapter again, as unmerging
-    does, would change about one float32 weight in ten.
+    does, would change about one float32 weight in ten. They are saved in main memory: a GPU need
+    not hold them twice.
     """
     layers = _lora_layers(peft_model)
-    saved = [layer.base_layer.weight.detach().clone() for _, layer in layers]
+    saved = [layer.base_layer.weight.detach().to("cpu", copy=True) for _, layer in layers]
     try:
         for _, layer in layers:
             layer.merge()

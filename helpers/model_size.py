@@ -69,6 +69,8 @@ class Size:
     kv: int
     feed_forward: int
     vocabulary: int
+    q: int = 0  # of all queries together; 0: as wide as the hidden states
+    normed: bool = False  # queries and keys have norms of their own, as in Qwen3
 
     @property
     def in_products(self) -> int:
@@ -101,7 +103,8 @@ def _count(config: PretrainedConfig, course: Course) -> Size:
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return Size(total, sum(ends.values()), lora_parameters(model, course),
                 config.num_hidden_layers, config.hidden_size, head * config.num_key_value_heads,
-                config.intermediate_size, config.vocab_size)
+                config.intermediate_size, config.vocab_size, head * config.num_attention_heads,
+                config.model_type.startswith("qwen3"))
 
 
 def lora_parameters(model: torch.nn.Module, course: Course) -> int:

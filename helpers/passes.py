@@ -41,7 +41,9 @@ class Passes:
 def layers_keep(model: Size, kind: int, checkpointing: bool) -> float:
     """Bytes a token that the layers keep for the backward pass. In the tensors that autograd saves,
     a layer of Qwen2.5-1.5B with LoRA in bfloat16 has 97,560; this formula says 97,280."""
-    layer = 8 * model.width + 2 * model.kv + 4 * model.feed_forward
+    q = model.q or model.width
+    layer = 6 * model.width + 2 * q + 2 * model.kv + 4 * model.feed_forward
+    layer += 2 * (q + model.kv) if model.normed else 0
     return kind * (model.layers * model.width + layer if checkpointing else model.layers * layer)
 
 

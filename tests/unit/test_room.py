@@ -183,20 +183,30 @@ def traced(course, rows, prompt, answer, checkpointing, layers=None):
     return peak.most - peak.now
 
 
-def part(name, checkpointing):
-    """(what is planned, what is taken) for six layers, which stand for all: they are alike."""
+def part(name, checkpointing, layers=6):
+    """(what is planned, what is taken) for some layers, which stand for all: they are alike."""
     course = Course.load("a100", overrides={"model": {"name": f"Qwen/{name}"}})
     rows, prompt, answer = 4, 200, 312
-    counted = dataclasses.replace(size(course), layers=6)
+    counted = dataclasses.replace(size(course), layers=layers)
     planned = rows * (prompt + answer) * layers_keep(counted, 2, checkpointing)
-    return planned, traced(course, rows, prompt, answer, checkpointing, layers=6)
+    return planned, traced(course, rows, prompt, answer, checkpointing, layers)
+
+
+NAMES = ["Qwen2.5-0.5B", "Qwen2.5-1.5B", "Qwen2.5-7B", "Qwen3-0.6B"]
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize("name", ["Qwen2.5-0.5B", "Qwen2.5-1.5B", "Qwen2.5-7B", "Qwen3-0.6B"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_pass_takes_what_is_planned(name, checkpointing):
     planned, taken = part(name, checkpointing)
     assert planned < taken < planned + BESIDE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_layer_keeps_what_is_counted(name):
+    """Without logits: what six layers keep more than three."""
+    (six, taken_six), (three, taken_three) = (part(name, False, layers) for layers in (6, 3))
+    assert taken_six - taken_three == pytest.approx(six - three, rel=0.1)
 
 
 def test_with_all_logits_at_once_it_would_take_more(monkeypatch):

@@ -85,7 +85,8 @@ class Rollout:
         place = {row: n for n, row in enumerate(by_length(self.prompts, self.completions))}
         found = []
         for group in dealt:
-            rows = sorted((row for unit in group for row in unit.rows.tolist()), key=place.get)
+            rows = sorted((row for unit in group for row in unit.rows.tolist()),
+                          key=place.__getitem__)
             found.append([self._masked(MicroBatch(
                 self.prompts, self.completions, rows[start:start + at_once], device))
                 for start in range(0, len(rows), at_once)])
