@@ -39,9 +39,9 @@ USUAL = {
     "a100": Machine("NVIDIA A100, 40 GB", 42.4, 312.0, 1555.0, gpu=True),
 }
 
-# TFLOP/s by which passes are chosen, by a word in the card's name: from the data sheets, those of
-# the last two as matrix products measured there. Not measured each time: the choice must not follow
-# the noise of a clock, nor differ between the processes of a run.
+# TFLOP/s by which passes are chosen, by a word in the card's name: from the data sheets; for the
+# last two less than there, as the recorded passes of an H200 say. Not measured each time: the
+# choice must not follow the noise of a clock, nor differ between the processes of a run.
 SPEEDS = {"T4": 65.0, "V100": 125.0, "L4": 121.0, "A10": 125.0, "A100": 312.0, "H100": 790.0,
           "H200": 790.0}
 UNKNOWN = 150.0  # of another card
