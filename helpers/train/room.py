@@ -5,6 +5,7 @@ free, so that no card waits for kernels to start and none runs out.
 is told.
 """
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -67,6 +68,7 @@ def with_advice(train: Callable, name: str, args: TrainingArguments) -> Callable
             if planned := getattr(args, "planned", None):  # so much less that it fits no more
                 found, whole = planned
                 limit = min(limit, (whole - found.free + 0.99 * found.bytes / SLACK) / 1e9)
+            limit = math.floor(10 * limit) / 10  # rounded up, the same would fit again
             what = (f"Set {LIMIT}={limit:.1f} in the environment, restart the kernel and run the "
                     f"notebook again: fewer rows are then read at once, and it goes on from the "
                     f"last checkpoint. If one row is too much, l" if at_once > 1 else "L")

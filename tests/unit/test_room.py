@@ -1,6 +1,7 @@
 """How many rows are read at once, by the memory that is free."""
 
 import dataclasses
+import re
 import warnings
 from types import SimpleNamespace
 
@@ -143,6 +144,25 @@ def test_out_of_memory_says_what_to_set(name, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(room.OutOfMemory, match=r"at 40.0 GB, with \d+ rows .*COURSE_GPU_GB=32.0 "):
         trainer.train()
+
+
+@pytest.mark.parametrize("name", ["sft", "dpo", "ppo", "grpo"])
+def test_the_limit_that_is_named_makes_passes_smaller(name, monkeypatch, on_a_card):
+    """Also where the passes that failed took a small part of what was free."""
+    def no_room():
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("helpers.passes.layers_keep",  # of a model of billions
+                        lambda model, kind, again: 2e6 if again else 2e7)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 400 * GB)
+    (args, arrange), (_, again) = (arranged(name, monkeypatch) for _ in range(2))
+    on_a_card(500 * GB)
+    first = arrange()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(room.OutOfMemory) as told:
+        room.with_advice(no_room, METHODS[name].name, args)()
+    on_a_card(GB * float(re.search(r"COURSE_GPU_GB=([\d.]+)", str(told.value))[1]))
+    assert again().bytes < first.bytes < 250 * GB
 
 
 @pytest.mark.parametrize("name, answers", [("sft", 1), ("dpo", 2), ("ppo", 0), ("grpo", 0)])
