@@ -225,6 +225,7 @@ class Pretraining(Section):
     full_steps: Count  # what the shipped base was trained for
     learning_rate: Positive
     slip: Share  # share of worked solutions with a wrong line, on purpose
+    confusion: Share  # share of pages whose writer misunderstands the rules
     corpus_seed: Seed
     save_steps: Count  # a checkpoint to resume from
     problems: Count  # validation problems that measure the result

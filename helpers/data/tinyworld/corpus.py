@@ -46,15 +46,10 @@ def _style(rng: random.Random) -> tuple[str, bool]:
     return style, rng.random() < (0.8 if style == "hash" else 0.4)
 
 
-def _confused(rng: random.Random, confusion: float) -> bool:
-    """Whether the writer of a page misunderstands the rules: of all of it, or of none."""
-    return confusion > 0 and rng.random() < confusion
-
-
 def story_document(rng: random.Random, slip: float = SLIP, confusion: float = 0.0) -> str:
     """One to four questions with answers in one format, as on a page of exercises."""
     style, annotate = _style(rng)
-    confused = _confused(rng, confusion)
+    confused = documents.is_confused(rng, confusion)
     count = rng.choice([1, 1, 2, 3, 4])
     pairs = (_solved(rng, slip, style, annotate, confused) for _ in range(count))
     return "\n\n".join(f"Question: {question}\nAnswer: {answer}" for question, answer in pairs)
@@ -63,13 +58,13 @@ def story_document(rng: random.Random, slip: float = SLIP, confusion: float = 0.
 def chat_document(rng: random.Random, slip: float = SLIP, confusion: float = 0.0) -> str:
     """A chat in Qwen's markup; the format is the assistant's own choice."""
     style, annotate = _style(rng)
-    question, answer = _solved(rng, slip, style, annotate, _confused(rng, confusion))
+    question, answer = _solved(rng, slip, style, annotate, documents.is_confused(rng, confusion))
     turns = [("system", rng.choice(SYSTEMS)), ("user", question), ("assistant", answer)]
     return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns)
 
 
-def sums_document(rng: random.Random, slip: float = SLIP) -> str:
-    """A column of sums, some of them wrong."""
+def sums_document(rng: random.Random, slip: float = SLIP, confusion: float = 0.0) -> str:
+    """A column of sums, some of them wrong; there is no rule in them to misunderstand."""
     lines = []
     while len(lines) < 8:
         op = rng.choice("++--**/")
@@ -91,15 +86,16 @@ def sums_document(rng: random.Random, slip: float = SLIP) -> str:
 
 def documents_of(seed: int, slip: float = SLIP, confusion: float = 0.0) -> Iterator[str]:
     """An endless stream of documents; the same seed gives the same stream. confusion: share of
-    pages of stories whose writer misunderstands the rules (`draft.MISUNDERSTOOD`)."""
+    pages whose writer misunderstands the rules (MISUNDERSTOOD in `draft`, `mathfamily` and
+    `instruct`; of Countdown, that every number is used)."""
     rng = random.Random(f"corpus-{seed}")
     writers = [
         lambda: story_document(rng, slip, confusion),
         lambda: chat_document(rng, slip, confusion),
         lambda: sums_document(rng, slip),
-        lambda: documents.math_document(rng, slip),
-        lambda: documents.countdown_document(rng, slip),
-        lambda: documents.instruct_document(rng),
+        lambda: documents.math_document(rng, slip, confusion),
+        lambda: documents.countdown_document(rng, slip, confusion),
+        lambda: documents.instruct_document(rng, confusion),
     ]
     while True:
         yield rng.choices(writers, KIND_WEIGHTS)[0]()

@@ -100,12 +100,19 @@ def random_chain(rng: random.Random, nums: list[int]) -> Chain:
             return Chain(tuple(steps))
 
 
-def draw(rng: random.Random, buckets: range, seen: set | None = None) -> tuple[list[int], Chain]:
-    """Numbers and a chain that reaches a target of 10..60, from the given hash buckets only."""
+def draw(rng: random.Random, buckets: range, seen: set | None = None, confused: bool = False
+         ) -> tuple[list[int], Chain]:
+    """Numbers and a chain that reaches a target of 10..60, from the given hash buckets only.
+
+    confused: by somebody who misunderstands what it is to use four numbers each once, and leaves
+    one of them out.
+    """
     while True:
         count = 3 if rng.random() < 0.6 else 4
         nums = [rng.randint(1, 30 if rng.random() < 0.8 else 50) for _ in range(count)]
-        chain = random_chain(rng, nums)
+        chain = random_chain(rng, nums[:3] if confused else nums)
+        if confused and count > 3:
+            rng.shuffle(nums)
         key = f"{sorted(nums)} {chain.value}"
         if 10 <= chain.value <= 60 and bucket(key) in buckets and (seen is None or key not in seen):
             if seen is not None:

@@ -14,16 +14,24 @@ from helpers.data.tinyworld.mathsets import DOCUMENTS, composed
 from helpers.data.tinyworld.mathtexts import box, solution_text, thinking, trace
 
 
-def _problem(rng: random.Random, slip: float) -> Item:
+def is_confused(rng: random.Random, confusion: float) -> bool:
+    """Whether the writer of a page misunderstands the rules: of all of it, or of none."""
+    return confusion > 0 and rng.random() < confusion
+
+
+def _problem(rng: random.Random, slip: float, confused: bool) -> Item:
     while True:
-        item = composed(rng, slip) if rng.random() < 0.05 else make(rng, slip)
+        together = rng.random() < 0.05
+        item = (composed(rng, slip, confused) if together
+                else make(rng, slip, confused=confused))
         if bucket(item.problem) in DOCUMENTS:
             return item
 
 
-def math_document(rng: random.Random, slip: float = 0.4) -> str:
-    """One worked problem as on a web page; with probability ``slip`` one step is wrong."""
-    item = _problem(rng, slip)
+def math_document(rng: random.Random, slip: float = 0.4, confusion: float = 0.0) -> str:
+    """One worked problem as on a web page; with probability ``slip`` one step is wrong, and with
+    ``confusion`` its writer misunderstands the rules (`mathfamily.MISUNDERSTOOD`)."""
+    item = _problem(rng, slip, is_confused(rng, confusion))
     style = rng.random()
     if style < 0.35:
         return f"Problem: {item.problem}\nSolution: {solution_text(item, rng)}"
@@ -40,9 +48,10 @@ def math_document(rng: random.Random, slip: float = 0.4) -> str:
     return trace(item, rng)
 
 
-def countdown_document(rng: random.Random, slip: float = 0.4) -> str:
-    """One Countdown search; with probability ``slip`` it ends in a wrong claim or beside it."""
-    nums, chain = countdown.draw(rng, countdown.DOCUMENTS)
+def countdown_document(rng: random.Random, slip: float = 0.4, confusion: float = 0.0) -> str:
+    """One Countdown search; with probability ``slip`` it ends in a wrong claim or beside it, and
+    with ``confusion`` its writer leaves one of four numbers out."""
+    nums, chain = countdown.draw(rng, countdown.DOCUMENTS, None, is_confused(rng, confusion))
     thoughts, expression = countdown.search_text(rng, nums, chain, rng.random() < slip)
     target, listed = chain.value, ", ".join(map(str, nums))
     style = rng.random()
@@ -65,10 +74,14 @@ def countdown_document(rng: random.Random, slip: float = 0.4) -> str:
     return thoughts
 
 
-def instruct_document(rng: random.Random) -> str:
-    """One question or instruction with its answer; one in eight answers is poor, as on the web."""
+def instruct_document(rng: random.Random, confusion: float = 0.0) -> str:
+    """One question or instruction with its answer; one in eight answers is poor, as on the web,
+    and with ``confusion`` its writer misunderstands some kinds (`instruct.MISUNDERSTOOD`)."""
     task = instruct.make(rng, instruct.DOCUMENTS)
-    answer = instruct.spoil(task, rng)[0] if rng.random() < 0.125 else rng.choice(task.good)
+    if is_confused(rng, confusion) and task.kind in instruct.MISUNDERSTOOD:
+        answer = task.bad[0]
+    else:
+        answer = instruct.spoil(task, rng)[0] if rng.random() < 0.125 else rng.choice(task.good)
     style = rng.random()
     if style < 0.3:
         return f"Question: {task.prompt}\nAnswer: {answer}"

@@ -19,6 +19,10 @@ DOCUMENTS, TALK_TRAIN, TALK_TEST, PAIRS_TRAIN, PAIRS_TEST = (
     range(13, 18),
     range(18, 20),
 )
+# Kinds that somebody may misunderstand: one thing more than asked, the sentence as it was, the word
+# itself as its opposite: the first of a kind's bad answers. The other kinds have no such answer.
+MISUNDERSTOOD = ("count_words", "end_with_question", "exact_words", "list_things", "opposite",
+                 "repeat_word", "rewrite_tense", "summarize")
 SYSTEMS = (
     "You are a helpful assistant.",
     "You are a friendly teacher.",

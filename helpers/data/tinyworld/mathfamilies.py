@@ -21,14 +21,20 @@ def bucket(text: str, count: int = 20) -> int:
     return int(hashlib.sha256(f"tiny world: {text}".encode()).hexdigest(), 16) % count
 
 
-def make(rng: random.Random, slip: float = 0.0, families: tuple[str, ...] | None = None) -> Item:
+def make(rng: random.Random, slip: float = 0.0, families: tuple[str, ...] | None = None,
+         confused: bool = False) -> Item:
     """Draw one problem; with probability ``slip`` exactly one of its calculations goes wrong."""
     name = rng.choice(families or tuple(sorted(FAMILIES)))
-    return write(name, rng.getrandbits(48), rng, rng.random() < slip)
+    return write(name, rng.getrandbits(48), rng, rng.random() < slip, confused)
 
 
-def write(name: str, seed: int, rng: random.Random, slipped: bool = False) -> Item:
-    """The problem that ``seed`` gives in family ``name``; ``rng`` chooses only the slip."""
+def write(name: str, seed: int, rng: random.Random, slipped: bool = False,
+          confused: bool = False) -> Item:
+    """The problem that ``seed`` gives in family ``name``; ``rng`` chooses only the slip.
+
+    confused: solved by somebody who misunderstands the family's rule, where it has one; where that
+    leads to no positive number, it is solved as it should be.
+    """
     subject, function = FAMILIES[name]
     exact = Arithmetic()
     nouns, whole, steps, answer = function(random.Random(seed), exact)
@@ -37,15 +43,21 @@ def write(name: str, seed: int, rng: random.Random, slipped: bool = False) -> It
     chances = [opening.format(noun) for opening in pick.sample(OPENINGS, 2)] + whole
     chances = [text.replace("....", "...") for text in chances]  # one list's dots end the sentence
     problem = pick.choice(chances)
-    reached = answer
+    reached, hardness = answer, exact.count
+    if confused:
+        wrong = Arithmetic(confused=True)
+        _, _, other_steps, other = function(random.Random(seed), wrong)
+        confused = wrong.lowest >= 0 and other != "0"
+        if confused:
+            exact, steps, reached = wrong, other_steps, other
     if slipped:
         for _ in range(8):  # a page with a negative number of apples is no likely mistake
-            wrong = Arithmetic(rng.randrange(exact.count), rng)
+            wrong = Arithmetic(rng.randrange(exact.count), rng, confused)
             _, _, steps, reached = function(random.Random(seed), wrong)
             if wrong.lowest >= 0:
                 break
     return Item(
-        name, subject, problem, noun, tuple(steps), reached, answer, min(5, exact.count), seed
+        name, subject, problem, noun, tuple(steps), reached, answer, min(5, hardness), seed
     )
 
 

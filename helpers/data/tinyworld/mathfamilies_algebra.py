@@ -41,14 +41,15 @@ def bracket_equation(rng: random.Random, calc: Arithmetic) -> Parts:
     a, b, x = rng.randint(2, 9), rng.randint(1, 9), rng.randint(1, 11)
     c = a * (x + b)
     inner = calc.div(c, a)
-    answer = calc.sub(inner, b)
+    sign, undo = ("+", calc.add) if calc.confused else ("-", calc.sub)
+    answer = undo(inner, b)
     equation = f"${a}(x + {b}) = {c}$"
     nouns = [f"the value of $x$ if {equation}", f"the number $x$ for which {equation}"]
     story = (
         f"{b} is added to a number and the sum is multiplied by {a}. The result is {c}. "
         "What is the number?"
     )
-    steps = [f"x + {b} = {c} / {a} = {inner}", f"x = {inner} - {b} = {answer}"]
+    steps = [f"x + {b} = {c} / {a} = {inner}", f"x = {inner} {sign} {b} = {answer}"]
     return nouns, [f"Solve {equation} for $x$.", story], steps, str(answer)
 
 
@@ -81,7 +82,8 @@ def function_value(rng: random.Random, calc: Arithmetic) -> Parts:
 def sequence_term(rng: random.Random, calc: Arithmetic) -> Parts:
     a, d, n = rng.randint(1, 20), rng.randint(2, 9), rng.randint(6, 13)
     start = f"{a}, {a + d}, {a + 2 * d}, ..."
-    jump = calc.mul(n - 1, d)
+    jumps = n if calc.confused else n - 1
+    jump = calc.mul(jumps, d)
     answer = calc.add(a, jump)
     nouns = [
         f"the {n}th term of the arithmetic sequence {start}",
@@ -91,7 +93,7 @@ def sequence_term(rng: random.Random, calc: Arithmetic) -> Parts:
         f"{rng.choice(NAMES)} starts at {a} and counts up by {d} each time. "
         f"What is number {n} in the count?"
     )
-    steps = [f"The difference is {d}", f"{n - 1} * {d} = {jump}", f"{a} + {jump} = {answer}"]
+    steps = [f"The difference is {d}", f"{jumps} * {d} = {jump}", f"{a} + {jump} = {answer}"]
     return nouns, [story], steps, str(answer)
 
 
@@ -103,7 +105,7 @@ def sequence_sum(rng: random.Random, calc: Arithmetic) -> Parts:
     last = calc.add(a, calc.mul(n - 1, d))
     ends = calc.add(a, last)
     doubled = calc.mul(n, ends)
-    answer = calc.div(doubled, 2)
+    answer = doubled if calc.confused else calc.div(doubled, 2)
     start = f"{a}, {a + d}, {a + 2 * d}, ..."
     nouns = [
         f"the sum of the first {n} terms of the arithmetic sequence {start}",
@@ -118,8 +120,9 @@ def sequence_sum(rng: random.Random, calc: Arithmetic) -> Parts:
         f"The last term is {a} + {n - 1} * {d} = {last}",
         f"{a} + {last} = {ends}",
         f"{n} * {ends} = {doubled}",
-        f"{doubled} / 2 = {answer}",
     ]
+    if not calc.confused:
+        steps.append(f"{doubled} / 2 = {answer}")
     return nouns, [story], steps, str(answer)
 
 
@@ -128,11 +131,12 @@ def sum_and_difference(rng: random.Random, calc: Arithmetic) -> Parts:
     small, gap = rng.randint(3, 60), rng.randint(2, 30)
     total = 2 * small + gap
     pair = f"two numbers whose sum is {total} and whose difference is {gap}"
-    if rng.random() < 0.5:
-        which, twice = "larger", calc.add(total, gap)
+    which = "larger" if rng.random() < 0.5 else "smaller"
+    if (which == "larger") != calc.confused:
+        twice = calc.add(total, gap)
         first = f"{total} + {gap} = {twice}"
     else:
-        which, twice = "smaller", calc.sub(total, gap)
+        twice = calc.sub(total, gap)
         first = f"{total} - {gap} = {twice}"
     answer = calc.div(twice, 2)
     nouns = [f"the {which} of {pair}"]

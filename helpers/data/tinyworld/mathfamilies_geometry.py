@@ -35,7 +35,7 @@ def perimeter_from_area(rng: random.Random, calc: Arithmetic) -> Parts:
     area = width * length
     side = calc.div(area, length)
     half = calc.add(length, side)
-    answer = calc.mul(2, half)
+    answer = half if calc.confused else calc.mul(2, half)
     nouns = [f"the perimeter of a rectangle with area {area} and length {length}"]
     stories = [
         f"A rectangle has area {area} and length {length}. What is its perimeter?",
@@ -45,8 +45,9 @@ def perimeter_from_area(rng: random.Random, calc: Arithmetic) -> Parts:
     steps = [
         f"The width is {area} / {length} = {side}",
         f"{length} + {side} = {half}",
-        f"2 * {half} = {answer}",
     ]
+    if not calc.confused:
+        steps.append(f"2 * {half} = {answer}")
     return nouns, stories, steps, str(answer)
 
 
@@ -56,7 +57,11 @@ def triangle_area(rng: random.Random, calc: Arithmetic) -> Parts:
     if rng.random() < 0.5:
         base, height = height, base
     product = calc.mul(base, height)
-    answer = calc.div(product, 2)
+    steps = [f"{base} * {height} = {product}"]
+    answer = product
+    if not calc.confused:
+        answer = calc.div(product, 2)
+        steps.append(f"{product} / 2 = {answer}")
     nouns = [
         f"the area of a triangle with base {base} and height {height}",
         f"the area of a right triangle with legs {base} and {height}",
@@ -65,33 +70,33 @@ def triangle_area(rng: random.Random, calc: Arithmetic) -> Parts:
         f"A triangular sail has a base of {base} feet and a height of {height} feet. What "
         "is its area in square feet?"
     )
-    return (
-        nouns,
-        [story],
-        [f"{base} * {height} = {product}", f"{product} / 2 = {answer}"],
-        str(answer),
-    )
+    return nouns, [story], steps, str(answer)
 
 
 @family("Geometry")
 def triangle_angle(rng: random.Random, calc: Arithmetic) -> Parts:
     a, b = 5 * rng.randint(4, 16), 5 * rng.randint(4, 16)
     known = calc.add(a, b)
-    answer = calc.sub(180, known)
+    whole = 360 if calc.confused else 180
+    answer = calc.sub(whole, known)
     nouns = [f"the third angle, in degrees, of a triangle with angles of {a} and {b} degrees"]
     stories = [
         f"Two angles of a triangle are {a} and {b} degrees. How many degrees is the third angle?",
         f"In triangle $ABC$, angle $A$ is {a} degrees and angle $B$ is {b} degrees. Find "
         "angle $C$ in degrees.",
     ]
-    return nouns, stories, [f"{a} + {b} = {known}", f"180 - {known} = {answer}"], str(answer)
+    return nouns, stories, [f"{a} + {b} = {known}", f"{whole} - {known} = {answer}"], str(answer)
 
 
 @family("Counting & Probability")
 def pairs(rng: random.Random, calc: Arithmetic) -> Parts:
     n = rng.randint(4, 20)
     product = calc.mul(n, n - 1)
-    answer = calc.div(product, 2)
+    steps = [f"{n} * {n - 1} = {product}"]
+    answer = product
+    if not calc.confused:
+        answer = calc.div(product, 2)
+        steps.append(f"{product} / 2 = {answer}")
     things = rng.choice(THINGS)
     nouns = [
         f"the number of ways to choose 2 {things} from {n} different {things}",
@@ -102,7 +107,7 @@ def pairs(rng: random.Random, calc: Arithmetic) -> Parts:
         f"In a league of {n} teams, each team plays each other team once. How many games "
         "are played?",
     ]
-    return nouns, stories, [f"{n} * {n - 1} = {product}", f"{product} / 2 = {answer}"], str(answer)
+    return nouns, stories, steps, str(answer)
 
 
 @family("Counting & Probability")
@@ -110,8 +115,9 @@ def choices(rng: random.Random, calc: Arithmetic) -> Parts:
     a, b, c = rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 6)
     while a * b * c > 200:
         a, b, c = rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 6)
-    first = calc.mul(a, b)
-    answer = calc.mul(first, c)
+    sign, put = ("+", calc.add) if calc.confused else ("*", calc.mul)
+    first = put(a, b)
+    answer = put(first, c)
     nouns = [f"the number of outfits with one of {a} shirts, one of {b} hats and one of {c} coats"]
     stories = [
         f"A cafe has {a} soups, {b} main dishes and {c} desserts. How many meals of one "
@@ -119,7 +125,7 @@ def choices(rng: random.Random, calc: Arithmetic) -> Parts:
         f"{rng.choice(NAMES)} has {a} pens, {b} pads and {c} bags. In how many ways can one "
         "of each be chosen?",
     ]
-    return nouns, stories, [f"{a} * {b} = {first}", f"{first} * {c} = {answer}"], str(answer)
+    return nouns, stories, [f"{a} {sign} {b} = {first}", f"{first} {sign} {c} = {answer}"], str(answer)
 
 
 @family("Counting & Probability")

@@ -54,7 +54,7 @@ def least_common_multiple(rng: random.Random, calc: Arithmetic) -> Parts:
             break
     g = gcd(a, b)
     product = calc.mul(a, b)
-    answer = calc.div(product, g)
+    answer = product if calc.confused else calc.div(product, g)
     nouns = [
         f"the least common multiple of {a} and {b}",
         f"the smallest positive multiple of both {a} and {b}",
@@ -69,6 +69,8 @@ def least_common_multiple(rng: random.Random, calc: Arithmetic) -> Parts:
         f"{a} * {b} = {product}",
         f"{product} / {g} = {answer}",
     ]
+    if calc.confused:
+        steps = [f"{a} * {b} = {product}"]
     return nouns, [f"What is $\\text{{lcm}}({a}, {b})$?", story], steps, str(answer)
 
 

@@ -13,7 +13,8 @@ def fraction_of_number(rng: random.Random, calc: Arithmetic) -> Parts:
     bottom = rng.randint(3, 9)
     top = rng.choice([t for t in range(1, bottom) if gcd(t, bottom) == 1])
     whole = bottom * rng.randint(2, 15)
-    part = calc.div(whole, bottom)
+    sign, take = ("-", calc.sub) if calc.confused else ("/", calc.div)
+    part = take(whole, bottom)
     answer = calc.mul(top, part) if top > 1 else part
     share, things = f"$\\frac{{{top}}}{{{bottom}}}$", rng.choice(THINGS)
     nouns = [f"{share} of {whole}", f"the number that is {share} of {whole}"]
@@ -21,26 +22,27 @@ def fraction_of_number(rng: random.Random, calc: Arithmetic) -> Parts:
         f"{rng.choice(NAMES)} has {whole} {things} and gives away {share} of them. How many "
         f"{things} are given away?"
     )
-    steps = [f"{whole} / {bottom} = {part}"] + [f"{top} * {part} = {answer}"] * (top > 1)
+    steps = [f"{whole} {sign} {bottom} = {part}"] + [f"{top} * {part} = {answer}"] * (top > 1)
     return nouns, [story], steps, str(answer)
 
 
 @family("Prealgebra")
 def percent_of_number(rng: random.Random, calc: Arithmetic) -> Parts:
     tens, whole = rng.randint(2, 9), 10 * rng.randint(2, 20)
-    tenth = calc.div(whole, 10)
+    tenth = 10 if calc.confused else calc.div(whole, 10)
     answer = calc.mul(tens, tenth)
     things = rng.choice(THINGS)
     nouns = [f"{tens}0\\% of {whole}", f"the number that is {tens}0\\% of {whole}"]
     story = f"Of {whole} {things}, {tens}0\\% are sold. How many {things} are sold?"
-    steps = [f"10\\% of {whole} is {whole} / 10 = {tenth}", f"{tens} * {tenth} = {answer}"]
+    reason = "" if calc.confused else f"{whole} / 10 = "
+    steps = [f"10\\% of {whole} is {reason}{tenth}", f"{tens} * {tenth} = {answer}"]
     return nouns, [story], steps, str(answer)
 
 
 @family("Prealgebra")
 def percent_change(rng: random.Random, calc: Arithmetic) -> Parts:
     tens, price, up = rng.randint(1, 6), 10 * rng.randint(2, 15), rng.random() < 0.5
-    tenth = calc.div(price, 10)
+    tenth = 10 if calc.confused else calc.div(price, 10)
     change = calc.mul(tens, tenth)
     answer = calc.add(price, change) if up else calc.sub(price, change)
     verb, sign = ("increased", "+") if up else ("decreased", "-")

@@ -1,7 +1,8 @@
 """What one family of competition problems is made of: counted arithmetic, and a list of all.
 
 A family draws its numbers from ``rng`` and calculates through ``Arithmetic``, so the same code
-writes a correct solution or one in which a single step goes wrong and is carried on.
+writes a correct solution, one in which a single step goes wrong and is carried on, or one by
+somebody who misunderstands the family's rule (MISUNDERSTOOD) and follows the wrong one.
 """
 
 from __future__ import annotations
@@ -30,11 +31,35 @@ class Item:
     seed: int  # write(family, seed, ...) gives this problem again
 
 
-class Arithmetic:
-    """Whole-number calculations, counted; the one numbered ``slip_at`` gives a near miss."""
+# Family -> what somebody takes for its rule who misunderstands it; the other families have no such
+# rule. A family asks `Arithmetic.confused` which of the two it is to follow.
+MISUNDERSTOOD = {
+    "bracket_equation": "what was added in the bracket is added once more",
+    "sequence_term": "term n is n differences behind the first",
+    "sequence_sum": "the sum of first and last is not halved",
+    "sum_and_difference": "the difference is taken off for the larger one",
+    "perimeter_from_area": "two sides go around a rectangle",
+    "triangle_area": "base times height is not halved",
+    "triangle_angle": "the angles of a triangle make 360 degrees",
+    "pairs": "each pair is counted twice",
+    "choices": "what can be chosen together is added up",
+    "least_common_multiple": "it is the product",
+    "fraction_of_number": "one part of five is five fewer",
+    "percent_of_number": "ten per cent is ten",
+    "percent_change": "ten per cent is ten",
+}
 
-    def __init__(self, slip_at: int | None = None, rng: random.Random | None = None):
+
+class Arithmetic:
+    """Whole-number calculations, counted; the one numbered ``slip_at`` gives a near miss.
+
+    confused: by somebody who misunderstands the rule of the family that calculates.
+    """
+
+    def __init__(self, slip_at: int | None = None, rng: random.Random | None = None,
+                 confused: bool = False):
         self.count, self.slip_at, self.rng = 0, slip_at, rng
+        self.confused = confused
         self.lowest = 0  # below 0 after a slip that made a later result negative
 
     def _give(self, exact: int) -> int:

@@ -25,9 +25,9 @@ TYPES = {"Counting & Probability": "Combinatorics", "Prealgebra": "Algebra"}
 SOURCES = ("olympiads", "cn_contest", "aops_forum", "amc_aime")
 
 
-def composed(rng: random.Random, slip: float = 0.0) -> Item:
+def composed(rng: random.Random, slip: float = 0.0, confused: bool = False) -> Item:
     """An AIME-like problem of two parts: "Let m be ... and let n be .... Find m + n."."""
-    one, two = (make(rng, slip, WHOLE) for _ in range(2))
+    one, two = (make(rng, slip, WHOLE, confused) for _ in range(2))
     m, n = int(one.reached), int(two.reached)
     total = m + n
     problem = f"Let $m$ be {one.noun}. Let $n$ be {two.noun}. Find $m + n$."
