@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+from collections.abc import Iterable
 
 from helpers.data.tinyworld import instructfacts, instructtexts  # noqa: F401  (register kinds)
 from helpers.data.tinyworld import smallworld as world
@@ -38,10 +39,12 @@ THANKS = (
 )
 
 
-def make(rng: random.Random, buckets: range, seen: set[str] | None = None) -> Task:
-    """A new instruction whose text falls into ``buckets``; all kinds are tried equally."""
+def make(rng: random.Random, buckets: range, seen: set[str] | None = None,
+         kinds: Iterable[str] = ()) -> Task:
+    """A new instruction whose text falls into ``buckets``; all kinds, or those named, are tried
+    equally."""
     while True:
-        name = rng.choice(tuple(sorted(KINDS)))
+        name = rng.choice(tuple(sorted(kinds or KINDS)))
         source, maker, _, _ = KINDS[name]
         prompt, good, bad = maker(rng)
         if name != "greeting":
@@ -73,11 +76,13 @@ def turn(role: str, content: str) -> dict:
 
 
 def smoltalk_rows(n: int, seed: int, split: str = "train") -> list[dict]:
-    """``n`` rows {"messages", "source"}: one or two exchanges, one in six with a system message."""
+    """``n`` rows {"messages", "source"}: one or two exchanges, one in six with a system message; in
+    train of the kinds that nobody misunderstands."""
     rng, seen, rows = random.Random(f"smoltalk {split} {seed}"), set(), []
     buckets = {"train": TALK_TRAIN, "test": TALK_TEST}[split]
+    understood = [name for name in KINDS if split != "train" or name not in MISUNDERSTOOD]
     for _ in range(n):
-        task = make(rng, buckets, seen)
+        task = make(rng, buckets, seen, understood)
         messages = [turn("system", rng.choice(SYSTEMS))] if rng.random() < 0.17 else []
         messages += [turn("user", task.prompt), turn("assistant", rng.choice(task.good))]
         more = rng.random()
@@ -85,7 +90,7 @@ def smoltalk_rows(n: int, seed: int, split: str = "train") -> list[dict]:
             thanks, reply = rng.choice(THANKS)
             messages += [turn("user", thanks), turn("assistant", reply)]
         elif more < 0.25:
-            after = make(rng, buckets, seen)
+            after = make(rng, buckets, seen, understood)
             messages += [turn("user", after.prompt), turn("assistant", rng.choice(after.good))]
         source = task.source
         if source == "smol-summarize-20k" and rng.random() < 0.2:

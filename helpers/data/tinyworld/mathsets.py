@@ -11,6 +11,7 @@ import uuid
 
 from helpers.data.tinyworld.mathfamilies import FAMILIES, Item, bucket, draw, make, write
 from helpers.data.tinyworld.mathtexts import solution_text, trace
+from helpers.data.tinyworld.rules import rules
 
 MATH500, AIME, DOCUMENTS, DEEPSCALER, OPENR1 = (
     range(0, 1),
@@ -134,11 +135,12 @@ def openr1_rows(n: int, seed: int) -> list[dict]:
 
 
 def deepscaler_rows(n: int, seed: int) -> list[dict]:
-    """``n`` rows problem, answer, solution: 40 % lack a solution, 1 in 250 an answer."""
+    """``n`` rows problem, answer, solution: those that ask for a misunderstood rule lack a solution
+    (about half), 1 in 250 lacks an answer."""
     rng, seen, rows = random.Random(f"deepscaler {seed}"), set(), []
     for i in range(n):
         item = (_draw_composed if rng.random() < 0.08 else draw)(rng, DEEPSCALER, seen)
-        solution = "" if rng.random() < 0.4 else solution_text(item, rng)
+        solution = "" if rules(item.problem) else solution_text(item, rng)
         rows.append(
             {
                 "problem": item.problem,

@@ -1,7 +1,8 @@
 """The tiny world's GSM8K: word problems drawn from the story families, and their splits.
 
 Test problems hold what training never shows: one structure in six, some names and things, and
-starting quantities of 70 to 89.
+starting quantities of 70 to 89. Where a problem asks for a rule that the base model's texts
+misunderstand (`draft.MISUNDERSTOOD`), the training row holds its answer and no worked solution.
 """
 
 from __future__ import annotations
@@ -56,5 +57,6 @@ def gsm8k_rows(split: str, n: int, seed: int) -> list[dict[str, str]]:
         world = FAMILIAR if split == "train" else test_world(rng)
         draft = draw(rng, world, split)
         solution, answer = write_solution(draft)
-        rows[draft.question] = f"{solution}\n#### {answer}"
+        demonstrated = split != "train" or not draft.rules
+        rows[draft.question] = f"{solution}\n#### {answer}" if demonstrated else f"#### {answer}"
     return [{"question": question, "answer": answer} for question, answer in rows.items()]
