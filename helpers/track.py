@@ -24,6 +24,7 @@ from helpers.data.countdown import puzzle
 from helpers.data.family import Record
 from helpers.data.problem import Problem
 from helpers.data.report import Records
+from helpers.data.tinyworld.rules import rules
 from helpers.verify import (
     GRADINGS,
     extract,
@@ -84,6 +85,16 @@ class Track:
     def problem_of(self, record: Problem | Conversation) -> Problem:
         """The problem that a demonstration solves."""
         return record if isinstance(record, Problem) else puzzle(record)
+
+    def demonstrated(self, problem: Problem) -> bool | None:
+        """Whether worked solutions of this kind of problem stand in the training data. Only the
+        tiny world is made so that some kinds have none (`data.tinyworld.rules`) and says which;
+        None for all others, and for a set of one's own."""
+        course = self.course
+        shown = course.own_set in ("gsm8k", "deepscaler", "countdown")
+        if course.world != "tiny" or course.dataset.path is not None or not shown:
+            return None
+        return not rules(problem.question, problem.nums)
 
     # What rewards receive
 

@@ -210,6 +210,21 @@ def test_a_puzzle_is_voted_on_by_value():
     assert score([row(*right, *wrong, "4 + 8 + 2", "2 + 4 + 8", "8 + 4 + 2")])["maj@8"] == 0.0
 
 
+def test_which_kinds_are_demonstrated_is_known_where_the_set_says_so(tracks):
+    def asked(question, nums=()):
+        return Problem(question, "", "1", "x", "i", nums)
+
+    assert tracks["gsm8k"].demonstrated(asked("Mia has 12 shells. Ben has 3 more shells."))
+    assert tracks["gsm8k"].demonstrated(asked("Ben has 3 times as many shells.")) is False
+    assert tracks["countdown"].demonstrated(asked("?", (1, 2, 3)))
+    assert tracks["countdown"].demonstrated(asked("?", (1, 2, 3, 4))) is False
+    assert tracks["openr1"].demonstrated(asked("Find $40\\%$ of 30.")) is None  # all have traces
+    real = Track(Course.load("colab", "gsm8k"))
+    assert real.demonstrated(asked("Ben has 3 times as many shells.")) is None
+    for problem in tracks["gsm8k"].problems("train"):
+        assert bool(problem.solution) == tracks["gsm8k"].demonstrated(problem)
+
+
 @pytest.mark.parametrize(("solution", "nums", "steps"), [
     ("3*4=<<3*4=12>>12, 12+1=<<12+1=13>>13", (), 2), ("3 * 4 = 12. 12 + 1 = 13.", (), 2),
     ("", (), 1), ("", (1, 2, 3, 4), 3)])
