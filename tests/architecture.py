@@ -43,8 +43,8 @@ ORDER = (
     Part("The tiny world: generated data sets in the columns of the real ones", """
          words draft stories changes wordproblems mathfamily mathfamilies_algebra
          mathfamilies_geometry mathfamilies_numbers mathfamilies_prealgebra mathfamilies mathtexts
-         mathsets countdown smallworld instructkinds instructfacts instructtexts instruct documents
-         corpus build __main__""", "data/tinyworld/"),
+         smallworld instructkinds instructfacts instructtexts instruct rules mathsets countdown
+         documents corpus build __main__""", "data/tinyworld/"),
     Part("Flow: prompt → completion → verdict → reward → loss → score", """
          prompts merging models model_size machine passes forecast disk advice decoding graphs
          engines sampling
