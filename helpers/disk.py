@@ -26,7 +26,7 @@ def disk(course: Course) -> pd.DataFrame:
     policy = adapter * course.ppo.r / course.lora.r
     tokens = TEXT_BYTES * course.lengths.completion
     asked = min(course.pairs.problems or problems(course, "train"), problems(course, "train"))
-    answers = problems(course, "test") * (course.evaluation.n + 1)
+    answers = 2 * problems(course, "test") * (course.evaluation.n + 1)  # at two settings
     rows = {"sft": _full(model, tokenizer) if course.sft.method == "full" else
             (merged, adapter, _checkpoints(adapter, tokenizer), 0)}
     pairs = 2 * asked * course.pairs.per_problem * tokens

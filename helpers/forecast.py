@@ -42,6 +42,7 @@ ROWS = {  # of the hub's splits, from the data sets' cards
 # took Qwen2.5-1.5B's 28 layers 19 ms, the reading of the answers by all roles included.
 LAYER_SECONDS, LAYER_RECORDED = 1e-3, 0.5e-3
 LOGITS = 2**26  # at a time: 256 MB in float32, 441 tokens of a vocabulary of 152,000
+SHARED = 0.15  # of the answers of a sweep, what a processor reads: those of the tiny models
 FILL = 0.6  # how full batches are: tokens that are not padding, against the limits
 
 
@@ -125,7 +126,7 @@ def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
             rows["reward"] = _reward(course, course.reward_model, model, kind, machine)
 
     batch, answer = course.generation.batch_size, course.lengths.completion
-    answers = problems(course, "test") * (course.evaluation.n + 1)  # the samples and a greedy one
+    answers = examined(course, machine)
     rows["evaluation"] = (
         weight_bytes(model, kind), 0,
         cache_bytes(model, batch, course.lengths.prompt + answer, kind),
@@ -136,6 +137,17 @@ def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
          "activations GB": three / 1e9, "total GB": (one + two + three) / 1e9,
          "minutes": seconds / 60}
         for stage, (one, two, three, seconds) in rows.items()])
+
+
+def examined(course: Course, machine: Machine) -> int:
+    """Answers that notebook 08 asks each model for: of the test problems its samples, a greedy one,
+    and the samples at its best setting; of the sweep n at every setting and a greedy one. On a
+    processor most of the last two are shared beginnings."""
+    test, swept = problems(course, "test"), course.evaluation.sweep
+    settings = len(swept.temperatures) * len(swept.top_p)
+    more = test * course.evaluation.n + min(swept.problems, problems(course, "validation")) * (
+        settings * swept.n + 1)
+    return test * (course.evaluation.n + 1) + int(more * (1 if machine.gpu else SHARED))
 
 
 Row = tuple[float, float, float, float]  # bytes of weights, of training, of activations; seconds

@@ -19,13 +19,14 @@ class Rung:
     than: tuple[str, ...] = ("sft",)
     claim: Literal["better", "no worse", "none"] = "better"  # than each of these, in every run
     points: float = 0.0  # the least gain that is claimed, strict: 0.10 is ten percentage points
+    at_best: bool = False  # whether "better", strictly, is claimed at each one's best setting, too
     pays_rewards: bool = False  # whether it depends on the setting `rewards`
     costs_like: str | None = None  # the rung whose arithmetic forecasts it; None: not forecast
     always: bool = False  # whether notebook 08 cannot do without it
 
 
 RUNGS = (  # in the order of the course
-    Rung("sft", than=("base", "base_few_shot"), costs_like="sft", always=True),
+    Rung("sft", than=("base", "base_few_shot"), at_best=True, costs_like="sft", always=True),
     Rung("dpo", claim="no worse", costs_like="dpo"),
     Rung("ppo", pays_rewards=True, costs_like="ppo"),
     Rung("grpo", points=0.10, pays_rewards=True, costs_like="grpo", always=True),

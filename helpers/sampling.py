@@ -6,7 +6,7 @@ token is in `decoding`.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from itertools import groupby
+from itertools import groupby, islice
 from math import gcd
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from helpers import decoding, engines, graphs, models
+from helpers import branching, decoding, engines, graphs, models
 from helpers.config import Course
 from helpers.decoding import StopText
 from helpers.engines import Completion, VLLMModel, cut, end_ids
@@ -51,9 +51,7 @@ def generate(
         return model.complete(prompts, n, temperature, top_p, max_new_tokens, seed, greedy,
                               stop_text)
     config = _generation_config(tokenizer, temperature, top_p, max_new_tokens, greedy)
-    encoded = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in prompts]
-    if empty := [index for index, ids in enumerate(encoded) if not ids]:
-        raise ValueError(f"prompt {empty[0]} is empty; a model needs at least one token")
+    encoded = _encoded(tokenizer, prompts)
     results: list[list[Completion]] = [[] for _ in prompts]
     was_training = model.training
     model.eval()
@@ -76,6 +74,71 @@ def generate(
     finally:
         model.train(was_training)
     return results
+
+
+@torch.no_grad()
+def generate_each(
+    model, tokenizer, prompts: Sequence[str], settings: Sequence[tuple[float, float]], n: int = 1,
+    max_new_tokens: int = 256, seed: int = 0, batch_size: int = 256, stop_text: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[list[list[Completion]]]:
+    """Completions at every (temperature, top-p): [setting][prompt][answer], n answers each.
+
+    Temperature 0 is greedy and gives one answer. On a processor all settings are sampled in one
+    batch (`branching`), `batch_size` / 8 prompts at a time; elsewhere one setting after the other,
+    each with a seed of its own. Everything else is as in `generate`; `progress` counts prompts on
+    a processor, elsewhere prompts times settings.
+    """
+    if isinstance(model, VLLMModel) or model.device.type != "cpu":
+        return _one_by_one(model, tokenizer, prompts, settings, n, progress, batch_size=batch_size,
+                           max_new_tokens=max_new_tokens, seed=seed, stop_text=stop_text)
+    config = _generation_config(tokenizer, 1.0, 1.0, max_new_tokens, greedy=False)
+    encoded = _encoded(tokenizer, prompts)
+    counts = [n if temperature else 1 for temperature, _ in settings]
+    asked = [one for one, count in zip(settings, counts, strict=True) for _ in range(count)]
+    results: list[list[list[Completion]]] = [[[] for _ in prompts] for _ in settings]
+    was_training = model.training
+    model.eval()
+    done = 0
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for batch in batches([len(ids) for ids in encoded], max(1, batch_size // 8)):
+                found = branching.decode(model, tokenizer, [encoded[i] for i in batch], asked,
+                                         config.eos_token_id, config.pad_token_id, max_new_tokens,
+                                         stop_text)
+                for index, rows in zip(batch, found, strict=True):
+                    once = {row: _completion(tokenizer, list(row), config.eos_token_id, stop_text)
+                            for row in set(map(tuple, rows))}
+                    answers = iter([once[tuple(row)] for row in rows])
+                    for result, count in zip(results, counts, strict=True):
+                        result[index] = list(islice(answers, count))
+                done += len(batch)
+                if progress:
+                    progress(done, len(prompts))
+    finally:
+        model.train(was_training)
+    return results
+
+
+def _one_by_one(model, tokenizer, prompts, settings, n, progress, *, seed, **how):
+    """`generate_each` by `generate`."""
+    results, total = [], len(prompts) * len(settings)
+    for place, (temperature, top_p) in enumerate(settings):
+        results.append(generate(
+            model, tokenizer, prompts, n=n if temperature else 1, greedy=not temperature,
+            temperature=temperature or 1.0, top_p=top_p, seed=seed + place, **how))
+        if progress:
+            progress((place + 1) * len(prompts), total)
+    return results
+
+
+def _encoded(tokenizer, prompts: Sequence[str]) -> list[list[int]]:
+    """The tokens of every prompt; ValueError for one that has none."""
+    encoded = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in prompts]
+    if empty := [index for index, ids in enumerate(encoded) if not ids]:
+        raise ValueError(f"prompt {empty[0]} is empty; a model needs at least one token")
+    return encoded
 
 
 def decode(model, *asked) -> list[list[int]]:

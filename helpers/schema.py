@@ -190,8 +190,28 @@ class Grpo(Section):
     mask_truncated_completions: bool
 
 
+class Sweep(Section):
+    """Decoding settings that every model is tried at, on problems of the validation split; greedy
+    is always among them."""
+
+    problems: Count  # at most as many as the split has
+    n: Annotated[int, Field(ge=2)]  # samples a problem and setting
+    temperatures: Annotated[list[Positive], Field(min_length=1)]
+    top_p: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+
+    @field_validator("temperatures", "top_p")
+    @classmethod
+    def _grid(cls, values: list[float]) -> list[float]:
+        if values != sorted(set(values)):
+            raise ValueError("must rise, each value once")
+        if 1.0 not in values:
+            raise ValueError("needs 1, where nothing is changed, among the values")
+        return values
+
+
 class Evaluation(Section):
     n: Count  # samples a problem
+    sweep: Sweep
     few_shot: Annotated[int, Field(ge=0)]  # worked examples in the base model's few-shot row
     rungs: list[Literal[rungs.NAMES]]  # type: ignore[valid-type]  # measured beside the base
     split: Literal["train", "validation", "test", "sealed", "aime24", "math500"]

@@ -46,18 +46,19 @@ ORDER = (
          smallworld instructkinds instructfacts instructtexts instruct rules mathsets countdown
          documents corpus build __main__""", "data/tinyworld/"),
     Part("Flow: prompt → completion → verdict → reward → loss → score", """
-         prompts merging models model_size machine passes forecast disk advice decoding graphs
-         engines sampling
+         prompts merging models model_size machine passes forecast disk advice decoding branching
+         graphs engines sampling
          verify/latex verify/units verify/quantity verify/tokens verify/tree verify/formula
          verify/arithmetic verify/digits verify/value verify/structure verify/relations
          verify/stated verify/extract verify/symbolic_worker verify/refusal verify/symbolic
          verify/together verify/compare verify/grade verify/countdown verify verify/__main__
          rewards/text rewards/cut rewards/answers rewards/style rewards
-         losses stats track evaluate evaluate/__main__ judge rewritings audit survey
+         losses stats track evaluate evaluate/sweep evaluate/claims evaluate/power evaluate/cost
+         evaluate/__main__ judge rewritings audit survey
          pretraining"""),
     Part("Figures and tables", """
-         style figures tables . lossplots scoreplots dataplots verifyplots judgeplots dpoplots
-         ppoplots""", "plots/"),
+         style figures tables . lossplots scoreplots examplots dataplots verifyplots judgeplots
+         dpoplots ppoplots""", "plots/"),
     Part("What a reader touches", ". controls records", "widgets/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config

@@ -13,15 +13,16 @@ CONTROLS = {
     "learning rate 0": OWN_SFT | {  # one step changes as little as many
         "sft": {"learning_rate": 0.0, "max_steps": 2},
         "grpo": {"learning_rate": 0.0, "max_steps": 1, "save_steps": 1},
-        "evaluation": {"n": SAMPLES, "rungs": ["sft", "grpo"]}},
+        "evaluation": {"n": SAMPLES, "rungs": ["sft", "grpo"], "sweep": runs.FEW_SETTINGS}},
     "random reward": runs.SHORTER | {
         "rewards": {"exact_answer": 0.0, "random_reward": 1.0},
         "ppo": {"reward_model_weight": 0.0, "max_steps": 8, "prompts_per_step": 64},
-        "grpo": {"max_steps": 12}, "evaluation": {"n": SAMPLES, "rungs": ["sft", "ppo", "grpo"]}},
+        "grpo": {"max_steps": 12}, "evaluation": {
+            "n": SAMPLES, "rungs": ["sft", "ppo", "grpo"], "sweep": runs.FEW_SETTINGS}},
     "shuffled answers": OWN_SFT | {
         "sft": {"shuffle_answers": True, "batch_size": 4, "gradient_accumulation_steps": 8},
         "grpo": {"max_steps": 1, "save_steps": 1},
-        "evaluation": {"n": SAMPLES, "rungs": ["sft", "grpo"]}},
+        "evaluation": {"n": SAMPLES, "rungs": ["sft", "grpo"], "sweep": runs.FEW_SETTINGS}},
 }
 
 

@@ -25,8 +25,12 @@ SHORTER = {
     "reward_model": {"batch_size": 8, "gradient_accumulation_steps": 4, "max_steps": 28},
     "dpo": {"batch_size": 4, "gradient_accumulation_steps": 4},
     "ppo": {"max_steps": 14}, "grpo": {"max_steps": 50}, "data": {"test": 256},
+    "evaluation": {"sweep": {"problems": 64}},
     "pretraining": {"tokenizer_documents": 3000, "steps": 14, "problems": 8},
 }
+
+# Where only the ladder of temperature 1 is looked at, or only that everything comes through.
+FEW_SETTINGS = {"problems": 4, "n": 2, "temperatures": [0.5, 1.0], "top_p": [1.0]}
 
 # The smallest sizes at which every task still comes through 00 and 03 to 08: enough tuning and
 # enough answers that some are right and some are wrong, and one step of everything else. At a
@@ -42,7 +46,7 @@ TINY_TASK = {
     "ppo": {"max_steps": 1, "prompts_per_step": 8, "minibatch_size": 4, "micro_batch_size": 4,
             "value_warmup_steps": 0, "save_steps": 1},
     "grpo": {"max_steps": 1, "prompts_per_step": 2, "num_generations": 4, "save_steps": 1},
-    "evaluation": {"n": 4, "few_shot": 1},
+    "evaluation": {"n": 4, "few_shot": 1, "sweep": FEW_SETTINGS},
 }
 
 if TYPE_CHECKING:

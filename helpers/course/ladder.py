@@ -29,17 +29,21 @@ MEASURED = ("pass@1", "lenient_pass@1", "greedy", "pass@8", "maj@8")
 @dataclass(frozen=True)
 class Claim:
     """`better` beats `than`: the paired interval lies above 0, the gain is `points` or more. With
-    `at_least` it is no worse: the interval lies above -.02 (evaluate.AT_LEAST)."""
+    `at_least` it is no worse: the interval lies above -.02 (evaluate.AT_LEAST). With `at_best` each
+    is decoded at its own best setting, chosen on validation; else both at temperature 1."""
 
     better: str
     than: str
     measure: str  # strict or lenient
     points: float = 0.0  # as a share: 0.10 is ten percentage points
     at_least: bool = False
+    at_best: bool = False
 
     def __str__(self) -> str:
         if self.at_least:
             return f"{self.better} >= {self.than} ({self.measure})"
+        if self.at_best:
+            return f"{self.better} > {self.than} ({self.measure}, best settings)"
         margin = f" by {100 * self.points:.0f} points or more" if self.points else ""
         return f"{self.better} > {self.than} ({self.measure}){margin}"
 
@@ -54,7 +58,8 @@ CLAIMS = tuple(
     Claim(rung.name, other, measure, rung.points if measure == "strict" else 0.0,
           at_least=rung.claim == "no worse")
     for rung in RUNGS if rung.claim != "none" for other in rung.than for measure in MEASURES
-)
+) + tuple(Claim(rung.name, other, "strict", at_best=True)
+          for rung in RUNGS if rung.at_best for other in rung.than)
 
 
 def claims(task: str) -> tuple[Claim, ...]:
@@ -63,7 +68,8 @@ def claims(task: str) -> tuple[Claim, ...]:
     if task == "gsm8k":
         return CLAIMS
     return tuple(claim for claim in CLAIMS
-                 if (claim.better, claim.than, claim.measure) == ("sft", "base", "strict"))
+                 if (claim.better, claim.than, claim.measure) == ("sft", "base", "strict")
+                 and not claim.at_best)
 
 
 def check(board: dict) -> list[dict]:
@@ -73,10 +79,12 @@ def check(board: dict) -> list[dict]:
     """
     rows = []
     for task, seed in dict.fromkeys((row["task"], row["seed"]) for row in board["rows"]):
-        tests = {(test["better"], test["than"], test["measure"]): test for test in board["tests"]
+        tests = {(at_best, test["better"], test["than"], test["measure"]): test
+                 for at_best, key in ((False, "tests"), (True, "tests_at_best"))
+                 for test in board.get(key, [])
                  if (test["task"], test["seed"]) == (task, seed)}
         for claim in claims(task):
-            test = tests.get((claim.better, claim.than, claim.measure))
+            test = tests.get((claim.at_best, claim.better, claim.than, claim.measure))
             rows.append({
                 "task": task, "seed": seed, "claim": str(claim),
                 "holds": test is not None and claim.holds(test),

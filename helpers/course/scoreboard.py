@@ -5,7 +5,11 @@ compares each with the one it was trained from, and writes `artifacts/<preset>/s
 
     {"run_id", "rows": [{"task", "seed", "stage", "pass@1", …}], "minutes", "peak_memory_gb",
      "tests": [{"task", "seed", "better", "than", "measure", "difference", "ci95",
-      "greedy_difference", "p"}]}
+      "greedy_difference", "p"}], "tests_at_best": [the same]}
+
+Rows and `tests` are of temperature 1. What a model scores at its own best setting, from
+`best_<model>.jsonl`, stands beside it under names that begin with `best_`, and is compared in
+`tests_at_best`; "answers_drawn" are those of its training.
 
     python -m helpers.course.scoreboard --preset tiny [--readme]
 """
@@ -19,7 +23,7 @@ from pathlib import Path
 
 from helpers import rungs
 from helpers.config import ROOT, artifacts_root
-from helpers.evaluate import MEASURES, compare, load_samples, score
+from helpers.evaluate import claims, load_samples, score, sweep
 from helpers.files import ArtifactError, atomic_write_text, damage, read_json, write_json
 from helpers.folders import settle
 from helpers.manifest import broken
@@ -37,21 +41,28 @@ def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
     same problems.
     """
     folder = _preset_folder(preset, artifacts_root)
-    rows, tests, digest = [], [], hashlib.sha256()
+    rows, tests, at_best, digest = [], [], [], hashlib.sha256()
     runs = [run for run in _runs(folder) if _counts(run)]
     for run in runs:
         task, seed = RUN_FOLDER.fullmatch(run.name).group("task", "seed")
         place = {"task": task, "seed": int(seed)}
-        models = _models(run)
+        models, best = _models(run), _models(run, "best")
+        drawn = read_json(run / "evaluation" / "metrics.json").get("answers_drawn", {}) if (
+            best) else {}
         for stage, samples in models.items():
-            rows.append(place | {"stage": stage} | score(samples))
-            digest.update(f"{run.name}/{stage}".encode())
-            digest.update((run / "evaluation" / f"samples_{stage}.jsonl").read_bytes())
-        tests += [place | test for test in _tests(models)]
+            rows.append(place | {"stage": stage} | score(samples)
+                        | (sweep.columns(best[stage]) if stage in best else {})
+                        | ({"answers_drawn": drawn[stage]} if stage in drawn else {}))
+            for kind in ["samples", *(["best"] if stage in best else [])]:
+                digest.update(f"{run.name}/{stage}".encode())
+                digest.update((run / "evaluation" / f"{kind}_{stage}.jsonl").read_bytes())
+        tests += [place | test for test in claims.tests_of(models)]
+        at_best += [place | test for test in claims.tests_of(best)]
     if not rows:
         raise ArtifactError(f"no evaluated model in {folder}; "
                             f"run: python -m helpers.course run --preset {preset}")
-    board = {"run_id": digest.hexdigest()[:16], "rows": rows, "tests": tests, **_cost(runs)}
+    board = {"run_id": digest.hexdigest()[:16], "rows": rows, "tests": tests,
+             "tests_at_best": at_best, **_cost(runs)}
     write_json(folder / "scoreboard.json", board)
     return board
 
@@ -96,30 +107,18 @@ def _flaw(run: Path) -> str | None:
     return None
 
 
-def _models(run: Path) -> dict[str, list[dict]]:
+def _models(run: Path, kind: str = "samples") -> dict[str, list[dict]]:
     """{model: its rows}, in the order of the course; only files that the manifest lists."""
     files = read_json(run / "evaluation" / "manifest.json")["files"]
-    found = [re.fullmatch(r"samples_([^/]+)\.jsonl", name) for name in files]
+    found = [re.fullmatch(rf"{kind}_([^/]+)\.jsonl", name) for name in files]
     names = [match[1] for match in found if match]
-    return {name: load_samples(run / "evaluation" / f"samples_{name}.jsonl")
+    return {name: load_samples(run / "evaluation" / f"{kind}_{name}.jsonl")
             for name in sorted(names, key=lambda name: (_place(name), name))}
 
 
 def _place(model: str) -> int:
     """In the order of the course; a model that is no rung comes last."""
     return rungs.MODELS.index(model) if model in rungs.MODELS else len(rungs.MODELS)
-
-
-def _tests(models: dict[str, list[dict]]) -> list[dict]:
-    """Compare every trained model with what it was trained from, by both measures."""
-    return [
-        {"better": name, "than": origin, "measure": measure}
-        | compare(models[name], models[origin], measure)
-        for name in models
-        for origin in rungs.compared_with(name)
-        if origin in models
-        for measure in MEASURES
-    ]
 
 
 def _cost(runs: list[Path]) -> dict:
@@ -134,34 +133,48 @@ def _cost(runs: list[Path]) -> dict:
 
 
 def table(board: dict) -> str:
-    """The scoreboard as two markdown tables that also read well as plain text."""
+    """The scoreboard as markdown tables that also read well as plain text: what each model scores
+    at temperature 1, at its own best setting and greedily; what else there is at temperature 1;
+    and the comparisons, at temperature 1 and at the best settings."""
+    keys = ("task", "seed", "stage")
     scores = [
-        [row["task"], row["seed"], row["stage"],
+        [*(row[key] for key in keys),
          _share(row["pass@1"], row["pass@1_ci95"]),
-         _share(row["lenient_pass@1"], row["lenient_pass@1_ci95"]),
-         *(_share(row[name]) for name in SHARES), f"{row['n']} x {row['samples']}"]
+         _share(row["lenient_pass@1"], row["lenient_pass@1_ci95"]), _share(row["greedy"]),
+         row.get("best_setting", "–"),
+         _share(row.get("best_pass@1"), row.get("best_pass@1_ci95")),
+         _share(row.get("best_lenient_pass@1"), row.get("best_lenient_pass@1_ci95")),
+         f"{row['answers_drawn']:,}" if "answers_drawn" in row else "–"]
         for row in board["rows"]
     ]
-    tests = [
-        [test["task"], test["seed"], f"{test['better']} > {test['than']}", test["measure"],
-         f"{100 * test['difference']:+.1f} {_interval(test['ci95'])}",
-         f"{100 * test['greedy_difference']:+.1f}", f"{test['p']:.2g}",
-         "yes" if test["ci95"][0] > 0 else "no"]
-        for test in board["tests"]
-    ]
+    more = [[*(row[key] for key in keys), *(_share(row[name]) for name in SHARES),
+             f"{row['n']} x {row['samples']}"] for row in board["rows"]]
     peak = board["peak_memory_gb"]
     parts = [
-        _markdown(["task", "seed", "model", "pass@1 %", "lenient pass@1 %",
-                   *(f"{name} %" for name in SHARES), "problems x samples"], scores),
-        _markdown(["task", "seed", "test", "measure", "points", "greedy points",
-                   "p (greedy)", "better"], tests),
+        _markdown(["task", "seed", "model", "pass@1 %", "lenient pass@1 %", "greedy %",
+                   "own best setting", "pass@1 % there", "lenient % there", "answers drawn"],
+                  scores),
+        _markdown(["task", "seed", "model", *(f"{name} %" for name in SHARES),
+                   "problems x samples"], more),
+        _tests("temperature 1", board["tests"]),
+        _tests("best settings", board["tests_at_best"]),
         f"In brackets: 95 % intervals, over problems. Run {board['run_id']}: "
         f"{board['minutes']:.1f} minutes" + (f", {peak:.1f} GB at most." if peak else "."),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-SHARES = ("greedy", "pass@5", "pass@8", "maj@8", "truncated", "distinct")
+def _tests(where: str, tests: Sequence[dict]) -> str:
+    return _markdown(
+        ["task", "seed", f"at {where}", "measure", "points", "greedy points", "p (greedy)",
+         "better"],
+        [[test["task"], test["seed"], f"{test['better']} > {test['than']}", test["measure"],
+          f"{100 * test['difference']:+.1f} {_interval(test['ci95'])}",
+          f"{100 * test['greedy_difference']:+.1f}", f"{test['p']:.2g}",
+          "yes" if test["ci95"][0] > 0 else "no"] for test in tests])
+
+
+SHARES = ("pass@5", "pass@8", "maj@8", "truncated", "distinct")
 
 
 def _share(value: float | None, interval: Sequence[float] | None = None) -> str:

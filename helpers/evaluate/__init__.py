@@ -16,6 +16,7 @@ a saved model.
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ from helpers.track import KINDS, Track, answer_of
 from helpers.verify import together
 
 __all__ = [
-    "at_least", "better", "bootstrap_interval", "compare", "load_samples", "majority_vote",
+    "asked", "at_least", "better", "bootstrap_interval", "compare", "load_samples", "majority_vote",
     "mcnemar", "measure", "measure_once", "no_better", "paired_bootstrap", "paired_interval",
     "pass_at_k", "score", "share_interval", "wilson_interval",
 ]
@@ -64,17 +65,8 @@ def measure(
     from helpers import sampling  # torch: not needed to score rows that are already there
 
     track = Track(course)
-    if few_shot_examples is None:
-        texts = [track.text(tokenizer, problem) for problem in problems]
-    else:
-        texts = [track.few_shot(problem, few_shot_examples) for problem in problems]
-    settings = {
-        "max_new_tokens": course.lengths.completion,
-        "seed": course.seed if seed is None else seed,
-        "batch_size": course.generation.batch_size,
-        "stop_text": None if few_shot_examples is None else NEXT_EXAMPLE,
-        "progress": progress,
-    }
+    texts, settings = asked(track, tokenizer, problems, few_shot_examples, seed)
+    settings["progress"] = progress
     samples = sampling.generate(
         model, tokenizer, texts, n=course.evaluation.n,
         temperature=course.generation.temperature, top_p=course.generation.top_p, **settings,
@@ -83,6 +75,25 @@ def measure(
     sampled, best = (track.all_verdicts(list(zip(problems, answers, strict=True)))
                      for answers in (samples, greedy))
     return [_row(track, *row) for row in zip(problems, samples, sampled, greedy, best, strict=True)]
+
+
+def asked(
+    track: Track, tokenizer, problems: Sequence[Problem],
+    few_shot_examples: Sequence[Problem] | None, seed: int | None = None,
+) -> tuple[list[str], dict[str, Any]]:
+    """The prompts as texts, and the other arguments of `sampling.generate`: all but how many
+    answers, temperature and top-p."""
+    course = track.course
+    if few_shot_examples is None:
+        texts = [track.text(tokenizer, problem) for problem in problems]
+    else:
+        texts = [track.few_shot(problem, few_shot_examples) for problem in problems]
+    return texts, {
+        "max_new_tokens": course.lengths.completion,
+        "seed": course.seed if seed is None else seed,
+        "batch_size": course.generation.batch_size,
+        "stop_text": None if few_shot_examples is None else NEXT_EXAMPLE,
+    }
 
 
 def measure_once(path: Path, model, tokenizer, problems: Sequence[Problem], course: Course

@@ -70,8 +70,11 @@ def test_the_scoreboard_has_its_shape(course, board):
     measured = {"task", "stage", "pass@1", "pass@1_ci95", "lenient_pass@1", "greedy", "pass@5",
                 "pass@8", "maj@8", "n", "samples"}
     assert all(measured <= set(row) for row in board["rows"])
+    assert all({"best_setting", "best_pass@1", "best_pass@1_ci95", "best_lenient_pass@1",
+                "answers_drawn"} <= set(row) for row in board["rows"])
     compared = {"task", "better", "than", "difference", "ci95", "p"}
-    assert all(compared <= set(test) for test in board["tests"])
+    assert all(compared <= set(test) for test in board["tests"] + board["tests_at_best"])
+    assert len(board["tests_at_best"]) == len(board["tests"]) == 2 * len(rungs.COMPARISONS)
     assert scoreboard.table(board) in course["printed"]
     print(f"\n{scoreboard.table(board)}")
 
@@ -96,12 +99,81 @@ def test_the_scoreboard_follows_from_the_samples(run_folder, board, stage):
     assert shown["pass@8"] == pytest.approx(sum(map(any, strict)) / len(rows))
 
 
-def test_the_tests_of_the_scoreboard_follow_from_the_samples(run_folder, board):
-    for test in board["tests"]:
-        rows = [runs.read(run_folder / "evaluation" / f"samples_{test[key]}.jsonl")
-                for key in ("better", "than")]
+@pytest.mark.parametrize(("kind", "key"), [("samples", "tests"), ("best", "tests_at_best")])
+def test_the_tests_of_the_scoreboard_follow_from_the_samples(run_folder, board, kind, key):
+    for test in board[key]:
+        rows = [runs.read(run_folder / "evaluation" / f"{kind}_{test[side]}.jsonl")
+                for side in ("better", "than")]
         again = compare(*rows, test["measure"])
         assert {key: test[key] for key in again} == again
+
+
+@pytest.fixture(scope="module")
+def exam(run_folder):
+    return runs.read(run_folder / "evaluation" / "metrics.json")
+
+
+@pytest.mark.parametrize("stage", rungs.MODELS)
+def test_the_best_setting_is_the_best_of_the_sweep_on_validation(run_folder, board, exam, stage):
+    """Counted here from the texts of the sweep, none of which is of a test problem."""
+    course = Course.load(overrides=runs.SHORTER)
+    rows = runs.read(run_folder / "evaluation" / f"sweep_{stage}.jsonl")
+    validation = {problem.id: problem.answer for problem in load_problems(course, "validation")}
+    assert len(rows) == course.evaluation.sweep.problems == 64
+    right = []
+    for row in rows:
+        strict = [not cut and grade(text, validation[row["id"]], "hash", "strict")
+                  for text, cut in zip(row["texts"], row["truncated"], strict=True)]
+        right.append([[strict[place] for place in one["answers"]] for one in row["drawn"]])
+    settings = [(one["temperature"], one["top_p"]) for one in rows[0]["drawn"]]
+    assert len(settings) == 13 and settings[0] == (0.0, 1.0)
+    assert all(len(found) == (8 if place else 1)
+               for one in right for place, found in enumerate(one))
+    shares = [sum(sum(one[place]) / len(one[place]) for one in right) / len(right)
+              for place in range(len(settings))]
+    best = max(zip(shares, settings, strict=True))[1]
+    answered = runs.read(run_folder / "evaluation" / f"best_{stage}.jsonl")
+    assert {(row["temperature"], row["top_p"]) for row in answered} == {best}
+    assert [one["pass@1"] for one in exam["sweep"][stage]] == pytest.approx(shares)
+    shown = next(row for row in board["rows"] if row["stage"] == stage)
+    again = [not cut and grade(text, row["answer"], "hash", "strict") for row in answered
+             for text, cut in zip(row["completions"], row["truncated"], strict=True)]
+    assert len(again) == len(answered) * (8 if best[0] else 1)
+    assert shown["best_pass@1"] == pytest.approx(sum(again) / len(again))
+
+
+def test_a_knob_does_much_of_what_training_does_and_the_notebook_says_so(exam, run_folder, board):
+    """At its own best setting `sft` is far above itself at temperature 1; what is claimed of the
+    others follows from the tests at both."""
+    sft = next(row for row in board["rows"] if row["stage"] == "sft")
+    assert sft["best_pass@1"] > sft["pass@1"] + 0.08
+    for one in exam["explained"]:
+        low = {key: one[key]["ci95"][0] for key in ("at_one", "at_best")}
+        wanted = ("training" if low["at_best"] > 0 else
+                  "temperature" if low["at_one"] > 0 else "not shown")
+        assert one["verdict"] == wanted
+    executed = (run_folder / "notebooks" / "08_evaluation.ipynb").read_text()
+    held = sum(one["verdict"] == "training" for one in exam["explained"])
+    assert f"{held} with each model at its own best setting" in executed.replace("\\n", " ")
+    assert executed.count("points at temperature 1, ") >= len(exam["explained"])
+
+
+def test_the_exam_says_what_its_tests_can_see_and_what_scores_cost(exam):
+    power = {row["problems"]: row for row in exam["power"]}
+    assert {100, 256, 500} == power.keys()
+    assert all(row["false_alarm"] < 0.08 for row in power.values())
+    assert power[100]["seen"] < power[500]["seen"] and power[500]["seen"] > 0.5
+    assert power[500]["no_worse"] < 0.95
+    drawn = exam["answers_drawn"]
+    assert drawn["sft"] == drawn["base"] == 0 and drawn["dpo"] == 600 * 8
+    assert drawn["ppo"] == 14 * 128 + 600 * 8 and drawn["grpo"] == 50 * 128
+    equal = exam["equal_answers"]
+    assert equal["drawn"] == 14 * 128 and equal["right"].keys() == {"ppo", "grpo"}
+    tokens, votes = exam["spent"]["sft, vote"]
+    assert tokens == pytest.approx([tokens[0] * k for k in (1, 2, 4, 8)])
+    assert votes[-1] > votes[0] + 0.05
+    _, judged = exam["spent"]["sft, best by reward model"]
+    assert judged == sorted(judged) and judged[0] == pytest.approx(votes[0])
 
 
 def test_copying_the_nearest_training_answer_does_not_solve_the_test(run_folder):

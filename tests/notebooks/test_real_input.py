@@ -21,7 +21,7 @@ def few(real_data, **model):
         "sft": {"max_steps": 3, "batch_size": 4, "gradient_accumulation_steps": 1,
                 "save_steps": 2, "logging_steps": 1},
         "grpo": {"max_steps": 2, "prompts_per_step": 2, "num_generations": 4, "save_steps": 1},
-        "evaluation": {"few_shot": 1, "rungs": ["sft", "grpo"]},
+        "evaluation": {"few_shot": 1, "rungs": ["sft", "grpo"], "sweep": runs.FEW_SETTINGS},
         "model": model,
     }
 
@@ -67,7 +67,7 @@ COLAB = {  # rows of the hub's columns, few of them
     "ppo": {"max_steps": 2, "prompts_per_step": 8, "minibatch_size": 4, "micro_batch_size": 4,
             "value_warmup_steps": 1, "save_steps": 1},
     "grpo": {"max_steps": 1, "prompts_per_step": 4},
-    "evaluation": {"n": 4, "few_shot": 1},
+    "evaluation": {"n": 4, "few_shot": 1, "sweep": {"problems": 8, "n": 2}},
 }
 
 

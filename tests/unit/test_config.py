@@ -135,9 +135,11 @@ def test_every_number_refuses_text_and_every_setting_is_reachable():
     keys = [k for k in setting_names() if "." in k]
     assert "grpo.max_steps" in keys and "dataset.hub_id" in keys
     for key in keys:
-        section, name = key.split(".")
+        change: dict = {"not": "a value"}
+        for name in reversed(key.split(".")):
+            change = {name: change}
         with pytest.raises(ConfigError, match=key.replace(".", r"\.")):
-            Course.load(overrides={section: {name: {"not": "a value"}}})
+            Course.load(overrides=change)
 
 
 class TestFingerprint:

@@ -215,3 +215,14 @@ def test_this_machine_is_measured():
     here = machine.this_machine()
     assert here.tflops > 1e-4 and here.bandwidth > 0.1 and here.memory_gb > 0.5
     assert {"computes on", "torch"} <= set(machine.report(here)["what"])
+
+
+def test_the_answers_of_the_exam_by_hand():
+    """Samples, a greedy answer and the best setting on the test; the sweep on validation. A
+    processor reads what answers have in common once."""
+    course = Course.load(overrides={
+        "data": {"test": 10, "validation": 6}, "evaluation": {"n": 8, "sweep": {
+            "problems": 8, "n": 3, "temperatures": [0.5, 1.0], "top_p": [0.8, 0.9, 1.0]}}})
+    more = 10 * 8 + 6 * (6 * 3 + 1)
+    assert forecast.examined(course, CARD) == 10 * 9 + more
+    assert 10 * 9 < forecast.examined(course, SLOW) < 10 * 9 + more // 3

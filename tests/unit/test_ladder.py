@@ -24,6 +24,7 @@ def board():
                  for stage in rungs.MODELS],
         "tests": [a_test(*pair, measure, 0.2, 0.15, 0.25)
                   for pair in rungs.COMPARISONS for measure in ("strict", "lenient")],
+        "tests_at_best": [a_test(*pair, "strict", 0.2, 0.15, 0.25) for pair in rungs.COMPARISONS],
     }
 
 
@@ -36,6 +37,8 @@ def test_a_good_ladder_holds(board):
         "dpo >= sft (strict)", "dpo >= sft (lenient)",
         "ppo > sft (strict)", "ppo > sft (lenient)",
         "grpo > sft (strict) by 10 points or more", "grpo > sft (lenient)"]
+    assert [str(claim) for claim in ladder.CLAIMS][10:] == [
+        "sft > base (strict, best settings)", "sft > base_few_shot (strict, best settings)"]
     assert all(row["holds"] for row in rows)
     assert "FAILED" not in ladder.report(rows)
 
@@ -65,6 +68,23 @@ def test_dpo_may_equal_sft_but_not_fall_behind(board, which):
     assert failed == [f"dpo >= sft ({test['measure']})"]
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_is_claimed_at_the_best_settings_must_hold_there(board, which):
+    """Whatever the same comparison says at temperature 1."""
+    board["tests_at_best"][which]["ci95"] = [-0.01, 0.4]
+    failed = [row["claim"] for row in ladder.check(board) if not row["holds"]]
+    assert failed == [f"sft > {board['tests_at_best'][which]['than']} (strict, best settings)"]
+    del board["tests_at_best"]
+    assert [row["holds"] for row in ladder.check(board)].count(False) == 2
+
+
+def test_what_is_not_claimed_at_the_best_settings_may_fail_there(board):
+    """A gain of reliability is one that a temperature gives, too: said, and not claimed."""
+    for test in board["tests_at_best"][2:]:
+        test["ci95"] = [-0.2, -0.1]
+    assert all(row["holds"] for row in ladder.check(board))
+
+
 def test_what_was_not_measured_does_not_hold(board):
     del board["tests"][0]
     rows = ladder.check(board)
@@ -73,7 +93,7 @@ def test_what_was_not_measured_does_not_hold(board):
 
 
 def test_of_another_task_only_tuning_is_claimed(board):
-    for part in ("rows", "tests"):
+    for part in ("rows", "tests", "tests_at_best"):
         board[part] = [one | {"task": "countdown"} for one in board[part]]
     [row] = ladder.check(board)
     assert row["claim"] == "sft > base (strict)" and row["holds"]
@@ -83,11 +103,12 @@ def test_of_another_task_only_tuning_is_claimed(board):
 
 def test_every_run_is_checked(board):
     second = copy.deepcopy(board)
-    for entry in [*second["rows"], *second["tests"]]:
-        entry["seed"] = 1
+    for part in second.values():
+        for entry in part:
+            entry["seed"] = 1
     second["tests"][-1]["ci95"] = [-0.1, 0.1]
-    board["rows"] += second["rows"]
-    board["tests"] += second["tests"]
+    for part, entries in second.items():
+        board[part] += entries
     failed = [row for row in ladder.check(board) if not row["holds"]]
     assert [row["seed"] for row in failed] == [1]
     assert "   2 " in ladder.spread(board)

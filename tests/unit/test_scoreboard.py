@@ -177,8 +177,8 @@ def test_a_file_that_no_stage_wrote_is_no_model(root):
 def test_the_table_shows_every_row_and_test_aligned(root):
     board = scoreboard.build("tiny", root)
     text = scoreboard.table(board)
-    scores, tests, note = text.split("\n\n")
-    for block, rows in [(scores, board["rows"]), (tests, board["tests"])]:
+    scores, more, tests, note = text.split("\n\n")
+    for block, rows in [(scores, board["rows"]), (more, board["rows"]), (tests, board["tests"])]:
         lines = block.splitlines()
         assert len(lines) == len(rows) + 2 and len({len(line) for line in lines}) == 1
         assert len({line.count("|") for line in lines}) == 1
@@ -187,17 +187,61 @@ def test_the_table_shows_every_row_and_test_aligned(root):
     cells = [cell.strip() for cell in scores.splitlines()[6].split("|")]
     assert cells[1:5] == ["gsm8k", "0", "grpo",
                           f"{100 * grpo['pass@1']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"]
-    assert cells[-2] == "40 x 8"
+    assert cells[-5:-1] == ["–"] * 4  # not measured at its best
+    assert more.splitlines()[6].split("|")[-2].strip() == "40 x 8"
     assert "sft > base " in tests and tests.splitlines()[2].rstrip("| ").endswith("yes")
     assert board["run_id"] in note and "7.0 minutes" in note and "1.5 GB" in note
+
+
+@pytest.fixture
+def best_root(root):
+    """The first run's models at their own best settings, and what training drew."""
+    folder = root / "tiny/gsm8k-s0/evaluation"
+    for name, skill, setting in [("base", 0.2, (0.0, 1.0)), ("sft", 0.8, (0.3, 0.9)),
+                                 ("grpo", 0.9, (1.0, 1.0))]:
+        rows = [row | dict(zip(("temperature", "top_p"), setting, strict=True))
+                for row in samples(skill, seed=f"best {name}")]
+        write_jsonl(folder / f"best_{name}.jsonl", rows)
+    write(folder / "metrics.json", {"answers_drawn": {"base": 0, "sft": 0, "grpo": 10240}})
+    finish(folder, 0)
+    return root
+
+
+def test_every_model_is_shown_at_its_own_best_setting_too(best_root):
+    before = scoreboard.build("tiny", best_root)
+    by_name = {row["stage"]: row for row in before["rows"] if row["seed"] == 0}
+    texts = [t for row in samples(0.8, seed="best sft") for t in row["completions"]]
+    assert by_name["sft"]["best_setting"] == "T = 0.3, top-p 0.9"
+    assert by_name["base"]["best_setting"] == "greedy"
+    assert by_name["sft"]["best_pass@1"] == pytest.approx(
+        sum(grade(text, "18") for text in texts) / len(texts))
+    assert by_name["sft"]["best_lenient_pass@1"] == pytest.approx(
+        sum(grade(text, "18", grading="lenient") for text in texts) / len(texts))
+    assert by_name["grpo"]["answers_drawn"] == 10240 and by_name["base"]["answers_drawn"] == 0
+    assert "best_setting" not in by_name["ppo"] and "answers_drawn" not in by_name["ppo"]
+    assert [(t["better"], t["than"], t["measure"]) for t in before["tests_at_best"]] == [
+        (*pair, measure) for pair in [("sft", "base"), ("grpo", "sft")]
+        for measure in ("strict", "lenient")]
+    scores, _, _, at_best, _ = scoreboard.table(before).split("\n\n")
+    assert "T = 0.3, top-p 0.9" in scores and "10,240" in scores and "greedy" in scores
+    assert "at best settings" in at_best and "grpo > sft" in at_best
+
+
+def test_other_answers_at_the_best_setting_are_another_scoreboard(best_root):
+    before = scoreboard.build("tiny", best_root)["run_id"]
+    path = best_root / "tiny/gsm8k-s0/evaluation/best_sft.jsonl"
+    write_jsonl(path, [row | {"temperature": 0.3, "top_p": 0.9}
+                       for row in samples(0.8, seed="other luck")])
+    finish(path.parent, 0)
+    assert scoreboard.build("tiny", best_root)["run_id"] != before
 
 
 def test_a_missing_value_is_a_dash_and_no_better_says_no(root):
     board = scoreboard.build("tiny", root)
     board["rows"][0]["pass@8"] = None
     board["tests"][0]["ci95"] = [-0.01, 0.2]
-    scores, tests, _ = scoreboard.table(board).split("\n\n")
-    assert " – " in scores.splitlines()[2] and " – " not in scores.splitlines()[3]
+    _, more, tests, _ = scoreboard.table(board).split("\n\n")
+    assert " – " in more.splitlines()[2] and " – " not in more.splitlines()[3]
     assert tests.splitlines()[2].rstrip("| ").endswith("no")
 
 

@@ -1,0 +1,131 @@
+"""Figures of the exam: scores over decoding settings, gains at two settings, and what they cost.
+
+As in `scoreplots`: plain numbers in, shares between 0 and 1, a figure with its alt text out.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from helpers import plots
+from helpers.plots.scoreplots import styles
+
+
+def over_settings(curves: Mapping[str, Sequence[dict]], chosen: Mapping[str, Sequence[float]]
+                  ) -> Figure:
+    """pass@1 and pass@k of every model over the temperature, top-p 1 as a line, a smaller top-p as
+    small points, greedy at 0, the chosen setting ringed.
+
+    curves: {model: entries of `evaluate.sweep.curve`}; chosen: {model: (temperature, top-p)}.
+    """
+    fig, axes = plots.new_figure(2, 8.0, 4.2)
+    told, tries = [], max(entry["k"] for entries in curves.values() for entry in entries)
+    panels = zip(axes, ("pass@1", "pass@k"), ("pass@1", f"pass@{tries}"), strict=True)
+    for ax, key, title in panels:
+        for name, (colour, dashes, marker) in styles(list(curves)).items():
+            entries = [one for one in curves[name] if one[key] is not None]
+            whole = [one for one in entries if one["top_p"] == 1]
+            ax.plot([one["temperature"] for one in whole], [100 * one[key] for one in whole],
+                    color=colour, linestyle=dashes, marker=marker, markersize=5, label=name)
+            part = [one for one in entries if one["top_p"] < 1]
+            ax.plot([one["temperature"] for one in part], [100 * one[key] for one in part],
+                    marker, color=colour, markersize=3, alpha=0.6)
+            for one in entries:
+                if (one["temperature"], one["top_p"]) == tuple(chosen[name]):
+                    ax.plot(one["temperature"], 100 * one[key], "o", markersize=11,
+                            markerfacecolor="none", color=colour, markeredgewidth=1.4)
+            told.append(f"{title} of {name}: " + ", ".join(
+                f"{one[key]:.0%} at {one['temperature']:g}" for one in whole))
+        ax.set(title=f"{title}, strict", xlabel="temperature (0: greedy)", ylim=(0, 102),
+               xlim=(-0.04, None))
+    axes[0].set_ylabel("problems, %")
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)),
+               handlelength=2.4, columnspacing=1.4)
+    fig.set_label(f"Scores over decoding settings, on validation. {'; '.join(told)}.")
+    return fig
+
+
+def twice(found: Sequence[dict]) -> Figure:
+    """Each comparison at temperature 1 and at the best settings, a panel a measure.
+
+    found: as `evaluate.claims.verdicts` gives them.
+    """
+    measures = list(dict.fromkeys(one["measure"] for one in found))
+    pairs = list(dict.fromkeys((one["better"], one["than"]) for one in found))
+    fig, axes = plots.new_figure(len(measures), 8.0, 1.5 + 0.5 * len(pairs))
+    told = []
+    looks = (("at_one", "temperature 1", -0.14, "o", plots.SKY),
+             ("at_best", "each at its best", 0.14, "s", plots.BLUE))
+    for ax, measure in zip(np.atleast_1d(axes), measures, strict=True):
+        own = [one for one in found if one["measure"] == measure]
+        for key, label, shift, marker, colour in looks:
+            for one in own:
+                place = pairs.index((one["better"], one["than"])) + shift
+                low, high = (100 * end for end in one[key]["ci95"])
+                filled = colour if low > 0 else "white"
+                ax.plot([low, high], [place, place], color=colour, linestyle="-")
+                ax.plot(100 * one[key]["difference"], place, marker, color=colour, markersize=7,
+                        markerfacecolor=filled)
+                told.append(f"{one['better']} minus {one['than']}, {measure}, {label}: "
+                            f"{100 * one[key]['difference']:+.1f} [{low:+.1f}, {high:+.1f}]")
+            ax.plot([], [], color=colour, marker=marker, linestyle="-", label=label)
+        ax.axvline(0, color=plots.BLACK, linestyle="-", linewidth=1)
+        ax.set_yticks(range(len(pairs)), [f"{a} −\n{b}" for a, b in pairs])
+        ax.set(title=measure, xlabel="difference of pass@1, points")
+        ax.grid(axis="y", visible=False)
+        ax.invert_yaxis()
+        ax.label_outer()
+    handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=2)
+    fig.set_label("Paired differences with 95 % intervals, filled where they lie above 0. "
+                  f"{'; '.join(told)}.")
+    return fig
+
+
+def price(learned: Mapping[str, pd.DataFrame], budget: int,
+          spent: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
+    """Left: share of right answers over answers drawn in training, a running mean over a tenth of
+    the run, with `budget` marked. Right: problems solved over the tokens written for each.
+
+    learned: {model: table of `evaluate.cost.learning`}, may be empty; spent: {name: (tokens,
+    shares)}.
+    """
+    fig, axes = plots.new_figure(2, 8.0, 4.3)
+    told = []
+    for name, (colour, dashes, _) in styles(list(learned)).items():
+        table = learned[name]
+        wide = max(1, len(table) // 10)
+        mean = table.rolling(wide, center=True, min_periods=1).mean()
+        axes[0].plot(table["drawn"], 100 * table["right"], ".", color=colour, alpha=0.35,
+                     markersize=4)
+        axes[0].plot(table["drawn"], 100 * mean["right"], color=colour, linestyle=dashes,
+                     label=name)
+        told.append(f"{name}: {mean['right'].iloc[0]:.0%} first, {mean['right'].iloc[-1]:.0%} "
+                    f"after {table['drawn'].iloc[-1]:,} answers")
+    if learned:
+        axes[0].axvline(budget, color=plots.GREY, linestyle="-", linewidth=1)
+        axes[0].legend(loc="lower right")
+    axes[0].set(title="While training", xlabel="answers drawn", ylabel="right at temperature 1, %",
+                ylim=(0, 102))
+    axes[0].locator_params(axis="x", nbins=4)
+    for name, (colour, dashes, marker) in styles(list(spent)).items():
+        tokens, shares = (np.atleast_1d(np.asarray(one, dtype=float)) for one in spent[name])
+        axes[1].plot(tokens, 100 * shares, color=colour, linestyle=dashes, marker=marker,
+                     markersize=6, label=name)
+        told.append(f"{name}: " + ", ".join(
+            f"{share:.0%} for {count:.0f} tokens"
+            for count, share in zip(tokens, shares, strict=True)))
+    axes[1].set(title="While answering, lenient", xlabel="tokens written for a problem",
+                ylabel="problems, %", xscale="log", ylim=(0, 102))
+    low, high = axes[1].get_xlim()
+    ticks = [tick for tick in (20, 50, 100, 200, 500, 1000, 2000, 5000) if low <= tick <= high]
+    axes[1].set_xticks(ticks, ticks)
+    axes[1].minorticks_off()
+    handles, labels = axes[1].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=2)
+    fig.set_label(f"What scores cost. {'; '.join(told)}.")
+    return fig

@@ -1,0 +1,187 @@
+"""Training or temperature: what is claimed of models whose truth is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.config import Course
+from helpers.evaluate import claims, cost, power
+from helpers.evaluate.claims import NEITHER, TEMPERATURE, TRAINING
+
+
+def rows_of(chances, n, seed, greedy=None):
+    """Rows of a model that solves problem i with chance chances[i]; n samples."""
+    draw = np.random.default_rng(seed)
+    strict = draw.random((len(chances), n)) < np.asarray(chances)[:, None]
+    return [{"id": f"p{i}", "strict": found.tolist(), "lenient": found.tolist(),
+             "completions": ["x"] * n,
+             "greedy": dict.fromkeys(("strict", "lenient"), bool(chances[i] > 0.5))}
+            for i, found in enumerate(strict)]
+
+
+def sharpened(chances, temperature):
+    """The same beliefs at another temperature: two ways, odds to the power 1 / T."""
+    odds = (chances / (1 - chances)) ** (1 / temperature)
+    return odds / (1 + odds)
+
+
+def difficulty(seed, problems=300):
+    return np.random.default_rng(seed).beta(2, 1.4, size=problems).clip(0.01, 0.99)
+
+
+def both(before, after, seed):
+    """The verdict on grpo over sft: (chances at temperature 1, chances at the best), of each."""
+    found = []
+    for place in (0, 1):
+        found.append(claims.tests_of({
+            "sft": rows_of(before[place], 8, seed + place),
+            "grpo": rows_of(after[place], 8, seed + 100 + place)}, ("strict",)))
+    [one] = claims.verdicts(*found)
+    return one["verdict"]
+
+
+def test_a_model_that_is_only_surer_is_not_called_better_by_training():
+    """`after` is `before` at temperature 0.4; at its best each is as sharp as the other. By chance
+    alone 1 in 40 would be called training, and 5 of 60 or more in 2 % of all runs."""
+    said = []
+    for seed in range(60):
+        chances = np.random.default_rng(seed).beta(4, 2.2, size=300).clip(0.01, 0.99)
+        sharp = sharpened(chances, 0.3)
+        said.append(both((chances, sharp), (sharpened(chances, 0.4), sharp), 1000 * seed))
+    assert said.count(TRAINING) <= 4 and said.count(TEMPERATURE) >= 52
+
+
+def test_a_model_that_learned_is_called_better_by_training():
+    said = []
+    for seed in range(20):
+        chances = difficulty(seed)
+        learned = np.where(np.arange(len(chances)) % 5 == 0, 0.9, chances)
+        said.append(both((chances, sharpened(chances, 0.3)),
+                         (learned, sharpened(learned, 0.3)), 1000 * seed))
+    assert said.count(TRAINING) >= 19
+
+
+def test_equal_models_are_called_better_as_seldom_as_the_interval_says():
+    said = []
+    for seed in range(400):
+        chances = difficulty(seed, 100)
+        said.append(both((chances, chances), (chances, chances), 1000 * seed))
+    assert said.count(TRAINING) / len(said) < 0.025 + 3 * np.sqrt(0.025 * 0.975 / 400)
+    assert said.count(NEITHER) / len(said) > 0.9
+
+
+def test_a_verdict_by_hand():
+    up, none = {"ci95": [0.01, 0.1]}, {"ci95": [-0.01, 0.1]}
+    assert [claims.verdict(*pair) for pair in [(up, up), (none, up), (up, none), (none, none)]] == [
+        TRAINING, TRAINING, TEMPERATURE, NEITHER]
+
+
+def test_every_model_meets_what_it_was_trained_from():
+    chances = difficulty(0, 20)
+    rows = {name: rows_of(chances, 4, seed) for seed, name in enumerate(
+        ("base", "sft", "dpo", "grpo"))}
+    assert [(t["better"], t["than"], t["measure"]) for t in claims.tests_of(rows)] == [
+        (*pair, measure) for pair in [("sft", "base"), ("dpo", "sft"), ("grpo", "sft")]
+        for measure in ("strict", "lenient")]
+    with pytest.raises(ValueError, match="same comparisons"):
+        claims.verdicts(claims.tests_of(rows), claims.tests_of({"base": rows["base"]}))
+
+
+def test_greedy_rows_and_sampled_rows_can_be_compared():
+    chances = difficulty(0, 50)
+    [test] = claims.tests_of({"sft": rows_of(chances, 1, 0), "grpo": rows_of(chances, 8, 1)},
+                             ("strict",))
+    assert test["ci95"][0] < test["difference"] < test["ci95"][1]
+
+
+def test_kinds_without_demonstrations_are_compared_apart():
+    """The gain is where nobody demonstrated, and nowhere else."""
+    chances = difficulty(3)
+    shown = np.arange(len(chances)) % 3 > 0
+    learned = np.where(shown, chances, 0.95)
+    a, b = rows_of(learned, 8, 1), rows_of(chances, 8, 2)
+    found = claims.apart(a, b, shown.tolist())
+    assert found["without"]["ci95"][0] > 0 and found["with"]["ci95"][0] <= 0.02
+    assert (found["with"]["problems"], found["without"]["problems"]) == (shown.sum(),
+                                                                        (~shown).sum())
+    whole = claims.tests_of({"sft": b, "grpo": a}, ("strict",))[0]["difference"]
+    parts = sum(part["problems"] * part["difference"] for part in found.values())
+    assert parts / len(chances) == pytest.approx(whole)
+
+
+def test_a_data_set_of_one_sort_has_nothing_to_tell_apart():
+    rows = rows_of(difficulty(0, 10), 4, 0)
+    assert claims.apart(rows, rows, [True] * 10)["without"] is None
+    assert claims.apart(rows, rows, [False] * 10)["with"] is None
+    with pytest.raises(ValueError, match="9 marks for 10 rows"):
+        claims.apart(rows, rows, [True] * 9)
+
+
+def test_power_is_that_of_simulated_models():
+    """Against new models drawn from the same world, and against the formula of the normal."""
+    draw = np.random.default_rng(0)
+    differences = draw.normal(0.1, 0.33, size=2000)
+    for problems, gain in [(500, 0.05), (100, 0.05), (500, 0.0)]:
+        fresh = [power.paired_interval(draw.normal(gain, 0.33, size=problems),
+                                       np.zeros(problems), 8)[1] > 0 for _ in range(600)]
+        assert power.power(differences, problems, gain) == pytest.approx(np.mean(fresh), abs=0.07)
+    [few, many] = power.table(differences, [100, 500])
+    assert few["false_alarm"] < 0.06 and many["false_alarm"] < 0.06
+    assert 0.25 < few["seen"] < 0.45 and 0.85 < many["seen"] < 0.98
+    assert 0.18 < many["no_worse"] < 0.42
+
+
+def test_power_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="differences of problems"):
+        power.power([], 100, 0.05)
+    with pytest.raises(ValueError, match="1 or more, got 0"):
+        power.power([0.1], 0, 0.05)
+
+
+def test_answers_drawn_in_training_by_hand():
+    course = Course.load(overrides={"pairs": {"problems": 10, "num_generations": 4},
+                                    "ppo": {"max_steps": 3, "prompts_per_step": 128},
+                                    "grpo": {"max_steps": 5, "prompts_per_step": 2,
+                                             "num_generations": 8}})
+    assert [cost.answers_drawn(course, name) for name in (
+        "base", "base_few_shot", "sft", "dpo", "ppo", "grpo")] == [0, 0, 0, 40, 3 * 128 + 40, 80]
+    alone = Course.load(overrides={"ppo": {"reward_model_weight": 0.0, "max_steps": 3}})
+    assert cost.answers_drawn(alone, "ppo") == 3 * 128
+
+
+def test_runs_are_compared_where_the_shorter_one_ended():
+    curve = pd.DataFrame({"step": [1, 2, 2, 3, 4], "r": [0.1, 0.2, np.nan, 0.3, 0.4]})
+    short = cost.learning(curve, 100, "r")
+    assert short["drawn"].tolist() == [100, 200, 300, 400]
+    assert cost.learning(curve[::2], 100, "r")["drawn"].tolist() == [100, 400]  # not every step
+    long = cost.learning(pd.DataFrame({"step": range(1, 41), "r": np.linspace(0.5, 0.9, 40)}), 40,
+                         "r")
+    budget, found = cost.at_equal_answers({"short": short, "long": long}, part=0.5)
+    assert budget == 400
+    assert found["short"][0] == pytest.approx(0.35)
+    inside = long[(long["drawn"] > 200) & (long["drawn"] <= 400)]["right"]
+    assert found["long"][0] == pytest.approx(inside.mean())
+    assert found["long"][1] < found["long"][0] < found["long"][2]
+    assert cost.at_equal_answers({"one": short[:1]})[1]["one"] == (0.1, 0.0, 1.0)
+    with pytest.raises(KeyError, match="rewards/other"):
+        cost.learning(curve, 100, "rewards/other/mean")
+
+
+def answered(*answers, reference="18"):
+    return {"answer": reference, "completions": [f"#### {one}" if one else "?" for one in answers],
+            "tokens": [10] * len(answers)}
+
+
+@pytest.mark.parametrize("row", [
+    answered("18", "17", "18", "16"), answered("17", "17", "18", "16"), answered("", "", "18", ""),
+    answered("", "", "", ""), answered("18.0", "18", "17", "17")])
+def test_votes_are_those_of_the_judge(row):
+    from helpers.judge import majority_of
+
+    ks = [1, 2, 3, 4]
+    assert cost.votes([row], ks)[0] == pytest.approx([majority_of([row], k)[0] for k in ks])
+
+
+def test_tokens_of_k_answers():
+    assert cost.tries(8) == [1, 2, 4, 8] and cost.tries(5) == [1, 2, 4] and cost.tries(1) == [1]
+    assert cost.tokens_spent([answered("1", "2")], [1, 4]).tolist() == [10, 40]
