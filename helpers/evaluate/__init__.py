@@ -39,7 +39,7 @@ from helpers.verify import together
 __all__ = [
     "asked", "at_least", "better", "bootstrap_interval", "compare", "load_samples", "majority_vote",
     "mcnemar", "measure", "measure_once", "no_better", "paired_bootstrap", "paired_interval",
-    "pass_at_k", "score", "share_interval", "wilson_interval",
+    "pass_at_k", "score", "share_interval", "vote", "wilson_interval",
 ]
 
 MEASURES = KINDS
@@ -142,7 +142,7 @@ def score(rows: Sequence[dict]) -> dict:
     def passed(count: np.ndarray, k: int) -> float | None:
         return float(pass_at_k(samples, count, k).mean()) if samples >= k else None
 
-    votes = together(_vote, [(row,) for row in rows]) if samples >= 8 else None
+    votes = together(vote, [(row,) for row in rows]) if samples >= 8 else None
     return {
         "pass@1": float(right.mean() / samples),
         "pass@1_ci95": list(share_interval(samples, right)),
@@ -170,7 +170,8 @@ def _samples_a_problem(rows: Sequence[dict]) -> int:
     return counts.pop()
 
 
-def _vote(row: dict) -> float:
+def vote(row: dict) -> float:
+    """Credit of the majority vote of a row's first 8 answers, found leniently; a tie shares it."""
     return majority_vote([answer_of(row, text) for text in row["completions"][:8]], row["answer"])
 
 

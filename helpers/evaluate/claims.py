@@ -8,8 +8,12 @@ as suits each best (`helpers.evaluate.sweep`).
 from collections.abc import Mapping, Sequence
 from itertools import compress
 
-from helpers.evaluate import MEASURES, compare
+import numpy as np
+
+from helpers.evaluate import MEASURES, compare, vote
 from helpers.rungs import compared_with
+from helpers.stats import paired_interval, pass_at_k
+from helpers.verify import together
 
 TRAINING, TEMPERATURE, NEITHER = "training", "temperature", "not shown"
 
@@ -49,19 +53,51 @@ def verdicts(at_one: Sequence[dict], at_best: Sequence[dict]) -> list[dict]:
     ]
 
 
-def apart(rows_a: Sequence[dict], rows_b: Sequence[dict], demonstrated: Sequence[bool],
-          measure: str = "strict") -> dict[str, dict | None]:
-    """`compare` of a against b, on the problems with demonstrations and on the others apart.
+def gains(rows_a: Sequence[dict], rows_b: Sequence[dict]) -> dict[str, dict]:
+    """What a has over b on the same problems, by several measures: {measure: {"difference",
+    "ci95"}}, paired 95 % intervals over problems (`stats.paired_interval`).
 
-    demonstrated: whether training had worked solutions for problems of this kind, one a row of a.
-    Returns {"with", "without"}; None where there is no such problem. Each has "problems", too.
+    "strict" and "lenient" are of the samples, "greedy" and "lenient_greedy" of the one greedy
+    answer; where both have 8 samples or more, "lenient_pass@8" says what is reached in eight tries
+    and "maj@8" what a vote of eight finds. ValueError if the problems are not the same.
+    """
+    ids = [row["id"] for row in rows_a]
+    by_id = {row["id"]: row for row in rows_b}
+    if len(set(ids)) != len(ids) or len(rows_b) != len(ids) or by_id.keys() != set(ids):
+        raise ValueError("the two models were not measured on the same problems")
+    sides = [list(rows_a), [by_id[one] for one in ids]]
+    fewest = min(len(row["strict"]) for rows in sides for row in rows)
+    measures = {kind: [[float(np.mean(row[kind])) for row in rows] for rows in sides]
+                for kind in MEASURES}
+    for name, kind in (("greedy", "strict"), ("lenient_greedy", "lenient")):
+        measures[name] = [[float(row["greedy"][kind]) for row in rows] for rows in sides]
+    if fewest >= 8:
+        reached = [np.array([sum(row["lenient"]) for row in rows]) for rows in sides]
+        measures["lenient_pass@8"] = [pass_at_k(len(rows[0]["lenient"]), count, 8).tolist()
+                                      for rows, count in zip(sides, reached, strict=True)]
+        measures["maj@8"] = [together(vote, [(row,) for row in rows]) for rows in sides]
+    found = {}
+    for name, (a, b) in measures.items():
+        difference, low, high = paired_interval(a, b, fewest if name in MEASURES else 1)
+        found[name] = {"difference": difference, "ci95": [low, high]}
+    return found
+
+
+def apart(rows_a: Sequence[dict], rows_b: Sequence[dict], demonstrated: Sequence[bool | None]
+          ) -> dict[str, dict]:
+    """`gains` of a over b on all problems, and on those with and without demonstrations apart.
+
+    demonstrated: whether training had worked solutions for problems of this kind, one a row of a
+    (`Track.demonstrated`); None where it is not known. Returns {"all", "with", "without"}, the
+    last two only where there are such problems; each has "problems", their number, too.
     """
     if len(demonstrated) != len(rows_a):
         raise ValueError(f"{len(demonstrated)} marks for {len(rows_a)} rows: one a row is needed")
-    found: dict[str, dict | None] = {}
+    found = {"all": {"problems": len(rows_a), **gains(rows_a, rows_b)}}
     for name, wanted in (("with", True), ("without", False)):
         ids = set(compress((row["id"] for row in rows_a),
-                           (mark == wanted for mark in demonstrated)))
-        own = [[row for row in rows if row["id"] in ids] for rows in (rows_a, rows_b)]
-        found[name] = {"problems": len(ids), **compare(*own, measure)} if ids else None
+                           (mark is wanted for mark in demonstrated)))
+        if ids:
+            own = [[row for row in rows if row["id"] in ids] for rows in (rows_a, rows_b)]
+            found[name] = {"problems": len(ids), **gains(*own)}
     return found

@@ -13,8 +13,8 @@ def rows_of(chances, n, seed, greedy=None):
     """Rows of a model that solves problem i with chance chances[i]; n samples."""
     draw = np.random.default_rng(seed)
     strict = draw.random((len(chances), n)) < np.asarray(chances)[:, None]
-    return [{"id": f"p{i}", "strict": found.tolist(), "lenient": found.tolist(),
-             "completions": ["x"] * n,
+    return [{"id": f"p{i}", "answer": "7", "strict": found.tolist(), "lenient": found.tolist(),
+             "completions": ["#### 7" if one else "#### 8" for one in found],
              "greedy": dict.fromkeys(("strict", "lenient"), bool(chances[i] > 0.5))}
             for i, found in enumerate(strict)]
 
@@ -101,18 +101,44 @@ def test_kinds_without_demonstrations_are_compared_apart():
     learned = np.where(shown, chances, 0.95)
     a, b = rows_of(learned, 8, 1), rows_of(chances, 8, 2)
     found = claims.apart(a, b, shown.tolist())
-    assert found["without"]["ci95"][0] > 0 and found["with"]["ci95"][0] <= 0.02
-    assert (found["with"]["problems"], found["without"]["problems"]) == (shown.sum(),
-                                                                        (~shown).sum())
-    whole = claims.tests_of({"sft": b, "grpo": a}, ("strict",))[0]["difference"]
-    parts = sum(part["problems"] * part["difference"] for part in found.values())
-    assert parts / len(chances) == pytest.approx(whole)
+    for what in ("strict", "lenient", "greedy", "lenient_greedy"):
+        assert found["without"][what]["ci95"][0] > 0, what
+        assert abs(found["with"][what]["difference"]) < 0.04, what
+    assert [found[part]["problems"] for part in ("all", "with", "without")] == [
+        len(shown), shown.sum(), (~shown).sum()]
+    whole = claims.tests_of({"sft": b, "grpo": a}, ("strict",))[0]
+    assert {key: whole[key] for key in ("difference", "ci95")} == found["all"]["strict"]
+    parts = sum(found[part]["problems"] * found[part]["strict"]["difference"]
+                for part in ("with", "without"))
+    assert parts / len(chances) == pytest.approx(whole["difference"])
+
+
+def test_gains_by_eight_tries_and_by_a_vote():
+    """One answer in four is right, the others agree on a wrong one: eight tries reach it, a vote
+    does not; the other model votes for it."""
+    def rows(right):
+        return [{"id": f"p{i}", "answer": "7", "completions": ["#### 7"] * right + ["#### 8"] * (
+                    8 - right), "strict": [True] * right + [False] * (8 - right),
+                 "lenient": [True] * right + [False] * (8 - right),
+                 "greedy": {"strict": right > 4, "lenient": right > 4}} for i in range(40)]
+
+    found = claims.gains(rows(6), rows(2))
+    assert found["lenient_pass@8"]["difference"] == 0 and found["maj@8"]["difference"] == 1
+    assert found["greedy"]["difference"] == 1 and found["strict"]["difference"] == 0.5
+    assert claims.gains(rows(2), rows(0))["lenient_pass@8"]["difference"] == 1
+    one = [{**row, "strict": row["strict"][:1], "lenient": row["lenient"][:1]} for row in rows(6)]
+    assert "maj@8" not in claims.gains(one, rows(2))  # greedy rows: a single answer
+    with pytest.raises(ValueError, match="not measured on the same problems"):
+        claims.gains(rows(6), rows(2)[1:])
+    with pytest.raises(ValueError, match="not measured on the same problems"):
+        claims.gains(rows(6), [*rows(2)[1:], rows(2)[1]])
 
 
 def test_a_data_set_of_one_sort_has_nothing_to_tell_apart():
     rows = rows_of(difficulty(0, 10), 4, 0)
-    assert claims.apart(rows, rows, [True] * 10)["without"] is None
-    assert claims.apart(rows, rows, [False] * 10)["with"] is None
+    assert claims.apart(rows, rows, [True] * 10).keys() == {"all", "with"}
+    assert claims.apart(rows, rows, [False] * 10).keys() == {"all", "without"}
+    assert claims.apart(rows, rows, [None] * 10).keys() == {"all"}
     with pytest.raises(ValueError, match="9 marks for 10 rows"):
         claims.apart(rows, rows, [True] * 9)
 
