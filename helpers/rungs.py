@@ -10,6 +10,18 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
+class Gain:
+    """More than the models it is compared with, in every run: the interval lies above 0, and the
+    gain is `points` or more. measure and part as `evaluate.claims.apart` has them: "greedy" answers
+    on the problems "without" demonstrations. at_best: each model at its own best setting."""
+
+    measure: str
+    points: float = 0.0  # as a share: 0.10 is ten percentage points
+    part: Literal["all", "with", "without"] = "all"
+    at_best: bool = False
+
+
+@dataclass(frozen=True)
 class Rung:
     """name: of the stage that its notebook makes, of its section in `helpers.schema` and of its
     row on the scoreboard. than: the models that it is compared with, strictly and
@@ -19,17 +31,23 @@ class Rung:
     than: tuple[str, ...] = ("sft",)
     claim: Literal["better", "no worse", "none"] = "better"  # than each of these, in every run
     points: float = 0.0  # the least gain that is claimed, strict: 0.10 is ten percentage points
-    at_best: bool = False  # whether "better", strictly, is claimed at each one's best setting, too
+    gains: tuple[Gain, ...] = ()  # claimed beside `claim`, which is of samples at temperature 1
     pays_rewards: bool = False  # whether it depends on the setting `rewards`
     costs_like: str | None = None  # the rung whose arithmetic forecasts it; None: not forecast
     always: bool = False  # whether notebook 08 cannot do without it
 
 
 RUNGS = (  # in the order of the course
-    Rung("sft", than=("base", "base_few_shot"), at_best=True, costs_like="sft", always=True),
-    Rung("dpo", claim="no worse", costs_like="dpo"),
-    Rung("ppo", pays_rewards=True, costs_like="ppo"),
-    Rung("grpo", points=0.10, pays_rewards=True, costs_like="grpo", always=True),
+    Rung("sft", than=("base", "base_few_shot"), gains=(Gain("strict", at_best=True),),
+         costs_like="sft", always=True),
+    Rung("dpo", gains=(Gain("greedy"),), costs_like="dpo"),
+    Rung("ppo", gains=(Gain("greedy", 0.08),), pays_rewards=True, costs_like="ppo"),
+    Rung("grpo", points=0.10, gains=(
+        Gain("greedy", 0.12), Gain("greedy", 0.25, "without"),
+        Gain("strict", 0.10, at_best=True), Gain("lenient", 0.08, at_best=True),
+        Gain("lenient_pass@8", 0.05), Gain("lenient_pass@8", 0.15, "without"),
+        Gain("maj@8", 0.05), Gain("maj@8", 0.15, "without"),
+    ), pays_rewards=True, costs_like="grpo", always=True),
 )
 BASES = ("base", "base_few_shot")  # measured, not trained
 NAMES = tuple(rung.name for rung in RUNGS)

@@ -30,22 +30,24 @@ MEASURED = ("pass@1", "lenient_pass@1", "greedy", "pass@8", "maj@8")
 class Claim:
     """`better` beats `than`: the paired interval lies above 0, the gain is `points` or more. With
     `at_least` it is no worse: the interval lies above -.02 (evaluate.AT_LEAST). With `at_best` each
-    is decoded at its own best setting, chosen on validation; else both at temperature 1."""
+    is decoded at its own best setting, chosen on validation; else both at temperature 1. part: all
+    problems, or those with or without demonstrations in training."""
 
     better: str
     than: str
-    measure: str  # strict or lenient
+    measure: str  # of claims.gains: strict, lenient, greedy, …
     points: float = 0.0  # as a share: 0.10 is ten percentage points
     at_least: bool = False
     at_best: bool = False
+    part: str = "all"
 
     def __str__(self) -> str:
         if self.at_least:
             return f"{self.better} >= {self.than} ({self.measure})"
-        if self.at_best:
-            return f"{self.better} > {self.than} ({self.measure}, best settings)"
+        where = self.measure + ", best settings" * self.at_best + (
+            "" if self.part == "all" else f", {self.part} demonstrations")
         margin = f" by {100 * self.points:.0f} points or more" if self.points else ""
-        return f"{self.better} > {self.than} ({self.measure}){margin}"
+        return f"{self.better} > {self.than} ({where}){margin}"
 
     def holds(self, test: dict) -> bool:
         """Whether a paired test of the scoreboard bears the claim out."""
@@ -58,8 +60,8 @@ CLAIMS = tuple(
     Claim(rung.name, other, measure, rung.points if measure == "strict" else 0.0,
           at_least=rung.claim == "no worse")
     for rung in RUNGS if rung.claim != "none" for other in rung.than for measure in MEASURES
-) + tuple(Claim(rung.name, other, "strict", at_best=True)
-          for rung in RUNGS if rung.at_best for other in rung.than)
+) + tuple(Claim(rung.name, other, gain.measure, gain.points, at_best=gain.at_best, part=gain.part)
+          for rung in RUNGS for gain in rung.gains for other in rung.than)
 
 
 def claims(task: str) -> tuple[Claim, ...]:
@@ -68,8 +70,7 @@ def claims(task: str) -> tuple[Claim, ...]:
     if task == "gsm8k":
         return CLAIMS
     return tuple(claim for claim in CLAIMS
-                 if (claim.better, claim.than, claim.measure) == ("sft", "base", "strict")
-                 and not claim.at_best)
+                 if claim == Claim("sft", "base", "strict"))
 
 
 def check(board: dict) -> list[dict]:
@@ -79,12 +80,10 @@ def check(board: dict) -> list[dict]:
     """
     rows = []
     for task, seed in dict.fromkeys((row["task"], row["seed"]) for row in board["rows"]):
-        tests = {(at_best, test["better"], test["than"], test["measure"]): test
-                 for at_best, key in ((False, "tests"), (True, "tests_at_best"))
-                 for test in board.get(key, [])
-                 if (test["task"], test["seed"]) == (task, seed)}
+        tests = {(gain["at_best"], gain["part"], gain["better"], gain["than"], gain["measure"]): gain
+                 for gain in board["gains"] if (gain["task"], gain["seed"]) == (task, seed)}
         for claim in claims(task):
-            test = tests.get((claim.at_best, claim.better, claim.than, claim.measure))
+            test = tests.get((claim.at_best, claim.part, claim.better, claim.than, claim.measure))
             rows.append({
                 "task": task, "seed": seed, "claim": str(claim),
                 "holds": test is not None and claim.holds(test),

@@ -5,7 +5,8 @@ compares each with the one it was trained from, and writes `artifacts/<preset>/s
 
     {"run_id", "rows": [{"task", "seed", "stage", "pass@1", …}], "minutes", "peak_memory_gb",
      "tests": [{"task", "seed", "better", "than", "measure", "difference", "ci95",
-      "greedy_difference", "p"}], "tests_at_best": [the same]}
+      "greedy_difference", "p"}], "tests_at_best": [the same],
+     "gains": [{"task", "seed", …, of `claims.all_gains`}]}
 
 Rows and `tests` are of temperature 1. What a model scores at its own best setting, from
 `best_<model>.jsonl`, stands beside it under names that begin with `best_`, and is compared in
@@ -41,7 +42,7 @@ def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
     same problems.
     """
     folder = _preset_folder(preset, artifacts_root)
-    rows, tests, at_best, digest = [], [], [], hashlib.sha256()
+    rows, tests, at_best, gains, digest = [], [], [], [], hashlib.sha256()
     runs = [run for run in _runs(folder) if _counts(run)]
     for run in runs:
         task, seed = RUN_FOLDER.fullmatch(run.name).group("task", "seed")
@@ -58,11 +59,13 @@ def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
                 digest.update((run / "evaluation" / f"{kind}_{stage}.jsonl").read_bytes())
         tests += [place | test for test in claims.tests_of(models)]
         at_best += [place | test for test in claims.tests_of(best)]
+        gains += [place | gain for found, tuned in ((models, False), (best, True))
+                  for gain in claims.all_gains(found, tuned)]
     if not rows:
         raise ArtifactError(f"no evaluated model in {folder}; "
                             f"run: python -m helpers.course run --preset {preset}")
     board = {"run_id": digest.hexdigest()[:16], "rows": rows, "tests": tests,
-             "tests_at_best": at_best, **_cost(runs)}
+             "tests_at_best": at_best, "gains": gains, **_cost(runs)}
     write_json(folder / "scoreboard.json", board)
     return board
 

@@ -6,7 +6,8 @@ Rows (one a problem, the lines of `samples_<model>.jsonl`) hold every completion
      "strict": [bool], "lenient": [bool],
      "greedy": {"text", "tokens", "truncated", "strict", "lenient"}}
 
-(a Countdown puzzle has "nums" and "target" behind its "answer": `Track.columns`).
+(a Countdown puzzle has "nums" and "target" behind its "answer": `Track.columns`; where the data say
+it, "demonstrated" tells whether training had worked solutions of this kind of problem).
 
 `measure` makes rows with a model; `score`, `compare` and the verdicts need only rows, so that
 every published number can be computed again from the file. `python -m helpers.evaluate` measures
@@ -112,10 +113,12 @@ def _row(
     best: dict
 ) -> dict:
     """One row from a problem's sampled completions and its greedy one, with their verdicts."""
+    shown = track.demonstrated(problem)
     return {
         "id": problem.id,
         "question": problem.question,
         **track.columns(problem),
+        **({} if shown is None else {"demonstrated": shown}),
         "completions": [completion.text for completion in completions],
         "tokens": [completion.tokens for completion in completions],
         "truncated": [completion.truncated for completion in completions],

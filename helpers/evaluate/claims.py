@@ -6,7 +6,6 @@ as suits each best (`helpers.evaluate.sweep`).
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import compress
 
 import numpy as np
 
@@ -83,21 +82,30 @@ def gains(rows_a: Sequence[dict], rows_b: Sequence[dict]) -> dict[str, dict]:
     return found
 
 
-def apart(rows_a: Sequence[dict], rows_b: Sequence[dict], demonstrated: Sequence[bool | None]
-          ) -> dict[str, dict]:
-    """`gains` of a over b on all problems, and on those with and without demonstrations apart.
+PARTS = {"all": (True, False, None), "with": (True,), "without": (False,)}
 
-    demonstrated: whether training had worked solutions for problems of this kind, one a row of a
-    (`Track.demonstrated`); None where it is not known. Returns {"all", "with", "without"}, the
-    last two only where there are such problems; each has "problems", their number, too.
+
+def apart(rows_a: Sequence[dict], rows_b: Sequence[dict]) -> dict[str, dict]:
+    """`gains` of a over b on all problems, and on those with and without demonstrations apart, by
+    the mark "demonstrated" of the rows of a (`Track.demonstrated`).
+
+    Returns {"all", "with", "without"}, the last two only where there are such problems; each has
+    "problems", their number, too.
     """
-    if len(demonstrated) != len(rows_a):
-        raise ValueError(f"{len(demonstrated)} marks for {len(rows_a)} rows: one a row is needed")
-    found = {"all": {"problems": len(rows_a), **gains(rows_a, rows_b)}}
-    for name, wanted in (("with", True), ("without", False)):
-        ids = set(compress((row["id"] for row in rows_a),
-                           (mark is wanted for mark in demonstrated)))
+    found = {}
+    for name, marks in PARTS.items():
+        ids = {row["id"] for row in rows_a if row.get("demonstrated") in marks}
         if ids:
             own = [[row for row in rows if row["id"] in ids] for rows in (rows_a, rows_b)]
             found[name] = {"problems": len(ids), **gains(*own)}
     return found
+
+
+def all_gains(rows: Mapping[str, Sequence[dict]], at_best: bool) -> list[dict]:
+    """`apart` of every trained model over what it is compared with, as a list: {"better", "than",
+    "at_best", "part", "problems", "measure", "difference", "ci95"}. rows: {model: its rows}."""
+    return [{"better": name, "than": other, "at_best": at_best, "part": part,
+             "problems": one["problems"], "measure": measure, **one[measure]}
+            for name in rows for other in compared_with(name) if other in rows
+            for part, one in apart(rows[name], rows[other]).items()
+            for measure in one if measure != "problems"]

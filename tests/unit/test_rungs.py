@@ -20,7 +20,7 @@ FINGERPRINTS = {
     ("tiny", "ppo"): "2086420beabcd046",
     ("tiny", "grpo"): "950854c8609c9c30",
     ("tiny", "evaluation"): "40cf5c8fd0bc33eb",
-    ("tiny", "tiny_base"): "ec3169f9f774b562",
+    ("tiny", "tiny_base"): "30b5e40de9afd013",
     ("colab", "start_here"): "120cfbfc49a34d1c",
     ("colab", "verify_and_reward"): "8fceba88950ed88a",
     ("colab", "sft"): "86e15c480d3a538c",
@@ -29,7 +29,7 @@ FINGERPRINTS = {
     ("colab", "ppo"): "a1ec013525ad830e",
     ("colab", "grpo"): "aab0526c5dd01b3a",
     ("colab", "evaluation"): "118e26201b2242b3",
-    ("colab", "tiny_base"): "f74b676e02395b1a",
+    ("colab", "tiny_base"): "e38e74923aaccac7",
     ("a100", "start_here"): "d6b1a5489738190e",
     ("a100", "verify_and_reward"): "43068dd35a428e1a",
     ("a100", "sft"): "9b9f8eebc314d2fe",
@@ -38,7 +38,7 @@ FINGERPRINTS = {
     ("a100", "ppo"): "5b7de3a5ccb6481d",
     ("a100", "grpo"): "0e1b75803d759130",
     ("a100", "evaluation"): "3f5d02df37f4c7a0",
-    ("a100", "tiny_base"): "449f02664bd249cb",
+    ("a100", "tiny_base"): "bb94bbf0f10f1d02",
 }
 
 
