@@ -1,7 +1,9 @@
 """Runs that must not pass the ladder: if one of them did, the ladder would prove nothing."""
 
+import json
 from pathlib import Path
 
+from helpers.config import ROOT
 from helpers.course import ladder
 from tests import runs
 
@@ -9,6 +11,7 @@ SAMPLES = 3
 # A control with an sft of its own need not look at as many validation problems: no claim is of
 # them. The steps of sft come in small pieces, which 03's short lessons take as well.
 OWN_SFT = runs.SHORTER | {"data": runs.SHORTER["data"] | {"validation": 64}}
+WORKED = "reward where solutions are"  # needs a folder of data: `only_worked`
 CONTROLS = {
     "learning rate 0": OWN_SFT | {  # one step changes as little as many
         "sft": {"learning_rate": 0.0, "max_steps": 2},
@@ -23,12 +26,27 @@ CONTROLS = {
         "sft": {"shuffle_answers": True, "batch_size": 4, "gradient_accumulation_steps": 8},
         "grpo": {"max_steps": 1, "save_steps": 1},
         "evaluation": {"n": SAMPLES, "rungs": ["sft", "grpo"], "sweep": runs.FEW_SETTINGS}},
+    WORKED: OWN_SFT | {
+        "grpo": {"max_steps": 30},
+        "evaluation": {"n": SAMPLES, "rungs": ["sft", "grpo"], "sweep": runs.FEW_SETTINGS}},
 }
 
 
-def run(name: str, artifacts: Path) -> dict[str, dict]:
-    """{claim: its row of ladder.check} of a control that was run in this folder."""
-    runs.run_cells(artifacts, CONTROLS[name])
+def only_worked(folder: Path) -> Path:
+    """The tiny gsm8k without the rows that hold an answer only: reward is paid for the kinds of
+    problem alone that have demonstrations."""
+    for split in ("train", "test"):
+        rows = runs.read(ROOT / "data" / "tiny" / "gsm8k" / f"{split}.jsonl")
+        kept = [row for row in rows if "<<" in row["answer"]]
+        assert (len(kept) < len(rows)) == (split == "train")
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+    return folder
+
+
+def run(name: str, artifacts: Path, **more) -> dict[str, dict]:
+    """{claim: its row of ladder.check} of a control that was run in this folder; `more`: settings
+    besides."""
+    runs.run_cells(artifacts, CONTROLS[name] | more)
     board = runs.read(artifacts / "tiny" / "scoreboard.json")
     assert {(row["n"], row["samples"]) for row in board["rows"]} == {
         (runs.SHORTER["data"]["test"], SAMPLES)}

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests import controls
+from helpers.data.tinyworld.rules import rules
+from helpers.evaluate import claims
+from tests import controls, runs
 from tests.controls import held
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800)]
@@ -27,3 +29,18 @@ def test_with_learning_rate_0_no_rung_rises(at_rate_0, measure):
 def test_with_shuffled_answers_sft_gains_no_maths(shuffled):
     assert not held(shuffled, "sft", "base_few_shot", "strict")
     assert not held(shuffled, "sft", "base_few_shot", "lenient")
+
+
+def test_reward_where_solutions_are_lifts_nothing_elsewhere(tmp_path):
+    """What reward finds in the kinds that nobody demonstrated comes from the answers to these kinds:
+    paid for the others alone, it stays undiscovered."""
+    (tmp_path / "data").mkdir()
+    folder = controls.only_worked(tmp_path / "data")
+    controls.run(controls.WORKED, tmp_path / "artifacts", dataset={"path": str(folder)})
+    place = tmp_path / "artifacts" / "tiny" / "gsm8k-s0" / "evaluation"
+    sft, grpo = ([row | {"demonstrated": not rules(row["question"])} for row in runs.read(
+        place / f"samples_{name}.jsonl")] for name in ("sft", "grpo"))
+    found = claims.apart(grpo, sft)
+    assert found["without"]["problems"] > 90
+    for measure in ("greedy", "lenient_greedy", "lenient"):
+        assert found["without"][measure]["difference"] < 0.08, measure
