@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from helpers.config import ROOT
-from helpers.course import ladder
 from tests import runs
 
 SAMPLES = 3
@@ -43,19 +42,18 @@ def only_worked(folder: Path) -> Path:
     return folder
 
 
-def run(name: str, artifacts: Path, **more) -> dict[str, dict]:
-    """{claim: its row of ladder.check} of a control that was run in this folder; `more`: settings
-    besides."""
+def run(name: str, artifacts: Path, **more) -> list[dict]:
+    """The gains at temperature 1, on all problems (`claims.all_gains`), of a control that was run
+    in this folder; `more`: settings besides."""
     runs.run_cells(artifacts, CONTROLS[name] | more)
     board = runs.read(artifacts / "tiny" / "scoreboard.json")
     assert {(row["n"], row["samples"]) for row in board["rows"]} == {
         (runs.SHORTER["data"]["test"], SAMPLES)}
-    return {row["claim"]: row for row in ladder.check(board)}
+    return [gain for gain in board["gains"] if gain["part"] == "all" and not gain["at_best"]]
 
 
-def held(control: dict, better: str, than: str, measure: str) -> bool:
-    """Whether the control passed this claim."""
-    claims = [row for claim, row in control.items()
-              if claim.startswith(f"{better} > {than} ({measure})")]
-    assert len(claims) == 1 and claims[0]["ci95"] is not None
-    return claims[0]["holds"]
+def better(control: list[dict], model: str, than: str, measure: str) -> bool:
+    """Whether the control passes for better: the interval lies above 0."""
+    [gain] = [gain for gain in control if (gain["better"], gain["than"], gain["measure"]) == (
+        model, than, measure)]
+    return gain["ci95"][0] > 0

@@ -20,48 +20,33 @@ from helpers.config import ConfigError, Course
 from helpers.course import course as runner
 from helpers.course import scoreboard
 from helpers.course.runner import RunFailed
-from helpers.evaluate import AT_LEAST, MEASURES
-from helpers.rungs import RUNGS
+from helpers.rungs import RUNGS, Gain
 
 MEASURED = ("pass@1", "lenient_pass@1", "greedy", "pass@8", "maj@8")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """`better` beats `than`: the paired interval lies above 0, the gain is `points` or more. With
-    `at_least` it is no worse: the interval lies above -.02 (evaluate.AT_LEAST). With `at_best` each
-    is decoded at its own best setting, chosen on validation; else both at temperature 1. part: all
-    problems, or those with or without demonstrations in training."""
+    """`better` beats `than` by this gain (`rungs.Gain`), in a run."""
 
     better: str
     than: str
-    measure: str  # of claims.gains: strict, lenient, greedy, …
-    points: float = 0.0  # as a share: 0.10 is ten percentage points
-    at_least: bool = False
-    at_best: bool = False
-    part: str = "all"
+    gain: Gain
 
     def __str__(self) -> str:
-        if self.at_least:
-            return f"{self.better} >= {self.than} ({self.measure})"
-        where = self.measure + ", best settings" * self.at_best + (
-            "" if self.part == "all" else f", {self.part} demonstrations")
-        margin = f" by {100 * self.points:.0f} points or more" if self.points else ""
+        gain = self.gain
+        where = gain.measure + ", best settings" * gain.at_best + (
+            "" if gain.part == "all" else f", {gain.part} demonstrations")
+        margin = f" by {100 * gain.points:.0f} points or more" if gain.points else ""
         return f"{self.better} > {self.than} ({where}){margin}"
 
     def holds(self, test: dict) -> bool:
         """Whether a paired test of the scoreboard bears the claim out."""
-        if self.at_least:
-            return test["ci95"][0] > AT_LEAST
-        return test["ci95"][0] > 0 and test["difference"] >= self.points
+        return test["ci95"][0] > 0 and test["difference"] >= self.gain.points
 
 
-CLAIMS = tuple(
-    Claim(rung.name, other, measure, rung.points if measure == "strict" else 0.0,
-          at_least=rung.claim == "no worse")
-    for rung in RUNGS if rung.claim != "none" for other in rung.than for measure in MEASURES
-) + tuple(Claim(rung.name, other, gain.measure, gain.points, at_best=gain.at_best, part=gain.part)
-          for rung in RUNGS for gain in rung.gains for other in rung.than)
+CLAIMS = tuple(Claim(rung.name, other, gain) for rung in RUNGS for gain in rung.claims
+               for other in rung.than)
 
 
 def claims(task: str) -> tuple[Claim, ...]:
@@ -70,7 +55,7 @@ def claims(task: str) -> tuple[Claim, ...]:
     if task == "gsm8k":
         return CLAIMS
     return tuple(claim for claim in CLAIMS
-                 if claim == Claim("sft", "base", "strict"))
+                 if claim == Claim("sft", "base", Gain("strict")))
 
 
 def check(board: dict) -> list[dict]:
@@ -80,10 +65,11 @@ def check(board: dict) -> list[dict]:
     """
     rows = []
     for task, seed in dict.fromkeys((row["task"], row["seed"]) for row in board["rows"]):
-        tests = {(gain["at_best"], gain["part"], gain["better"], gain["than"], gain["measure"]): gain
-                 for gain in board["gains"] if (gain["task"], gain["seed"]) == (task, seed)}
+        tests = {(test["better"], test["than"], test["measure"], test["part"], test["at_best"]): test
+                 for test in board["gains"] if (test["task"], test["seed"]) == (task, seed)}
         for claim in claims(task):
-            test = tests.get((claim.at_best, claim.part, claim.better, claim.than, claim.measure))
+            gain = claim.gain
+            test = tests.get((claim.better, claim.than, gain.measure, gain.part, gain.at_best))
             rows.append({
                 "task": task, "seed": seed, "claim": str(claim),
                 "holds": test is not None and claim.holds(test),

@@ -9,7 +9,7 @@ from helpers import rungs
 from helpers.course import ladder
 from helpers.evaluate import claims
 from tests import controls, runs
-from tests.controls import SAMPLES, held
+from tests.controls import SAMPLES, better
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800)]
 
@@ -29,14 +29,15 @@ def test_the_real_run_passes_with_as_few_samples(run_folder):
         run_folder / "evaluation" / f"samples_{name}.jsonl")] for name in rungs.MODELS}
     gains = {(gain["better"], gain["than"], gain["part"], gain["measure"]): gain
              for gain in claims.all_gains(samples, at_best=False)}
-    checked = [claim for claim in ladder.CLAIMS  # "no worse" and votes of 8 take them all
-               if not (claim.at_least or claim.at_best or claim.measure.endswith("@8"))]
-    assert {claim.part for claim in checked} == {"all", "without"}
+    checked = [claim for claim in ladder.CLAIMS  # what is of eight answers takes them all
+               if not (claim.gain.at_best or claim.gain.measure.endswith("@8"))]
+    assert {claim.gain.part for claim in checked} == {"all", "without"}
     for claim in checked:
-        assert claim.holds(gains[claim.better, claim.than, claim.part, claim.measure]), str(claim)
+        gain = gains[claim.better, claim.than, claim.gain.part, claim.gain.measure]
+        assert claim.holds(gain), str(claim)
 
 
 @pytest.mark.parametrize("measure", ["strict", "lenient"])
 @pytest.mark.parametrize("rung", ["ppo", "grpo"])
 def test_with_random_rewards_no_rung_rises(random_rewards, rung, measure):
-    assert not held(random_rewards, rung, "sft", measure)
+    assert not better(random_rewards, rung, "sft", measure)

@@ -5,7 +5,7 @@ import pytest
 from helpers.data.tinyworld.rules import rules
 from helpers.evaluate import claims
 from tests import controls, runs
-from tests.controls import held
+from tests.controls import better
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(4800)]
 
@@ -20,15 +20,16 @@ def shuffled(tmp_path_factory):
     return controls.run("shuffled answers", tmp_path_factory.mktemp("control"))
 
 
-@pytest.mark.parametrize("measure", ["strict", "lenient"])
+@pytest.mark.parametrize("measure", ["strict", "lenient", "greedy", "lenient_greedy"])
 def test_with_learning_rate_0_no_rung_rises(at_rate_0, measure):
-    assert not held(at_rate_0, "sft", "base", measure)
-    assert not held(at_rate_0, "grpo", "sft", measure)
+    assert not better(at_rate_0, "sft", "base", measure)
+    assert not better(at_rate_0, "grpo", "sft", measure)
 
 
-def test_with_shuffled_answers_sft_gains_no_maths(shuffled):
-    assert not held(shuffled, "sft", "base_few_shot", "strict")
-    assert not held(shuffled, "sft", "base_few_shot", "lenient")
+@pytest.mark.parametrize("than", ["base", "base_few_shot"])
+def test_with_shuffled_answers_sft_gains_no_maths(shuffled, than):
+    assert than == "base" or not better(shuffled, "sft", than, "strict")  # its form it learns
+    assert not better(shuffled, "sft", than, "lenient")
 
 
 def test_reward_where_solutions_are_lifts_nothing_elsewhere(tmp_path):
