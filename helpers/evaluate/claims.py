@@ -11,7 +11,7 @@ from itertools import compress
 from helpers.evaluate import MEASURES, compare
 from helpers.rungs import compared_with
 
-TRAINING, TEMPERATURE, NEITHER = "training", "temperature", "not shown"
+TRAINING, TEMPERATURE, WORSE, NEITHER = "training", "temperature", "worse", "not shown"
 
 
 def tests_of(rows: Mapping[str, Sequence[dict]], measures: Sequence[str] = MEASURES) -> list[dict]:
@@ -26,10 +26,11 @@ def tests_of(rows: Mapping[str, Sequence[dict]], measures: Sequence[str] = MEASU
 
 def verdict(at_one: dict, at_best: dict) -> str:
     """What explains the gain of a comparison, given twice as `compare` gives it: "training" if the
-    interval lies above 0 with each model at its own best setting; "temperature" if it does so at
-    temperature 1 only; else "not shown"."""
-    if at_best["ci95"][0] > 0:
-        return TRAINING
+    interval lies above 0 with each model at its own best setting, "worse" if it lies below 0 there;
+    "temperature" if it lies above 0 at temperature 1 only; else "not shown"."""
+    low, high = at_best["ci95"]
+    if low > 0 or high < 0:
+        return TRAINING if low > 0 else WORSE
     return TEMPERATURE if at_one["ci95"][0] > 0 else NEITHER
 
 
@@ -62,6 +63,6 @@ def apart(rows_a: Sequence[dict], rows_b: Sequence[dict], demonstrated: Sequence
     for name, wanted in (("with", True), ("without", False)):
         ids = set(compress((row["id"] for row in rows_a),
                            (mark == wanted for mark in demonstrated)))
-        own = [[row for row in rows if row["id"] in ids] for rows in (rows_a, rows_b)]
-        found[name] = {"problems": len(ids), **compare(*own, measure)} if ids else None
+        a, b = ([row for row in rows if row["id"] in ids] for rows in (rows_a, rows_b))
+        found[name] = {"problems": len(ids), **compare(a, b, measure)} if ids else None
     return found
