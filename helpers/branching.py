@@ -15,6 +15,7 @@ from torch import Tensor
 
 from helpers.decoding import StopText, padded_left, prefill
 
+LIKELY = 64  # tokens that hold most nuclei; where they do not, all are sorted
 Asked = Sequence[tuple[float, float]]  # (temperature, top-p) of each answer; temperature 0: greedy
 
 
@@ -22,27 +23,37 @@ def draw(scores: Tensor, of: Tensor, temperature: Tensor, top_p: Tensor) -> Tens
     """A token (A,) for each answer, from the scores (R, V) of the row that it belongs to.
 
     of: (A,) its row; temperature, top_p: (A,) in double. The nucleus is the smallest set of most
-    likely tokens that has `top_p` of the probability (Holtzman et al. 2020, arXiv:1904.09751). Rows
-    are sorted once; a distribution that several answers have in common is summed up once.
+    likely tokens that has `top_p` of the probability (Holtzman et al. 2020, arXiv:1904.09751). A
+    distribution that several answers have in common is calculated once.
     """
-    ordered, token = scores.float().sort(dim=-1, descending=True, stable=True)
-    chosen = torch.zeros_like(of)  # ranks; 0, the most likely token, for greedy answers
-    drawn = (temperature > 0).nonzero()[:, 0]
-    if len(drawn):
-        kinds, kind = temperature[drawn].unique(return_inverse=True)
-        pairs, place = (of[drawn] * len(kinds) + kind).unique(return_inverse=True)
-        warm = ordered[pairs // len(kinds)] / kinds[pairs % len(kinds), None].float()
-        summed = warm.softmax(-1).double().cumsum(-1)
-        summed /= summed[:, -1:].clone()
-        # One long sorted list, a distribution after the other: each from its number to the next.
-        flat = (summed + torch.arange(len(pairs))[:, None]).flatten()
-        last = (place + 1) * summed.size(1) - 1
-        nucleus = torch.searchsorted(flat, place + top_p[drawn]).minimum(last)
-        mass = torch.where(top_p[drawn] < 1, flat[nucleus] - place, 1.0)
-        number = place + torch.rand(len(drawn), dtype=torch.double) * mass
-        chosen[drawn] = torch.searchsorted(flat, number, right=True).minimum(last) - (
-            place * summed.size(1))
-    return token[of, chosen]
+    said = scores.argmax(-1)[of]
+    for part in (top_p == 1, top_p < 1):
+        drawn = (part & (temperature > 0)).nonzero()[:, 0]
+        if len(drawn):
+            said[drawn] = _drawn(scores, of[drawn], temperature[drawn], top_p[drawn])
+    return said
+
+
+def _drawn(scores: Tensor, of: Tensor, temperature: Tensor, top_p: Tensor) -> Tensor:
+    """`draw` where no answer is greedy, and either all have a nucleus or none."""
+    kinds, kind = temperature.unique(return_inverse=True)
+    pairs, place = (of * len(kinds) + kind).unique(return_inverse=True)
+    warm = scores.float()[pairs // len(kinds)] / kinds[pairs % len(kinds), None].float()
+    chances, most, token = warm.softmax(-1), float(top_p.max()), None
+    if most < 1:  # the most likely tokens first, as many as all nuclei together need
+        whole, (chances, token) = chances, chances.topk(min(LIKELY, chances.size(1)))
+        if (chances.sum(-1) < most).any():
+            chances, token = whole.sort(dim=-1, descending=True)
+    summed = chances.double().cumsum(-1)
+    summed = summed.clamp(max=1) if most < 1 else summed / summed[:, -1:]
+    # One long rising list, a distribution after the other: each from its number to the next.
+    flat = (summed + torch.arange(len(pairs))[:, None]).flatten()
+    last = (place + 1) * summed.size(1) - 1
+    end = torch.searchsorted(flat, place + top_p).minimum(last)  # of the nucleus, included
+    mass = flat[end] - place if most < 1 else 1.0
+    number = place + torch.rand(len(of), dtype=torch.double) * mass
+    rank = torch.searchsorted(flat, number, right=True).minimum(last) - place * summed.size(1)
+    return rank if token is None else token[place, rank]
 
 
 @torch.no_grad()

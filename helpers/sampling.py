@@ -19,6 +19,7 @@ from helpers.config import Course
 from helpers.decoding import StopText
 from helpers.engines import Completion, VLLMModel, cut, end_ids
 
+SHARING = 8  # answers of one prompt to a row that the model reads, roughly
 PLAIN = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "num_beams": 1,
          "no_repeat_ngram_size": 0, "min_new_tokens": 0, "suppress_tokens": ()}  # change no score
 
@@ -85,9 +86,9 @@ def generate_each(
     """Completions at every (temperature, top-p): [setting][prompt][answer], n answers each.
 
     Temperature 0 is greedy and gives one answer. On a processor all settings are sampled in one
-    batch (`branching`), `batch_size` / 8 prompts at a time; elsewhere one setting after the other,
-    each with a seed of its own. Everything else is as in `generate`; `progress` counts prompts on
-    a processor, elsewhere prompts times settings.
+    batch (`branching`) of up to SHARING x `batch_size` answers, which have their beginnings in
+    common; elsewhere one setting after the other, each with a seed of its own. Everything else is
+    as in `generate`; `progress` counts prompts on a processor, elsewhere prompts times settings.
     """
     if isinstance(model, VLLMModel) or model.device.type != "cpu":
         return _one_by_one(model, tokenizer, prompts, settings, n, progress, batch_size=batch_size,
@@ -103,7 +104,8 @@ def generate_each(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            for batch in batches([len(ids) for ids in encoded], max(1, batch_size // 8)):
+            size = max(1, SHARING * batch_size // len(asked))
+            for batch in batches([len(ids) for ids in encoded], size):
                 found = branching.decode(model, tokenizer, [encoded[i] for i in batch], asked,
                                          config.eos_token_id, config.pad_token_id, max_new_tokens,
                                          stop_text)

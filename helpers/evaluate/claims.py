@@ -14,7 +14,7 @@ from helpers.rungs import compared_with
 from helpers.stats import paired_interval, pass_at_k
 from helpers.verify import together
 
-TRAINING, TEMPERATURE, NEITHER = "training", "temperature", "not shown"
+TRAINING, TEMPERATURE, WORSE, NEITHER = "training", "temperature", "worse", "not shown"
 
 
 def tests_of(rows: Mapping[str, Sequence[dict]], measures: Sequence[str] = MEASURES) -> list[dict]:
@@ -29,10 +29,11 @@ def tests_of(rows: Mapping[str, Sequence[dict]], measures: Sequence[str] = MEASU
 
 def verdict(at_one: dict, at_best: dict) -> str:
     """What explains the gain of a comparison, given twice as `compare` gives it: "training" if the
-    interval lies above 0 with each model at its own best setting; "temperature" if it does so at
-    temperature 1 only; else "not shown"."""
-    if at_best["ci95"][0] > 0:
-        return TRAINING
+    interval lies above 0 with each model at its own best setting, "worse" if it lies below 0 there;
+    "temperature" if it lies above 0 at temperature 1 only; else "not shown"."""
+    low, high = at_best["ci95"]
+    if low > 0 or high < 0:
+        return TRAINING if low > 0 else WORSE
     return TEMPERATURE if at_one["ci95"][0] > 0 else NEITHER
 
 

@@ -22,20 +22,22 @@ from helpers.verify import equal
 
 def answers_drawn(course: Course, model: str) -> int:
     """Answers that a policy wrote so that this model could be trained: 0 for the bases and for
-    what imitates given solutions. Those of the pairs are counted for what learns from the pairs,
-    and for PPO if the reward model, which does, takes part in its reward."""
-    like = next((rung.costs_like for rung in RUNGS if rung.name == model), None)
-    if like is None or like == "sft":
+    what imitates given solutions. Those of the pairs are counted for what learns from pairs, and
+    where the reward model, which does, takes part in the reward."""
+    rung = next((rung for rung in RUNGS if rung.name == model), None)
+    if rung is None:
         return 0
-    there = problems(course, "train")
+    there, settings = problems(course, "train"), getattr(course, model)
+    from_pairs = rung.costs_like == "dpo" or getattr(settings, "reward_model_weight", 0) > 0
     pairs = min(course.pairs.problems or there, there) * course.pairs.num_generations
-    settings = getattr(course, model)
-    if like == "dpo":
-        return pairs
-    if like == "ppo":
-        return drawn_a_step(course, model) * settings.max_steps + (
-            pairs if settings.reward_model_weight else 0)
-    return drawn_a_step(course, model) * settings.max_steps
+    own = drawn_a_step(course, model) * settings.max_steps if model in by_reward(course) else 0
+    return own + (pairs if from_pairs else 0)
+
+
+def by_reward(course: Course) -> list[str]:
+    """The measured rungs that learn from rewards of answers that they draw while training."""
+    return [name for name in course.evaluation.rungs
+            if hasattr(getattr(course, name), "prompts_per_step")]
 
 
 def drawn_a_step(course: Course, model: str) -> int:

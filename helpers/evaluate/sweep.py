@@ -130,12 +130,15 @@ def measure_at(
     texts, how = asked(track, tokenizer, problems, few_shot_examples, seed)
     [found] = sampling.generate_each(model, tokenizer, texts, [setting], n=course.evaluation.n,
                                      progress=progress, **how)
-    verdicts = track.all_verdicts(list(zip(problems, found, strict=True)))
+    different = [list(dict.fromkeys(answers)) for answers in found]  # equal ones are graded once
+    verdicts = track.all_verdicts(list(zip(problems, different, strict=True)))
     return [
         {**row, "completions": [one.text for one in answers],
          "tokens": [one.tokens for one in answers],
-         "truncated": [one.truncated for one in answers], **verdict, **setting._asdict()}
-        for row, answers, verdict in zip(rows, found, verdicts, strict=True)]
+         "truncated": [one.truncated for one in answers],
+         **{kind: [right[once.index(one)] for one in answers] for kind, right in verdict.items()},
+         **setting._asdict()}
+        for row, answers, once, verdict in zip(rows, found, different, verdicts, strict=True)]
 
 
 def _greedy(row: dict) -> dict:

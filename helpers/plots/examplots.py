@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from helpers import plots
 from helpers.plots.scoreplots import styles
+from helpers.rungs import MODELS
 
 
 def over_settings(curves: Mapping[str, Sequence[dict]], chosen: Mapping[str, Sequence[float]]
@@ -91,13 +92,15 @@ def price(learned: Mapping[str, pd.DataFrame], budget: int,
     """Left: share of right answers over answers drawn in training, a running mean over a tenth of
     the run, with `budget` marked. Right: problems solved over the tokens written for each.
 
-    learned: {model: table of `evaluate.cost.learning`}, may be empty; spent: {name: (tokens,
-    shares)}.
+    learned: {model: table of `evaluate.cost.learning`}, may be empty; spent: {"model, way":
+    (tokens, shares)}, of models of the course.
     """
     fig, axes = plots.new_figure(2, 8.0, 4.3)
     told = []
-    for name, (colour, dashes, _) in styles(list(learned)).items():
-        table = learned[name]
+    models = [name.partition(", ")[0] for name in spent]
+    looks = styles(list(dict.fromkeys([*MODELS, *learned, *models])))  # each model's own colour
+    for name, table in learned.items():
+        colour, dashes, _ = looks[name]
         wide = max(1, len(table) // 10)
         mean = table.rolling(wide, center=True, min_periods=1).mean()
         axes[0].plot(table["drawn"], 100 * table["right"], ".", color=colour, alpha=0.35,
@@ -112,10 +115,14 @@ def price(learned: Mapping[str, pd.DataFrame], budget: int,
     axes[0].set(title="While training", xlabel="answers drawn", ylabel="right at temperature 1, %",
                 ylim=(0, 102))
     axes[0].locator_params(axis="x", nbins=4)
-    for name, (colour, dashes, marker) in styles(list(spent)).items():
-        tokens, shares = (np.atleast_1d(np.asarray(one, dtype=float)) for one in spent[name])
-        axes[1].plot(tokens, 100 * shares, color=colour, linestyle=dashes, marker=marker,
-                     markersize=6, label=name)
+    ways = list(dict.fromkeys(name.partition(", ")[2] for name in spent))
+    for name, both in spent.items():
+        model, _, way = name.partition(", ")
+        colour, place = looks[model][0], ways.index(way)
+        tokens, shares = (np.atleast_1d(np.asarray(one, dtype=float)) for one in both)
+        axes[1].plot(tokens, 100 * shares, color=colour, linestyle=plots.DASHES[place],
+                     marker="oDv"[place % 3], markersize=7, label=name,
+                     markerfacecolor="none" if len(tokens) == 1 else None)
         told.append(f"{name}: " + ", ".join(
             f"{share:.0%} for {count:.0f} tokens"
             for count, share in zip(tokens, shares, strict=True)))

@@ -150,6 +150,7 @@ def test_a_knob_does_much_of_what_training_does_and_the_notebook_says_so(exam, r
     for one in exam["explained"]:
         low = {key: one[key]["ci95"][0] for key in ("at_one", "at_best")}
         wanted = ("training" if low["at_best"] > 0 else
+                  "worse" if one["at_best"]["ci95"][1] < 0 else
                   "temperature" if low["at_one"] > 0 else "not shown")
         assert one["verdict"] == wanted
     executed = (run_folder / "notebooks" / "08_evaluation.ipynb").read_text()
@@ -172,7 +173,7 @@ def test_the_exam_says_what_its_tests_can_see_and_what_scores_cost(exam):
     tokens, votes = exam["spent"]["sft, vote"]
     assert tokens == pytest.approx([tokens[0] * k for k in (1, 2, 4, 8)])
     assert votes[-1] > votes[0] + 0.05
-    _, judged = exam["spent"]["sft, best by reward model"]
+    _, judged = exam["spent"]["sft, best by reward"]
     assert judged == sorted(judged) and judged[0] == pytest.approx(votes[0])
 
 

@@ -54,6 +54,18 @@ def test_a_draw_has_the_distribution_of_the_usual_warpers(temperature, top_p):
         assert (shares - wanted).abs().sum() < 0.04
 
 
+def test_a_nucleus_wider_than_expected_is_drawn_from_whole():
+    """A flat distribution over 200 tokens: the nucleus holds 180 of them."""
+    torch.manual_seed(0)
+    scores, draws = torch.randn(1, 200) * 0.01, 40_000
+    found = branching.draw(scores, torch.zeros(draws, dtype=torch.long),
+                           torch.ones(draws).double(), torch.full((draws,), 0.9).double())
+    wanted = exact(scores[0], 1.0, 0.9)
+    shares = torch.bincount(found, minlength=200) / draws
+    assert branching.LIKELY < (wanted > 0).sum() < 190 and (shares[wanted == 0] == 0).all()
+    assert (shares - wanted).abs().sum() < 0.1
+
+
 def test_settings_in_one_batch_do_not_mix():
     """Each answer follows its own setting, whatever stands beside it."""
     torch.manual_seed(0)

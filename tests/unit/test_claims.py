@@ -6,7 +6,7 @@ import pytest
 
 from helpers.config import Course
 from helpers.evaluate import claims, cost, power
-from helpers.evaluate.claims import NEITHER, TEMPERATURE, TRAINING
+from helpers.evaluate.claims import NEITHER, TEMPERATURE, TRAINING, WORSE
 
 
 def rows_of(chances, n, seed, greedy=None):
@@ -71,9 +71,11 @@ def test_equal_models_are_called_better_as_seldom_as_the_interval_says():
 
 
 def test_a_verdict_by_hand():
-    up, none = {"ci95": [0.01, 0.1]}, {"ci95": [-0.01, 0.1]}
-    assert [claims.verdict(*pair) for pair in [(up, up), (none, up), (up, none), (none, none)]] == [
-        TRAINING, TRAINING, TEMPERATURE, NEITHER]
+    up, none, down = ({"ci95": ends} for ends in ([0.01, 0.1], [-0.01, 0.1], [-0.1, -0.01]))
+    assert [claims.verdict(one, up) for one in (up, none, down)] == [TRAINING] * 3
+    assert [claims.verdict(one, none) for one in (up, none, down)] == [
+        TEMPERATURE, NEITHER, NEITHER]
+    assert [claims.verdict(one, down) for one in (up, none, down)] == [WORSE] * 3
 
 
 def test_every_model_meets_what_it_was_trained_from():
@@ -175,6 +177,7 @@ def test_answers_drawn_in_training_by_hand():
         "base", "base_few_shot", "sft", "dpo", "ppo", "grpo")] == [0, 0, 0, 40, 3 * 128 + 40, 80]
     alone = Course.load(overrides={"ppo": {"reward_model_weight": 0.0, "max_steps": 3}})
     assert cost.answers_drawn(alone, "ppo") == 3 * 128
+    assert cost.by_reward(course) == ["ppo", "grpo"]
 
 
 def test_runs_are_compared_where_the_shorter_one_ended():
