@@ -65,7 +65,7 @@ def check(board: dict) -> list[dict]:
     """
     rows = []
     for task, seed in dict.fromkeys((row["task"], row["seed"]) for row in board["rows"]):
-        tests = {(test["better"], test["than"], test["measure"], test["part"], test["at_best"]): test
+        tests = {tuple(test[key] for key in ("better", "than", "measure", "part", "at_best")): test
                  for test in board["gains"] if (test["task"], test["seed"]) == (task, seed)}
         for claim in claims(task):
             gain = claim.gain

@@ -22,8 +22,8 @@ from peft import PeftModel
 from helpers import evaluate, models, prompts
 from helpers.config import Course
 from helpers.rewards import reward_functions
-from helpers.train.methods import GRPO, SFT
 from helpers.track import Track
+from helpers.train.methods import GRPO, SFT
 
 SHORT = {"grpo": {"max_steps": 25, "prompts_per_step": 8}, "evaluation": {"n": 4}}
 

@@ -33,8 +33,8 @@ def test_with_shuffled_answers_sft_gains_no_maths(shuffled, than):
 
 
 def test_reward_where_solutions_are_lifts_nothing_elsewhere(tmp_path):
-    """What reward finds in the kinds that nobody demonstrated comes from the answers to these kinds:
-    paid for the others alone, it stays undiscovered."""
+    """What reward finds in kinds that nobody demonstrated comes from the answers to these kinds:
+    where only the others are paid, it stays undiscovered."""
     (tmp_path / "data").mkdir()
     folder = controls.only_worked(tmp_path / "data")
     controls.run(controls.WORKED, tmp_path / "artifacts", dataset={"path": str(folder)})

@@ -9,7 +9,6 @@ from helpers import rungs
 from helpers.config import ConfigError
 from helpers.course import ladder
 
-
 MEASURES = ("strict", "lenient", "greedy", "lenient_pass@8", "maj@8")
 
 

@@ -124,10 +124,10 @@ class TestDemonstrationsAreDear:
             assert not any(rules(one) for one in asked)
 
     def test_answers_and_test_sets_cover_all_kinds(self, sets):
-        for name, split, key in [("gsm8k", "train", "question"), ("gsm8k", "test", "question"),
-                                 ("gsm8k", "sealed", "question"), ("deepscaler", "train", "problem"),
-                                 ("math500", "test", "problem"),
-                                 ("ultrafeedback", "train_prefs", "prompt")]:
+        for name, split, key in [
+                ("gsm8k", "train", "question"), ("gsm8k", "test", "question"),
+                ("gsm8k", "sealed", "question"), ("deepscaler", "train", "problem"),
+                ("math500", "test", "problem"), ("ultrafeedback", "train_prefs", "prompt")]:
             rows = sets[name][split]
             share = sum(bool(rules(row[key])) for row in rows) / len(rows)
             assert 0.33 < share < 0.6, (name, split, share)

@@ -125,7 +125,8 @@ def choices(rng: random.Random, calc: Arithmetic) -> Parts:
         f"{rng.choice(NAMES)} has {a} pens, {b} pads and {c} bags. In how many ways can one "
         "of each be chosen?",
     ]
-    return nouns, stories, [f"{a} {sign} {b} = {first}", f"{first} {sign} {c} = {answer}"], str(answer)
+    steps = [f"{a} {sign} {b} = {first}", f"{first} {sign} {c} = {answer}"]
+    return nouns, stories, steps, str(answer)
 
 
 @family("Counting & Probability")
