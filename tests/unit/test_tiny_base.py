@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from helpers.config import ROOT
+from helpers.config import ROOT, Course
 from helpers.files import sha256
 
 BASE, RECORDED = ROOT / "data" / "tiny" / "base", ROOT / "data" / "recorded" / "tiny_base"
@@ -51,10 +51,28 @@ def test_the_card_tells_the_recorded_scores():
             assert f"{metrics[way][key]:.3f}".lstrip("0") in told
 
 
-def test_the_experiment_has_every_base_with_three_seeds():
-    recipe = ("hidden_size", "slip", "steps")
-    bases = {tuple(row[key] for key in recipe) for row in read_json("search.json")}
-    rungs = read_json("rungs.json")
-    measured = {(*(row[key] for key in recipe), row["seed"]) for row in rungs}
-    assert measured == {(*base, seed) for base in bases for seed in (0, 1, 2)}
+RECIPE = ("hidden_size", "slip", "confusion", "steps")
+
+
+def recipe_of(row):
+    return tuple(row[key] for key in RECIPE)
+
+
+def test_the_experiment_has_the_shipped_recipe_and_one_without_confusion_with_three_seeds():
+    rungs, ours = read_json("rungs.json"), Course.load().pretraining
+    shipped = (ours.hidden_size, ours.slip, ours.confusion, ours.full_steps)
+    other = {recipe_of(row) for row in rungs} - {shipped}
+    assert len(other) == 1 and {recipe[2] for recipe in other} == {0.0}
+    measured = {(recipe_of(row), row["seed"]) for row in rungs}
+    assert measured == {(recipe, seed) for recipe in (shipped, *other) for seed in (0, 1, 2)}
     assert len(rungs) == len(measured)
+    assert {shipped, *other} <= {recipe_of(row) for row in read_json("search.json")}
+
+
+def test_reward_moves_the_best_guess_where_rules_were_misunderstood_and_hardly_where_not():
+    """What the tiny world is for. Both bases, the same problems, a short GRPO, every seed."""
+    for row in read_json("rungs.json"):
+        gain = row["grpo_greedy"] - row["sft_greedy"]
+        assert gain > 0.12 if row["confusion"] else gain < 0.06, row
+        if row["confusion"]:
+            assert row["grpo_greedy_unshown"] > row["sft_greedy_unshown"] + 0.25
