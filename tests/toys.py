@@ -95,7 +95,10 @@ def make_evaluation(course: Course, models: Sequence[str]) -> None:
 
     stage = Stage.begin(course, "evaluation", uses=["evaluation"], needs=course.evaluation.rungs)
     for place, name in enumerate(models, start=1):
-        write_jsonl(stage.path / f"samples_{name}.jsonl", samples(place / 8, name, n=60))
+        rows = samples(place / 8, name, n=60)
+        write_jsonl(stage.path / f"samples_{name}.jsonl", rows)
+        own = {"temperature": 0.5, "top_p": 1.0}
+        write_jsonl(stage.path / f"best_{name}.jsonl", [row | own for row in rows])
     stage.finish()
 
 

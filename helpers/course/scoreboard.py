@@ -48,8 +48,8 @@ def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
         task, seed = RUN_FOLDER.fullmatch(run.name).group("task", "seed")
         place = {"task": task, "seed": int(seed)}
         models, best = _models(run), _models(run, "best")
-        drawn = read_json(run / "evaluation" / "metrics.json").get("answers_drawn", {}) if (
-            best) else {}
+        metrics = run / "evaluation" / "metrics.json"
+        drawn = read_json(metrics).get("answers_drawn", {}) if metrics.exists() else {}
         for stage, samples in models.items():
             rows.append(place | {"stage": stage} | score(samples)
                         | (sweep.columns(best[stage]) if stage in best else {})
