@@ -56,9 +56,17 @@ def test_a_broken_reference_is_skipped_with_a_warning(reference):
     assert rewards == [None, 1.0]
 
 
+def test_several_broken_references_keep_the_others_in_their_places():
+    references = ["18", None, "", "18", None]
+    with pytest.warns(UserWarning, match="skipped"):
+        assert correct_answer(["18"] * 5, references) == [1.0, None, None, 1.0, None]
+
+
 def test_more_answers_than_completions_is_an_error():
     with pytest.raises(ValueError, match="shorter|longer"):
         exact_answer(["#### 18"], ["18", "19"])
+    with pytest.raises(ValueError, match="shorter|longer"):
+        countdown(["2 + 3"], [[2, 3], [4]], [5])
 
 
 def test_random_reward_is_a_fair_coin_that_ignores_the_text():
@@ -146,7 +154,7 @@ def test_countdown_pays_zero_a_tenth_and_one():
 @pytest.mark.parametrize(("reward", "columns", "match"), [
     (exact_answer, {"answer": [r"\frac{1}{2}", "18"]}, "not a number"),
     (close_answer, {"answer": ["x", "18"]}, "'x' is not a number"),
-    (correct_answer, {"answer": ["  ", "18"]}, "is no answer"),
+    (correct_answer, {"answer": ["  ", "18"]}, "is no answer: skipped"),
     (correct_answer, {"answer": [None, "18"]}, "None is no answer"),
     (correct_answer, {"answer": ["$.$", "18"]}, "is no answer"),
     (answer_accuracy, {"answer": ["", "18"]}, "is no answer"),
@@ -309,6 +317,8 @@ GOOD = WORKED + "<output>He has 8 kites.</output>\n<answer>8</answer>"
     ("<reasoning>a b c d e f g 8</reasoning>", (0, 1, 0)), ("<reasoning>a b c d e f g</reasoning>",
     (0, 0, 0)),
     ("<output>so 8</output>", (0, 0, 0)),
+    ("<reasoning>a b c d e f g <reasoning>8</reasoning>", (0, 0, 0)),
+    ("<reasoning>a b c d e f g 8</reasoning></reasoning>", (0, 0, 0)),
 ])
 def test_rewards_of_the_three_fields(text, values):
     assert tuple(one([text])[0] for one in (formatting, reasoning, output_consistency)) == values
