@@ -7,7 +7,17 @@ from fractions import Fraction
 
 import pytest
 
-from helpers.verify import GRADINGS, equal, extract, grade, normalise, quantity, symbolic
+from helpers.verify import (
+    GRADINGS,
+    equal,
+    extract,
+    grade,
+    normalise,
+    quantity,
+    same_answer,
+    symbolic,
+    without_name,
+)
 from helpers.verify.latex import canonical
 from helpers.verify.quantity import number, written_quantity
 
@@ -246,6 +256,17 @@ def test_quantities_of_a_hundred_signs_are_read():
 def test_normalise_gives_equal_quantities_one_spelling():
     assert normalise(r"\frac{2}{4}") == normalise("0.5") == "1/2"
     assert normalise("60/12") == "60/12" and normalise("") == ""
+
+
+def test_two_answers_count_as_one_in_either_direction():
+    assert same_answer("1024", "2^{10}") and same_answer("2^{10}", "1024")
+    assert same_answer("", "") and not same_answer("5", "6")  # the same text is one answer
+
+
+def test_a_name_before_an_answer_is_taken_off_up_to_400_signs():
+    assert without_name("x = 5") == "5" and without_name("7") == "7" and without_name(None) is None
+    assert without_name("x=5" + " " * 396) == "5"
+    assert without_name("x=5" + " " * 397) == "x=5" + " " * 397
 
 
 @pytest.mark.parametrize(("written", "spelling"), [
