@@ -100,6 +100,8 @@ def place(module: str, line: int) -> tuple[str | None, range]:
     tree = ast.parse(Path(path_of(module)).read_text(encoding="utf-8"))
     around = [node for node in ast.walk(tree)
               if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno]
+    if not around:  # a decorator
+        return None, range(line, line + 1)
     innermost = min(around, key=lambda node: node.end_lineno - node.lineno)
     names = []
     for node in around:  # from outside to inside

@@ -1,6 +1,6 @@
 """Mutation testing of helpers/verify and helpers/rewards (`make mutants`).
 
-    python -m tests.mutants [--share 0.25] [--seed 0] [--only compare] [--killers]
+    python -m tests.mutants [--share 0.25] [--seed 0] [--only compare] [--lines 7 9] [--killers]
 
 Every mutant is one small mistake in one module: a comparison turned round, a number one too high,
 `and` for `or`, a `not` lost, a result thrown away, a regular expression one repetition looser. The
@@ -147,12 +147,14 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0, help="of all mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="a pattern in the names of modules")
+    parser.add_argument("--lines", type=int, nargs="+", help="only mutants of these lines")
     parser.add_argument("--killers", action="store_true", help="print what notices the others, too")
     options = parser.parse_args()
     load_libraries()
     draw, counts = random.Random(options.seed), Counter()
     for module in [name for name in TESTS if re.search(options.only, name)]:
-        drawn = [mutant for mutant in mutants(module) if draw.random() < options.share]
+        drawn = [mutant for mutant in mutants(module) if draw.random() < options.share
+                 and mutant.line in (options.lines or [mutant.line])]
         for mutant, verdict in verdicts(module, TESTS[module], drawn):
             kind = verdict.split(",")[0] if verdict.startswith((SURVIVED, HUNG)) else "killed"
             counts[module, kind] += 1
