@@ -2,13 +2,14 @@
 
 Only a test that executes the changed statement can notice it. So a first run writes down which
 test comes to which line, with all caches emptied before each test. A mutant then meets the tests
-that come to its statement, the fastest first; one that no test comes to survives at once. What runs
-while modules are imported, and a program that is started by its path, meets all tests.
+that come to its statement, those first that have noticed others, then the fastest; one that no test
+comes to survives at once. What runs while modules are imported, and a program that is started by
+its path, meets all tests.
 
 A mistake inside a function is put into a fork of a process that has collected the tests already:
-there the function gets the code of the mutated source, under whatever names it is known. Any other
-mistake is tried in a fork of a process that has imported no module under test, and imports that
-source.
+there the function gets the code of the mutated source, under whatever names it is known. So do
+constants; but what survives there, with whatever else runs while modules are imported, is tried in
+a fork of a process that has imported no module under test, and imports the mutated source.
 
 A mutant hangs when one test has used up its processor time (ten seconds, and three times what it
 takes without a mistake), or when nothing has used any for a minute: both stay the same on a busy
@@ -32,9 +33,11 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import NamedTuple
 
 import coverage
@@ -82,10 +85,14 @@ def verdicts(module: str, files: list[str], mutants: list[Mutant]) -> Iterator[t
         elif quick:
             inside.append((mutant, function, chosen))
         else:
+            inside.append((mutant, None, chosen))
+    told = in_fork(try_inside, module, files, seconds, inside)
+    for mutant, function, _ in inside:
+        found = next(told)
+        if function is None and found == SURVIVED:
             outside.append(mutant)
-    told = in_fork(try_functions, module, files, seconds, inside)
-    for mutant, *_ in inside:
-        yield mutant, next(told)
+        else:
+            yield mutant, found
     for mutant in outside:
         yield mutant, verdict(in_fork(try_module, module, files, seconds, mutant.source,
                                       may_hang=True))
@@ -124,13 +131,14 @@ def in_fork(work: Callable, *arguments, may_hang: bool = False) -> Iterator[str]
     """Yield the lines that `work(tell, *arguments)` tells in a fork, and HUNG if that hangs."""
     if sys.platform == "linux":  # what a killed fork has started becomes ours, so that we find it
         ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile() as file, tempfile.TemporaryDirectory() as folder:
         child = os.fork()
         if child == 0:
             os.setsid()
             quiet = os.open(os.devnull, os.O_WRONLY)
             os.dup2(quiet, 1)
             os.dup2(quiet, 2)
+            tempfile.tempdir = folder
             try:
                 work(lambda line: os.write(file.fileno(), f"{line}\n".encode()), *arguments)
             except BaseException:
@@ -265,43 +273,82 @@ def forget(caches: list) -> None:
         symbolic._verdicts.clear()
 
 
-def try_functions(tell: Callable, module: str, files: list[str], seconds: dict[str, float],
-                  mutants: list[tuple[Mutant, str, list[str]]]) -> None:
-    """Tell the verdict on each (mutant, function, tests)."""
+def try_inside(tell: Callable, module: str, files: list[str], seconds: dict[str, float],
+               mutants: list[tuple[Mutant, str | None, list[str]]]) -> None:
+    """Tell the verdict on each (mutant, function, tests), collecting the tests once."""
 
     class Runner:
         def pytest_runtestloop(self, session):
             importlib.import_module(name_of(module))
             tests = {item.nodeid: item for item in session.items}
+            noticed = Counter()
             for mutant, function, chosen in mutants:
-                items = [tests[test] for test in chosen]
-                tell(verdict(in_fork(try_function, module, function, mutant.source, items, seconds,
-                                     may_hang=True)))
+                items = [tests[test] for test in sorted(chosen, key=lambda test: -noticed[test])]
+                found = verdict(in_fork(try_one, module, function, mutant.source, items, seconds,
+                                        may_hang=True))
+                noticed[found] += 1
+                tell(found)
             return True
 
     run_tests(files, Runner())
 
 
-def try_function(tell: Callable, module: str, function: str, source: str,
-                 items: list[pytest.Item], seconds: dict[str, float]) -> None:
+def try_one(tell: Callable, module: str, function: str | None, source: str,
+            items: list[pytest.Item], seconds: dict[str, float]) -> None:
     prepare(module, source)
-    codes = [code for code in codes_in(compile(source, path_of(module), "exec"))
-             if code.co_qualname == function]
-    known = [thing for thing in gc.get_objects() if isinstance(thing, FunctionType)
-             and thing.__code__.co_qualname == function
-             and thing.__module__ == name_of(module)]
-    if len(codes) != 1 or not known:
-        raise LookupError(f"{function}: {len(codes)} in the source, {len(known)} in use")
-    for thing in known:
-        thing.__code__ = codes[0]
-    forget(found_caches())
+    pytest.TempPathFactory.mktemp = lambda *_, **__: Path(tempfile.mkdtemp())  # pytest's is slow
     teller = Teller(tell, seconds)
+    code = compile(source, path_of(module), "exec")
+    if function:
+        put_function(name_of(module), function, code)
+    else:
+        try:
+            put_constants(name_of(module), code)
+        except Exception as error:  # as while it is imported
+            return tell(f"its import: {type(error).__name__}")
+    forget(found_caches())
     items[0].config.pluginmanager.register(teller)
     for item, following in zip(items, [*items[1:], None], strict=True):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if teller.failed:
             return
     tell(SURVIVED)
+
+
+def put_function(name: str, function: str, code: CodeType) -> None:
+    codes = [part for part in codes_in(code) if part.co_qualname == function]
+    known = [thing for thing in gc.get_objects() if isinstance(thing, FunctionType)
+             and thing.__code__.co_qualname == function and thing.__module__ == name]
+    if len(codes) != 1 or not known:
+        raise LookupError(f"{function}: {len(codes)} in the source, {len(known)} in use")
+    for thing in known:
+        thing.__code__ = codes[0]
+
+
+def put_constants(name: str, code: CodeType) -> None:
+    """Put what differs into the module and into those that import it by its name."""
+    new = {"__name__": name, "__file__": code.co_filename, "__package__": name.rpartition(".")[0]}
+    exec(code, new)
+    for key, value in list(vars(sys.modules[name]).items()):
+        if not is_plain(value) or key.startswith("__") or new.get(key) == value:
+            continue
+        for other, module in list(sys.modules.items()):
+            if other.startswith(("helpers", "tests")) and vars(module).get(key) is value and (
+                    other == name or imports(module, name, key)):
+                setattr(module, key, new.get(key))
+
+
+def is_plain(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(map(is_plain, [*value, *value.values()]))
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(is_plain, value))
+    return isinstance(value, str | bytes | int | float | re.Pattern | Fraction | None)
+
+
+def imports(module: ModuleType, name: str, key: str) -> bool:
+    source = Path(module.__file__ or os.devnull).read_text(encoding="utf-8")
+    return bool(re.search(rf"from {name} import ([^()\n]*|\([^()]*)\b{key}\b", source))
 
 
 def codes_in(code: CodeType) -> Iterator[CodeType]:

@@ -193,6 +193,14 @@ LENIENT = [
     (r"<answer>5 and 6</answer>", "5 and 6"), ("<answer>it is 5 km</answer>", "5 km"),
     (r"\boxed{\text{Evelyn}}", r"\text{Evelyn}"), ("#### 17, or not", "17"), ("####", None),
     (r"The answer is $$7$$.", "7"), ("answer: 5 - 2", "5 - 2"),
+    ("The answer is at most 5 - x + y, or so", None), ("A: it costs 1,2 a day", None),
+    ("The answer is minus 7 degrees.", "-7 degrees"), (r"A: 14\text{ hours}", r"14\text{ hours}"),
+    ("The answer is $5$ or $4$.", "5, 4"), ("The answers are $5$, $7$ and $9$.", "5, 7, 9"),
+    (r"The answer is 12\text{ hours} or so", "12"), (r"The answer is x = \$\,740 each", r"\$740"),
+    ("The answer is **7**, not 2 + 3 = 5.", "7"), ("<answer>it costs $5 a day</answer>", "$5"),
+    ("<answer>The result is: it is 5 km</answer>", "5 km"), ("Answer: is 5 km", "5 km"),
+    ("The answer is that the sum is what is 34 cm.", "34 cm"),
+    ("answer: the result is: it is (C)", "(C)"),
 ]  # fmt: skip
 
 
