@@ -47,7 +47,7 @@ import pytest
 from helpers.config import ROOT
 
 ASLEEP = 60.0  # seconds by the clock without use of the processor
-START = 30.0  # seconds for a process of math-verify to come up; a mutant's may never
+START = 600.0  # seconds by the clock for a process of math-verify to come up; asleep it gets fewer
 # Long, and kill no more. Names are matched in part: a test of what "raises" is not meant.
 SKIPPED = ("not hostile and not reads_a_file and not no_text_raises and not no_string_raises "
            "and not no_completion_raises")
@@ -70,10 +70,16 @@ def name_of(module: str) -> str:
     return f"helpers.{module.replace('/', '.')}".removesuffix(".__init__")
 
 
-def verdicts(module: str, files: list[str], mutants: list[Mutant]) -> Iterator[tuple[Mutant, str]]:
+def recorded(modules: list[str], files: list[str]) -> tuple[dict, dict]:
+    """({test: processor seconds}, {module: {line: tests that come there}}) without any mutant."""
+    return tuple(json.loads("".join(in_fork(record, modules, files))))
+
+
+def verdicts(module: str, files: list[str], mutants: list[Mutant], seconds: dict, by_line: dict
+             ) -> Iterator[tuple[Mutant, str]]:
     """Yield each mutant with SURVIVED, HUNG or the test that notices it."""
-    seconds, by_line = json.loads("".join(in_fork(record, module, files)))
-    fastest = sorted(seconds, key=seconds.get)
+    own = tuple(f"tests/unit/{name}::" for name in files)
+    fastest = sorted((test for test in seconds if test.startswith(own)), key=seconds.get)
     inside, outside = [], []
     for mutant in mutants:
         function, lines = place(module, mutant.line)
@@ -209,10 +215,11 @@ class Teller:
         bound_time(30)  # until all are collected
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: self.seconds.get(item.nodeid, 0))
+        items[:] = sorted((item for item in items if item.nodeid in self.seconds),
+                          key=lambda item: self.seconds[item.nodeid])
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        bound_time(10 + 3 * self.seconds.get(nodeid, 0))
+        bound_time(10 + 3 * self.seconds[nodeid])
 
     def pytest_runtest_logreport(self, report) -> None:
         if report.failed:
@@ -233,32 +240,37 @@ def run_tests(files: list[str], *plugins, options: tuple[str, ...] = ()) -> int:
     return pytest.main([*OPTIONS, *options, *paths], plugins=plugins)
 
 
-def record(tell: Callable, module: str, files: list[str]) -> None:
-    """Tell ({test: seconds}, {line: tests that come there}); "" is while modules are imported."""
-    tracer = coverage.Coverage(data_file=None, config_file=False, include=[path_of(module)])
-    seconds = {}
+def record(tell: Callable, modules: list[str], files: list[str]) -> None:
+    """A line is also come to "" while modules are imported."""
+    paths = {module: path_of(module) for module in modules}
+    tracer = coverage.Coverage(data_file=None, config_file=False, include=list(paths.values()))
+    seconds, caches, asked = {}, [], []
 
     class Recorder:
         @pytest.hookimpl(wrapper=True)
         def pytest_runtest_protocol(self, item):
             forget(caches)
             tracer.switch_context(item.nodeid)
-            start = time.monotonic()
+            start, before = time.process_time(), len(asked)
             try:
                 return (yield)
             finally:
-                seconds[item.nodeid] = time.monotonic() - start
+                seconds[item.nodeid] = time.process_time() - start + (len(asked) > before)
                 tracer.switch_context("")
 
         def pytest_collection_finish(self):
-            caches.extend(found_caches())
+            from helpers.verify import symbolic
 
-    caches = []
+            caches.extend(found_caches())
+            ask = symbolic._ask  # in a process that takes a second to start
+            symbolic._ask = lambda *question: asked.append(question) or ask(*question)
+
     tracer.start()
     if run_tests(files, Recorder()) != 0:
-        raise AssertionError(f"the tests of {module} fail without any mutant")
+        raise AssertionError("the tests fail without any mutant")
     tracer.stop()
-    tell(json.dumps([seconds, tracer.get_data().contexts_by_lineno(path_of(module))]))
+    lines = {module: tracer.get_data().contexts_by_lineno(path) for module, path in paths.items()}
+    tell(json.dumps([seconds, lines]))
 
 
 def found_caches() -> list:

@@ -13,6 +13,7 @@ How a mutant is tried, and when it counts as hanging, says `tests/mutant_runs.py
 import argparse
 import ast
 import copy
+import math
 import os
 import random
 import re
@@ -21,7 +22,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.mutant_runs import HUNG, SURVIVED, Mutant, load_libraries, path_of, verdicts
+from tests.mutant_runs import HUNG, SURVIVED, Mutant, load_libraries, path_of, recorded, verdicts
 
 KINDS = ("killed", SURVIVED, HUNG)
 ANSWERS = ["test_verify.py", "test_grading_phrases.py", "test_verify_equal.py",
@@ -146,16 +147,24 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=1.0, help="of all mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="a pattern in the names of modules")
+    parser.add_argument("--only", nargs="+", default=[""], help="patterns in names of modules")
     parser.add_argument("--lines", type=int, nargs="+", help="only mutants of these lines")
+    parser.add_argument("--longest", type=float, default=math.inf, metavar="SECONDS",
+                        help="leave out tests that take longer: a first look")
     parser.add_argument("--killers", action="store_true", help="print what notices the others, too")
     options = parser.parse_args()
     load_libraries()
     draw, counts = random.Random(options.seed), Counter()
-    for module in [name for name in TESTS if re.search(options.only, name)]:
+    modules = list(dict.fromkeys(name for only in options.only for name in TESTS
+                                 if re.search(only, name)))
+    files = list(dict.fromkeys(file for module in modules for file in TESTS[module]))
+    seconds, by_line = recorded(modules, files)
+    seconds = {test: took for test, took in seconds.items() if took <= options.longest}
+    for module in modules:
         drawn = [mutant for mutant in mutants(module) if draw.random() < options.share
                  and mutant.line in (options.lines or [mutant.line])]
-        for mutant, verdict in verdicts(module, TESTS[module], drawn):
+        for mutant, verdict in verdicts(module, TESTS[module], drawn, seconds,
+                                        by_line[module]):
             kind = verdict.split(",")[0] if verdict.startswith((SURVIVED, HUNG)) else "killed"
             counts[module, kind] += 1
             if kind != "killed":

@@ -200,7 +200,7 @@ LENIENT = [
     ("The answer is **7**, not 2 + 3 = 5.", "7"), ("<answer>it costs $5 a day</answer>", "$5"),
     ("<answer>The result is: it is 5 km</answer>", "5 km"), ("Answer: is 5 km", "5 km"),
     ("The answer is that the sum is what is 34 cm.", "34 cm"),
-    ("answer: the result is: it is (C)", "(C)"),
+    ("answer: the result is: it is (C)", "(C)"), ("The answer is 3 - 4 sin(x).", "3 - 4 sin(x)"),
 ]  # fmt: skip
 
 
