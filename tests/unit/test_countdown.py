@@ -111,6 +111,7 @@ def test_an_answer_has_the_value_of_its_expression(answer, value):
 def test_only_the_tail_counts_and_an_unknown_grading_is_named():
     assert extract_expression("x" * 50_000 + "<answer>2+3</answer>") == "2+3"
     assert extract_expression("<answer>2+3</answer>" + "x" * 20_001, "lenient") is None
+    assert evaluate("1" + " " * 199) == (1, [1])
     with pytest.raises(ValueError, match="'loose'.*lenient"):
         extract_expression("<answer>2+3</answer>", "loose")
 

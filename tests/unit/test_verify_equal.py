@@ -215,6 +215,15 @@ def test_defaults_and_bounds():
     assert extract("7" + "x" * 19_999, "hash", "lenient") == "7"
     assert extract("7" + "x" * 20_000, "hash", "lenient") is None
     assert equal("x" * 399 + " y", "x" * 399 + "y") is False  # longer than 400: as text
+    assert equal("x" * 398 + " y", "x" * 398 + "y")
+
+
+def test_the_parts_of_an_answer_share_one_budget(monkeypatch):
+    budgets, own = [], symbolic.Budget()
+    monkeypatch.setattr(symbolic, "equal", lambda *question: budgets.append(question[2]) or True)
+    pairs = r"(A\cap B, C\cap D)", r"(B\cap A, D\cap C)"
+    assert equal(*pairs) and equal(*pairs, own)
+    assert budgets[0] is budgets[1] is not None and budgets[2:] == [own, own]
 
 
 def test_mixed_numbers_after_hashes_are_right_in_both_gradings():
