@@ -53,7 +53,7 @@ SKIPPED = ("not hostile and not reads_a_file and not no_text_raises and not no_s
            "and not no_completion_raises")
 OPTIONS = ["-q", "-p", "no:cacheprovider", "-m", "not slow", "-k", SKIPPED, "--timeout=0"]
 PROGRAM = "verify/symbolic_worker"  # is started by its path
-SURVIVED, HUNG = "survived", "hung"
+SURVIVED, HUNG, ENDED = "survived", "hung", "ended without a word"
 
 
 class Mutant(NamedTuple):
@@ -94,7 +94,9 @@ def verdicts(module: str, files: list[str], mutants: list[Mutant], seconds: dict
             inside.append((mutant, None, chosen))
     told = in_fork(try_inside, module, files, seconds, inside)
     for mutant, function, _ in inside:
-        found = next(told)
+        found = verdict(told)
+        if found == ENDED:
+            raise RuntimeError(f"{module}: not all mutants were tried")
         if function is None and found == SURVIVED:
             outside.append(mutant)
         else:
@@ -105,7 +107,7 @@ def verdicts(module: str, files: list[str], mutants: list[Mutant], seconds: dict
 
 
 def verdict(told: Iterator[str]) -> str:
-    return next(told, "ended")
+    return next(told, ENDED)
 
 
 def place(module: str, line: int) -> tuple[str | None, range]:
@@ -316,7 +318,7 @@ def try_one(tell: Callable, module: str, function: str | None, source: str,
     else:
         try:
             put_constants(name_of(module), code)
-        except Exception as error:  # as while it is imported
+        except BaseException as error:  # as while it is imported, an exit as well
             return tell(f"its import: {type(error).__name__}")
     forget(found_caches())
     items[0].config.pluginmanager.register(teller)
