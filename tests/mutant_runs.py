@@ -53,7 +53,7 @@ SKIPPED = ("not hostile and not reads_a_file and not no_text_raises and not no_s
            "and not no_completion_raises")
 OPTIONS = ["-q", "-p", "no:cacheprovider", "-m", "not slow", "-k", SKIPPED, "--timeout=0"]
 PROGRAM = "verify/symbolic_worker"  # is started by its path
-SURVIVED, HUNG, ENDED = "survived", "hung", "ended without a word"
+SURVIVED, HUNG = "survived", "hung"
 
 
 class Mutant(NamedTuple):
@@ -94,8 +94,8 @@ def verdicts(module: str, files: list[str], mutants: list[Mutant], seconds: dict
             inside.append((mutant, None, chosen))
     told = in_fork(try_inside, module, files, seconds, inside)
     for mutant, function, _ in inside:
-        found = verdict(told)
-        if found == ENDED:
+        found = next(told, None)
+        if found is None:
             raise RuntimeError(f"{module}: not all mutants were tried")
         if function is None and found == SURVIVED:
             outside.append(mutant)
@@ -107,7 +107,7 @@ def verdicts(module: str, files: list[str], mutants: list[Mutant], seconds: dict
 
 
 def verdict(told: Iterator[str]) -> str:
-    return next(told, ENDED)
+    return next(told, "ended without a word")
 
 
 def place(module: str, line: int) -> tuple[str | None, range]:
