@@ -1,44 +1,30 @@
 """Mutation testing of helpers/verify and helpers/rewards (`make mutants`).
 
-    python -m tests.mutants [--share 0.25] [--seed 0] [--only compare]
+    python -m tests.mutants [--share 0.25] [--seed 0] [--only compare] [--lines 7 9] [--killers]
 
 Every mutant is one small mistake in one module: a comparison turned round, a number one too high,
 `and` for `or`, a `not` lost, a result thrown away, a regular expression one repetition looser. The
 tests of that module run against it until one fails. A mutant that no test notices survives and is
 printed; `tests/survivors.md` says why those that are left do.
 
-Libraries are loaded once; each mutant is tried in a fork of this process, which imports the mutated
-source, so that a mutant costs a second or two. A fork that hangs is killed and counts as noticed;
-with it goes every process it has started, and those that another fork leaves behind go as well.
+How a mutant is tried, and when it counts as hanging, says `tests/mutant_runs.py`.
 """
 
 import argparse
 import ast
 import copy
-import ctypes
-import importlib.abc
-import importlib.util
+import math
 import os
 import random
 import re
 import sys
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-import pytest
+from tests.mutant_runs import HUNG, SURVIVED, Mutant, load_libraries, path_of, recorded, verdicts
 
-from helpers.config import ROOT
-
-LONGEST = 120  # seconds a mutant may take until it counts as hanging
-ONE_TEST = 40  # seconds for one test of it
-START = 20.0  # seconds for a process of math-verify to come up; a mutant's may never
-# Long, and kill no more. Names are matched in part: a test of what "raises" is not meant.
-SKIPPED = ("not hostile and not reads_a_file and not no_text_raises and not no_string_raises "
-           "and not no_completion_raises")
+KINDS = ("killed", SURVIVED, HUNG)
 ANSWERS = ["test_verify.py", "test_grading_phrases.py", "test_verify_equal.py",
            "test_grading_kinds.py"]
 PARTS = ["test_verify_parts.py", *ANSWERS[::-1]]
@@ -51,7 +37,7 @@ TESTS = {  # module -> test files, the most telling first
     "verify/digits": FORMULAS, "verify/value": FORMULAS, "verify/relations": FORMULAS,
     "verify/compare": [*ANSWERS[2:], *ANSWERS[:2], "test_symbolic.py"], "verify/grade": ANSWERS,
     "verify/__main__": ["test_verify.py"], "verify/countdown": ["test_countdown.py"],
-    "verify/refusal": ["test_symbolic.py"],
+    "verify/refusal": ["test_refusal.py", "test_symbolic.py"],
     "verify/together": ["test_together.py", "test_rewards.py"],
     "verify/symbolic": ["test_symbolic.py", "test_together.py", "test_verify_equal.py"],
     "verify/symbolic_worker": ["test_symbolic_worker.py", "test_symbolic.py"],
@@ -108,9 +94,9 @@ def patterns(text: str) -> Iterator[tuple[str, str]]:
             yield name, other
 
 
-def mutants(module: str) -> Iterator[tuple[int, str, str]]:
-    """Yield (line, what is changed, the mutated source) for every place in a module."""
-    source = (ROOT / "helpers" / f"{module}.py").read_text(encoding="utf-8")
+def mutants(module: str) -> Iterator[Mutant]:
+    """Yield one for every place in a module."""
+    source = Path(path_of(module)).read_text(encoding="utf-8")
     tree = ast.parse(source)
     silent = {id(part) for node in ast.walk(tree) for part in untested(node)}
     for node in ast.walk(tree):
@@ -122,7 +108,8 @@ def mutants(module: str) -> Iterator[tuple[int, str, str]]:
                 for what, other in changes(child):
                     put(node, name, place, ast.copy_location(other, child))
                     what = f"{what}: {difference(ast.unparse(child), ast.unparse(other))}"
-                    yield child.lineno, what, ast.unparse(ast.fix_missing_locations(tree))
+                    mutated = ast.unparse(ast.fix_missing_locations(tree))
+                    yield Mutant(child.lineno, what, mutated)
                     put(node, name, place, child)
 
 
@@ -155,108 +142,43 @@ def untested(node: ast.AST) -> Iterator[ast.AST]:
         yield from ast.walk(node)
 
 
-class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports one module from the mutated source."""
-
-    def __init__(self, module: str, source: str) -> None:
-        self.path = ROOT / "helpers" / f"{module}.py"
-        self.name = f"helpers.{module.replace('/', '.')}".removesuffix(".__init__")
-        self.source = source
-
-    def find_spec(self, name, path=None, target=None):
-        if name != self.name:
-            return None
-        package = self.path.name == "__init__.py"
-        spec = importlib.util.spec_from_loader(name, self, origin=str(self.path),
-        is_package=package)
-        if package:
-            spec.submodule_search_locations = [str(self.path.parent)]
-        spec.has_location = True
-        return spec
-
-    def exec_module(self, module) -> None:
-        exec(compile(self.source, str(self.path), "exec"), module.__dict__)
-
-
-def is_noticed(module: str, source: str) -> bool:
-    """Run the module's tests against the mutated source, in a fork."""
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        os._exit(tests_fail(module, source))
-    end = time.monotonic() + LONGEST
-    try:
-        while time.monotonic() < end:
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
-                return status != 0
-            time.sleep(0.02)
-        return True
-    finally:
-        end_all()
-
-
-def end_all() -> None:
-    """Kill what a mutant has left, in whatever group: a fork that hangs, and all it has started."""
-    while left := psutil.Process().children(recursive=True):
-        for process in left:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                pass
-        psutil.wait_procs(left, timeout=5)
-
-
-def tests_fail(module: str, source: str) -> int:
-    sys.meta_path.insert(0, Mutated(module, source))
-    from helpers.verify import symbolic
-
-    symbolic.START = START
-    if module == "verify/symbolic_worker":  # a program, started by its path
-        symbolic.PROGRAM = Path(tempfile.mkdtemp()) / "symbolic_worker.py"
-        symbolic.PROGRAM.write_text(source, encoding="utf-8")
-    files = [str(ROOT / "tests" / "unit" / name) for name in TESTS[module]]
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow",
-                            "-k", SKIPPED, f"--timeout={ONE_TEST}", *files]))
-
-
-def load_libraries() -> None:
-    """Import what the tests import, the modules under test left out."""
-    import hypothesis.strategies  # noqa: F401
-    import mpmath  # noqa: F401
-    import pydantic  # noqa: F401
-
-    for name in [n for n in sys.modules if re.match(r"helpers\.(verify|rewards)", n)]:
-        del sys.modules[name]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=1.0, help="of all mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="a pattern in the names of modules")
+    parser.add_argument("--only", nargs="+", default=[""], help="patterns in names of modules")
+    parser.add_argument("--lines", type=int, nargs="+", help="only mutants of these lines")
+    parser.add_argument("--longest", type=float, default=math.inf, metavar="SECONDS",
+                        help="leave out tests that take longer: a first look")
+    parser.add_argument("--killers", action="store_true", help="print what notices the others, too")
     options = parser.parse_args()
     load_libraries()
-    if sys.platform == "linux":  # what a killed fork has started becomes ours, so that we find it
-        ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
     draw, counts = random.Random(options.seed), Counter()
-    for module in [name for name in TESTS if re.search(options.only, name)]:
-        for line, what, source in list(mutants(module)):
-            if draw.random() >= options.share:
-                continue
-            noticed = is_noticed(module, source)
-            counts[module, noticed] += 1
-            if not noticed:
-                print(f"survived: {module}:{line} {what}", flush=True)
-        killed, survived = counts[module, True], counts[module, False]
-        print(f"{module}: {killed} of {killed + survived} killed", flush=True)
-    killed = sum(count for (_, noticed), count in counts.items() if noticed)
-    print(f"all: {killed} of {counts.total()} killed ({killed / max(1, counts.total()):.0%})")
+    modules = list(dict.fromkeys(name for only in options.only for name in TESTS
+                                 if re.search(only, name)))
+    files = list(dict.fromkeys(file for module in modules for file in TESTS[module]))
+    seconds, by_line = recorded(modules, files)
+    seconds = {test: took for test, took in seconds.items() if took <= options.longest}
+    for module in modules:
+        drawn = [mutant for mutant in mutants(module) if draw.random() < options.share
+                 and mutant.line in (options.lines or [mutant.line])]
+        for mutant, verdict in verdicts(module, TESTS[module], drawn, seconds,
+                                        by_line[module]):
+            kind = verdict.split(",")[0] if verdict.startswith((SURVIVED, HUNG)) else "killed"
+            counts[module, kind] += 1
+            if kind != "killed":
+                print(f"{verdict}: {module}:{mutant.line} {mutant.what}", flush=True)
+            elif options.killers:
+                print(f"killed: {module}:{mutant.line} {mutant.what} by {verdict}", flush=True)
+        print(summary(module, {kind: counts[module, kind] for kind in KINDS}), flush=True)
+    print(summary("all", {kind: sum(counts[name, kind] for name in TESTS) for kind in KINDS}))
     return 0
+
+
+def summary(name: str, counts: dict[str, int]) -> str:
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    return f"{name}: {sum(counts.values())} mutants, {kinds}"
 
 
 if __name__ == "__main__":

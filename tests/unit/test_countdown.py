@@ -51,6 +51,12 @@ def test_wrong_expressions(expression):
     assert score(text, [44, 19, 35], 98) == 0.1
 
 
+def test_verdicts_are_told_in_these_words():
+    for answer, verdict in [("2+3", "right"), ("2", "other numbers"), ("2*3", "wrong value")]:
+        assert reason(f"<answer>{answer}</answer>", [2, 3], 5) == (answer, verdict)
+    assert reason("2+3", [2, 3], 5) == (None, "no answer")
+
+
 def test_fractions_on_the_way_are_exact():
     assert evaluate("8 / (3 - 8 / 3)") == (24, [8, 3, 8, 3])
     assert evaluate("1/3 + 1/3 + 1/3") == (1, [1, 3] * 3)
@@ -111,6 +117,7 @@ def test_an_answer_has_the_value_of_its_expression(answer, value):
 def test_only_the_tail_counts_and_an_unknown_grading_is_named():
     assert extract_expression("x" * 50_000 + "<answer>2+3</answer>") == "2+3"
     assert extract_expression("<answer>2+3</answer>" + "x" * 20_001, "lenient") is None
+    assert evaluate("1" + " " * 199) == (1, [1])
     with pytest.raises(ValueError, match="'loose'.*lenient"):
         extract_expression("<answer>2+3</answer>", "loose")
 

@@ -21,3 +21,8 @@ from helpers.verify.refusal import refusal
 def test_at_the_limit_it_is_asked_and_beyond_it_is_refused(within, beyond, why):
     assert refusal(within) is None
     assert refusal(beyond) == why
+
+
+def test_rows_of_a_matrix_and_many_powers_of_one_are_asked():
+    assert refusal(r"\begin{pmatrix}1\\2\end{pmatrix}") is None
+    assert refusal("x^{1}" * 20) is None

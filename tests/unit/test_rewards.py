@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from helpers.rewards import (
     RewardError,
     add_up,
     answer_accuracy,
+    answer_reward,
     boxed,
     close_answer,
     correct_answer,
@@ -56,9 +58,17 @@ def test_a_broken_reference_is_skipped_with_a_warning(reference):
     assert rewards == [None, 1.0]
 
 
+def test_several_broken_references_keep_the_others_in_their_places():
+    references = ["18", None, "", "18", None]
+    with pytest.warns(UserWarning, match="skipped"):
+        assert correct_answer(["18"] * 5, references) == [1.0, None, None, 1.0, None]
+
+
 def test_more_answers_than_completions_is_an_error():
     with pytest.raises(ValueError, match="shorter|longer"):
         exact_answer(["#### 18"], ["18", "19"])
+    with pytest.raises(ValueError, match="shorter|longer"):
+        countdown(["2 + 3"], [[2, 3], [4]], [5])
 
 
 def test_random_reward_is_a_fair_coin_that_ignores_the_text():
@@ -66,6 +76,7 @@ def test_random_reward_is_a_fair_coin_that_ignores_the_text():
     assert first == random_reward(seed=3)(completions=["no idea"] * 4000, answer=["0"] * 4000)
     assert first != random_reward(seed=4)(completions=["#### 18"] * 4000)
     assert set(first) == {0.0, 1.0} and 0.45 < sum(first) / 4000 < 0.55
+    assert random_reward()(["a"] * 50) == random_reward(seed=0)(["a"] * 50)
     control = random_reward(seed=3)
     assert control(["a"] * 50) != control(["a"] * 50), "the same text must not keep its reward"
 
@@ -146,7 +157,7 @@ def test_countdown_pays_zero_a_tenth_and_one():
 @pytest.mark.parametrize(("reward", "columns", "match"), [
     (exact_answer, {"answer": [r"\frac{1}{2}", "18"]}, "not a number"),
     (close_answer, {"answer": ["x", "18"]}, "'x' is not a number"),
-    (correct_answer, {"answer": ["  ", "18"]}, "is no answer"),
+    (correct_answer, {"answer": ["  ", "18"]}, "is no answer: skipped"),
     (correct_answer, {"answer": [None, "18"]}, "None is no answer"),
     (correct_answer, {"answer": ["$.$", "18"]}, "is no answer"),
     (answer_accuracy, {"answer": ["", "18"]}, "is no answer"),
@@ -228,6 +239,8 @@ def test_a_completion_is_cut_whose_last_token_is_no_end(monkeypatch):
     assert cut.were_cut(Course.load(), 5, None, ids) == [False, True, True, False, True]
     assert cut.were_cut(Course.load(), 2) == [False, False]
     assert cut.were_cut(Course.load(), 2, [True, False], ids[:2]) == [True, False]
+    (judge,), _ = reward_functions(Course.load())
+    assert judge(["#### 8"] * 3, answer=["8"] * 3, completion_ids=ids[:3]) == [1.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(("name", "columns", "missing"), [
@@ -239,10 +252,24 @@ def test_a_completion_is_cut_whose_last_token_is_no_end(monkeypatch):
 def test_a_missing_column_is_one_error_with_the_reward_and_the_column(name, columns, missing):
     course = Course.load(overrides={"rewards": {name: 1.0}})
     reward = {one.__name__: one for one in reward_functions(course)[0]}[name]
-    needs = f"reward '{name}' needs the column '{missing}'"
+    has = len(columns.get(missing, [])) or "none"
+    needs = (f"reward '{name}' needs the column '{missing}', one entry for each of 2 completions, "
+             f"and has {has} .columns: ")
     with pytest.raises(RewardError, match=needs) as caught:
         reward(completions=["#### 8", "#### 9"], **columns)
     assert "\n" not in str(caught.value) and "Give every row" in str(caught.value)
+
+
+def test_columns_and_weights_of_another_length_are_errors():
+    judge = {one.__name__: one for one in reward_functions(course_with(boxed=1.0))[0]}
+    for name, columns in [("boxed", {"answer": ["8"]}),  # not its own, but it silences rows
+                          ("exact_answer", {"answer": ["8"] * 2, "truncated": [False]})]:
+        with pytest.raises(ValueError, match="shorter|longer"):
+            judge[name](completions=["#### 8"] * 2, **columns)
+    with pytest.raises(ValueError, match="shorter|longer"):
+        add_up([boxed], [1.0, 1.0], ["5"])
+    with pytest.raises(ValueError, match="shorter|longer"):
+        add_up([boxed, lambda completions: [1.0]], [1.0, 1.0], ["5", "6"])
 
 
 @pytest.mark.parametrize("paid", [1.0, None, [1.0], iter([1.0, 0.0])])
@@ -309,6 +336,8 @@ GOOD = WORKED + "<output>He has 8 kites.</output>\n<answer>8</answer>"
     ("<reasoning>a b c d e f g 8</reasoning>", (0, 1, 0)), ("<reasoning>a b c d e f g</reasoning>",
     (0, 0, 0)),
     ("<output>so 8</output>", (0, 0, 0)),
+    ("<reasoning>a b c d e f g <reasoning>8</reasoning>", (0, 0, 0)),
+    ("<reasoning>a b c d e f g 8</reasoning></reasoning>", (0, 0, 0)),
 ])
 def test_rewards_of_the_three_fields(text, values):
     assert tuple(one([text])[0] for one in (formatting, reasoning, output_consistency)) == values
@@ -338,6 +367,13 @@ def test_every_reward_has_its_name_and_takes_what_trl_passes():
 
 def course_with(**weights):
     return Course.load(overrides={"rewards": {"exact_answer": 0.0} | weights})
+
+
+def test_the_answer_is_checked_by_the_first_reward_with_a_reference():
+    assert answer_reward(course_with(countdown=1.0)) == "exact_answer"
+    for names, first in [(("boxed", "countdown", "exact_answer"), "countdown"),
+                         (("boxed", "reasoning"), "boxed")]:
+        assert answer_reward(SimpleNamespace(rewards=dict.fromkeys(names, 1.0))) == first
 
 
 def test_weighted_sum_and_its_parts():

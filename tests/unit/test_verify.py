@@ -87,6 +87,7 @@ STRICT = [
     ("think", r"\boxed{18}", None),
     ("think", r"Well. <think>6 x 3</think> \boxed{18}", None),
     ("think", r"<think> <think> </think> \boxed{18}", None),
+    ("think", "<think>so <answer></think>18</answer>", None),
 ]
 
 
@@ -99,6 +100,8 @@ LENIENT = [
     ("6 x 3 = 18\n#### 18", 18),
     ("#### 17\nno:\n#### 18", 18),
     ("####18 apples", 18),
+    ("####18, not 17", 18),
+    ("A: 18, not 17", 18),
     ("A: 1,450", 1450),
     ("The answer is 18. We know that 2 = 2.", 18),
     ("The answer is 5 + 3 = 8.", 8),
@@ -115,6 +118,7 @@ LENIENT = [
     (r"\boxed{4} or rather <answer>5</answer>", 5),
     (r"<answer>4</answer> or rather \boxed{5}", 5),
     (r"<think>\boxed{4}</think> so 5", 5),
+    (r"so 5. <think>Or is it \boxed{4}", 5),
     ("she has 16-3=13 left", 13),
     ("it is 3-5", 5),  # a subtraction, not minus five
     ("it is −5 degrees", -5),

@@ -7,7 +7,17 @@ from fractions import Fraction
 
 import pytest
 
-from helpers.verify import GRADINGS, equal, extract, grade, normalise, quantity, symbolic
+from helpers.verify import (
+    GRADINGS,
+    equal,
+    extract,
+    grade,
+    normalise,
+    quantity,
+    same_answer,
+    symbolic,
+    without_name,
+)
 from helpers.verify.latex import canonical
 from helpers.verify.quantity import number, written_quantity
 
@@ -183,6 +193,14 @@ LENIENT = [
     (r"<answer>5 and 6</answer>", "5 and 6"), ("<answer>it is 5 km</answer>", "5 km"),
     (r"\boxed{\text{Evelyn}}", r"\text{Evelyn}"), ("#### 17, or not", "17"), ("####", None),
     (r"The answer is $$7$$.", "7"), ("answer: 5 - 2", "5 - 2"),
+    ("The answer is at most 5 - x + y, or so", None), ("A: it costs 1,2 a day", None),
+    ("The answer is minus 7 degrees.", "-7 degrees"), (r"A: 14\text{ hours}", r"14\text{ hours}"),
+    ("The answer is $5$ or $4$.", "5, 4"), ("The answers are $5$, $7$ and $9$.", "5, 7, 9"),
+    (r"The answer is 12\text{ hours} or so", "12"), (r"The answer is x = \$\,740 each", r"\$740"),
+    ("The answer is **7**, not 2 + 3 = 5.", "7"), ("<answer>it costs $5 a day</answer>", "$5"),
+    ("<answer>The result is: it is 5 km</answer>", "5 km"), ("Answer: is 5 km", "5 km"),
+    ("The answer is that the sum is what is 34 cm.", "34 cm"),
+    ("answer: the result is: it is (C)", "(C)"), ("The answer is 3 - 4 sin(x).", "3 - 4 sin(x)"),
 ]  # fmt: skip
 
 
@@ -197,6 +215,15 @@ def test_defaults_and_bounds():
     assert extract("7" + "x" * 19_999, "hash", "lenient") == "7"
     assert extract("7" + "x" * 20_000, "hash", "lenient") is None
     assert equal("x" * 399 + " y", "x" * 399 + "y") is False  # longer than 400: as text
+    assert equal("x" * 398 + " y", "x" * 398 + "y")
+
+
+def test_the_parts_of_an_answer_share_one_budget(monkeypatch):
+    budgets, own = [], symbolic.Budget()
+    monkeypatch.setattr(symbolic, "equal", lambda *question: budgets.append(question[2]) or True)
+    pairs = r"(A\cap B, C\cap D)", r"(B\cap A, D\cap C)"
+    assert equal(*pairs) and equal(*pairs, own)
+    assert budgets[0] is budgets[1] is not None and budgets[2:] == [own, own]
 
 
 def test_mixed_numbers_after_hashes_are_right_in_both_gradings():
@@ -246,6 +273,17 @@ def test_quantities_of_a_hundred_signs_are_read():
 def test_normalise_gives_equal_quantities_one_spelling():
     assert normalise(r"\frac{2}{4}") == normalise("0.5") == "1/2"
     assert normalise("60/12") == "60/12" and normalise("") == ""
+
+
+def test_two_answers_count_as_one_in_either_direction():
+    assert same_answer("1024", "2^{10}") and same_answer("2^{10}", "1024")
+    assert same_answer("", "") and not same_answer("5", "6")  # the same text is one answer
+
+
+def test_a_name_before_an_answer_is_taken_off_up_to_400_signs():
+    assert without_name("x = 5") == "5" and without_name("7") == "7" and without_name(None) is None
+    assert without_name("x=5" + " " * 396) == "5"
+    assert without_name("x=5" + " " * 397) == "x=5" + " " * 397
 
 
 @pytest.mark.parametrize(("written", "spelling"), [
