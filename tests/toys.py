@@ -64,7 +64,8 @@ def add_settings(project: Path) -> None:
 
 def add_entry(project: Path) -> None:
     """Step 3: an entry in helpers/rungs.py."""
-    edit(project / "helpers" / "rungs.py", ")\nBASES =", '    Rung("toy"),\n)\nBASES =')
+    claimed = 'claims=(Gain("strict"), Gain("lenient"))'
+    edit(project / "helpers" / "rungs.py", ")\nBASES =", f'    Rung("toy", {claimed}),\n)\nBASES =')
 
 
 def add_rung(project: Path) -> None:
@@ -89,13 +90,20 @@ def make_before(course: Course, names: Sequence[str]) -> None:
         stage.finish()
 
 
+SKILLS = ((.05, 0), (.15, 0), (.4, .02), (.6, .4), (.75, .6), (.9, .85), (.95, .9))  # the last: toy
+
+
 def make_evaluation(course: Course, models: Sequence[str]) -> None:
-    """Samples of every model, the later ones better."""
+    """Samples of every model, the later ones better; the bases and sft know nothing of the kinds of
+    problem that nobody has demonstrated."""
     from tests.unit.test_scoreboard import samples, write_jsonl
 
     stage = Stage.begin(course, "evaluation", uses=["evaluation"], needs=course.evaluation.rungs)
-    for place, name in enumerate(models, start=1):
-        rows = samples(place / 8, name, n=60)
+    for place, name in enumerate(models):
+        shown, unshown = SKILLS[place]
+        rows = [row | {"id": f"{row['id']}-{kind}", "demonstrated": kind}
+                for kind, skill in ((True, shown), (False, unshown))
+                for row in samples(skill, f"{name}{kind}", n=100)]
         write_jsonl(stage.path / f"samples_{name}.jsonl", rows)
         own = {"temperature": 0.5, "top_p": 1.0}
         write_jsonl(stage.path / f"best_{name}.jsonl", [row | own for row in rows])

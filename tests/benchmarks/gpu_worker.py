@@ -206,7 +206,9 @@ def run(which: str, asked: dict) -> None:
             measure(trainer.train, out)
             out["rows_at_once"] = trainer.args.per_device_train_batch_size
         else:
-            rows = Dataset.from_list([prompts.sft_example(one, course) for one in problems])
+            worked = [one for one in problems if one.solution]  # the others hold an answer only
+            worked = (worked * -(-len(problems) // len(worked)))[:len(problems)]
+            rows = Dataset.from_list([prompts.sft_example(one, course) for one in worked])
             trainer = make.sft(rows, clock, 4 * steps)
             trainer.remove_callback(PrinterCallback)
             measure(trainer.train, out)

@@ -393,7 +393,7 @@ def test_measure_asks_for_samples_and_a_greedy_answer(calls):
     assert samples["max_new_tokens"] == greedy["max_new_tokens"] == 5
     assert samples["seed"] == 5 and samples["stop_text"] is None
     assert rows[0] == {
-        "id": "id1", "question": "What is 1 + 1?", "answer": "2",
+        "id": "id1", "question": "What is 1 + 1?", "answer": "2", "demonstrated": True,
         "completions": ["so\n#### 2", "it is 2", "#### 3 and"], "tokens": [7, 6, 5],
         "truncated": [False, False, True], "strict": [True, False, False],
         "lenient": [True, True, False],
