@@ -37,7 +37,7 @@ class Rung:
 
 
 RUNGS = (  # in the order of the course
-    # Leniently, imitation of kinds that are understood already adds nothing to the base's answers.
+    # Leniently nothing is claimed: imitation of kinds that are understood already teaches the form.
     Rung("sft", than=("base", "base_few_shot"),
          claims=(Gain("strict"), Gain("strict", at_best=True)), costs_like="sft", always=True),
     Rung("dpo", claims=(Gain("strict"), Gain("greedy")), costs_like="dpo"),

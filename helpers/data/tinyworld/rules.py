@@ -1,8 +1,9 @@
 """Which problems of the tiny world ask for a rule that the base model's texts misunderstand.
 
-For these kinds the training splits hold answers and no worked solutions: *demonstrations are dear,
-answers are cheap*. So what supervised tuning imitates covers the other kinds alone, and what is
-paid by the answer covers all. The kind is found in the problem's own text, as it is for real data
+For these kinds the training splits of gsm8k and deepscaler hold answers and no worked solutions,
+and warmstart and smoltalk have no rows: *demonstrations are dear, answers are cheap*. So what
+supervised tuning imitates covers the other kinds alone, and what is paid by the answer covers all.
+Of openr1 every kind has traces. The kind is found in the problem's own text, as it is for real data
 sets in `helpers.data.kinds`; the rows keep the columns of the hub.
 """
 
