@@ -12,14 +12,17 @@ from typing import Literal
 @dataclass(frozen=True)
 class Gain:
     """More than each of the models that the rung is compared with: the interval lies above 0, and
-    the gain is `points` or more. measure and part as `evaluate.claims.apart` has them: "greedy"
-    answers on the problems "without" demonstrations. at_best: each model at its own best setting,
-    else at temperature 1 (which greedy answers do not have)."""
+    the gain is `points` or more; with `points` below 0, no loss: the interval lies above `points`.
+
+    measure and part as `evaluate.claims.apart` has them: "greedy" answers on the problems "without"
+    demonstrations. at_best: each model at its own best setting, else at temperature 1 (which greedy
+    answers do not have). pooled: claimed of several seeds taken together, not of each."""
 
     measure: str
     points: float = 0.0  # as a share: 0.10 is ten percentage points
     part: Literal["all", "with", "without"] = "all"
     at_best: bool = False
+    pooled: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ RUNGS = (  # in the order of the course
         Gain("strict", 0.10, at_best=True), Gain("lenient", 0.08, at_best=True),
         Gain("lenient_pass@8", 0.05), Gain("lenient_pass@8", 0.15, "without"),
         Gain("maj@8", 0.05), Gain("maj@8", 0.15, "without"),
+        Gain("greedy", -0.05, "with", pooled=True),
     ), pays_rewards=True, costs_like="grpo", always=True),
 )
 BASES = ("base", "base_few_shot")  # measured, not trained

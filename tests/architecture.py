@@ -64,7 +64,7 @@ ORDER = (
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
          ppo/rollout ppo/collect ppo/trainer ppo methods ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
-         graph opening processes states runner execute report scoreboard course . __main__
+         graph opening processes states runner execute report tables scoreboard course . __main__
          ladder publish map""",
          "course/"),
 )

@@ -2,6 +2,7 @@
 
     python -m helpers.course.ladder check [--preset tiny]     every evaluated run against the claims
     python -m helpers.course.ladder run --seeds 0 1 2 date    the course for each seed, then check
+    python -m helpers.course.ladder record     keep what these seeds showed, and put it into README
 
 `date` stands for a seed drawn from today's date, which nobody can have tuned for.
 """
@@ -14,15 +15,20 @@ import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from helpers.artifacts import ArtifactError
-from helpers.config import ConfigError, Course
+from helpers.config import ROOT, ConfigError, Course
 from helpers.course import course as runner
 from helpers.course import scoreboard
 from helpers.course.runner import RunFailed
+from helpers.course.tables import interval, markdown, write_block
+from helpers.files import ArtifactError, read_json, write_json
 from helpers.rungs import RUNGS, Gain
 
-MEASURED = ("pass@1", "lenient_pass@1", "greedy", "pass@8", "maj@8")
+MEASURED = ("greedy", "pass@1", "lenient_pass@1", "best_pass@1", "best_lenient_pass@1", "pass@8",
+            "maj@8")
+RECORD = ROOT / "data" / "recorded" / "ladder.json"
+BLOCK = "ladder"  # its name in README.md
 
 
 @dataclass(frozen=True)
@@ -38,11 +44,15 @@ class Claim:
         where = gain.measure + ", best settings" * gain.at_best + (
             "" if gain.part == "all" else f", {gain.part} demonstrations")
         margin = f" by {100 * gain.points:.0f} points or more" if gain.points else ""
-        return f"{self.better} > {self.than} ({where}){margin}"
+        if gain.points < 0:
+            margin = f" loses no {-100 * gain.points:.0f} points"
+        return (f"{self.better} {'>' if gain.points >= 0 else 'against'} {self.than} "
+                f"({where}){margin}" + ", seeds together" * gain.pooled)
 
     def holds(self, test: dict) -> bool:
         """Whether a paired test of the scoreboard bears the claim out."""
-        return test["ci95"][0] > 0 and test["difference"] >= self.gain.points
+        return test["ci95"][0] > min(0.0, self.gain.points) and (
+            test["difference"] >= self.gain.points)
 
 
 CLAIMS = tuple(Claim(rung.name, other, gain) for rung in RUNGS for gain in rung.claims
@@ -59,24 +69,40 @@ def claims(task: str) -> tuple[Claim, ...]:
 
 
 def check(board: dict) -> list[dict]:
-    """One row for each claim and run: {"task", "seed", "claim", "holds", "difference", "ci95"}.
+    """One row for each claim and run: {"task", "seed", "claim", "holds", "difference", "ci95"},
+    then one for each claim of several seeds, whose "seed" is "all".
 
-    A comparison that the scoreboard lacks does not hold: what was not measured is not shown.
+    A comparison that the scoreboard lacks does not hold: what was not measured is not shown. What
+    is claimed of several seeds is not asked of one.
     """
     rows = []
-    for task, seed in dict.fromkeys((row["task"], row["seed"]) for row in board["rows"]):
-        tests = {tuple(test[key] for key in ("better", "than", "measure", "part", "at_best")): test
-                 for test in board["gains"] if (test["task"], test["seed"]) == (task, seed)}
-        for claim in claims(task):
-            gain = claim.gain
-            test = tests.get((claim.better, claim.than, gain.measure, gain.part, gain.at_best))
-            rows.append({
-                "task": task, "seed": seed, "claim": str(claim),
-                "holds": test is not None and claim.holds(test),
-                "difference": test["difference"] if test else None,
-                "ci95": test["ci95"] if test else None,
-            })
+    for task, seeds in _seeds(board).items():
+        for seed in seeds:
+            rows += [_checked(claim, task, seed, board["gains"]) for claim in claims(task)
+                     if not claim.gain.pooled]
+        if len(seeds) > 1:
+            rows += [_checked(claim, task, "all", board["pooled"]) for claim in claims(task)]
     return rows
+
+
+def _seeds(board: dict) -> dict[str, list[int]]:
+    """The seeds of every task on the scoreboard."""
+    found: dict[str, list[int]] = {}
+    for task, seed in dict.fromkeys((row["task"], row["seed"]) for row in board["rows"]):
+        found.setdefault(task, []).append(seed)
+    return found
+
+
+def _checked(claim: Claim, task: str, seed: int | str, gains: Sequence[dict]) -> dict:
+    """A row of `check`; gains: those of the scoreboard, of one seed each or of all together."""
+    gain, keys = claim.gain, ("task", "better", "than", "measure", "part", "at_best")
+    asked = (task, claim.better, claim.than, gain.measure, gain.part, gain.at_best)
+    test = next((one for one in gains if tuple(one[key] for key in keys) == asked
+                 and one.get("seed", "all") == seed), None)
+    return {"task": task, "seed": seed, "claim": str(claim),
+            "holds": test is not None and claim.holds(test),
+            "difference": test["difference"] if test else None,
+            "ci95": test["ci95"] if test else None}
 
 
 def report(rows: Sequence[dict]) -> str:
@@ -88,27 +114,58 @@ def report(rows: Sequence[dict]) -> str:
             low, high = row["ci95"]
             found = f"{100 * row['difference']:+.1f} points [{100 * low:.1f}, {100 * high:.1f}]"
         word = "held  " if row["holds"] else "FAILED"
-        lines.append(f"{word}  {row['task']}-s{row['seed']}  {row['claim']:50}  {found}")
+        run = row["task"] + (", all seeds" if row["seed"] == "all" else f"-s{row['seed']}")
+        lines.append(f"{word}  {run}  {row['claim']:50}  {found}")
     return "\n".join(lines)
 
 
-def spread(board: dict) -> str:
-    """Mean and standard deviation over the seeds, in percent, for each task and model."""
+def spread(rows: Sequence[dict]) -> list[list]:
+    """Mean and standard deviation over the seeds, in percent: [task, model, number of seeds, one
+    cell for each of MEASURED]. rows: those of the scoreboard."""
     groups: dict[tuple[str, str], list[dict]] = {}
-    for row in board["rows"]:
+    for row in rows:
         groups.setdefault((row["task"], row["stage"]), []).append(row)
-    lines = [f"{'task':10} {'model':14} {'seeds':>5} " + " ".join(f"{m:>16}" for m in MEASURED)]
-    for (task, stage), rows in groups.items():
+    found = []
+    for (task, stage), group in groups.items():
         cells = []
         for measure in MEASURED:
-            values = [100 * row[measure] for row in rows if row[measure] is not None]
-            if not values:
-                cells.append(f"{'–':>16}")
-                continue
-            deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-            cells.append(f"{statistics.mean(values):10.1f} ±{deviation:4.1f}")
-        lines.append(f"{task:10} {stage:14} {len(rows):5} " + " ".join(cells))
-    return "\n".join(lines)
+            values = [100 * row[measure] for row in group if row.get(measure) is not None]
+            deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.1f}{deviation}" if values else "–")
+        found.append([task, stage, len(group), *cells])
+    return found
+
+
+def record(board: dict, path: Path = RECORD, readme: Path = ROOT / "README.md") -> None:
+    """Keep what several seeds of the course's own task showed, and put it into README."""
+    keys = ("task", "seed", "stage", "n", "samples", *MEASURED)
+    rows = [{key: row.get(key) for key in keys} for row in board["rows"] if row["task"] == "gsm8k"]
+    checked = [row for row in check(board) if row["task"] == "gsm8k"]
+    if len({row["seed"] for row in rows}) < 2:
+        raise ArtifactError("one seed is no ladder over seeds; run: make ladder")
+    write_json(path, {"run_id": board["run_id"], "rows": rows, "claims": checked})
+    write_block(readme, BLOCK, table(read_json(path)))
+
+
+def table(recorded: dict) -> str:
+    """What was recorded, as two tables in markdown: the models, and every claim."""
+    seeds = list(dict.fromkeys(row["seed"] for row in recorded["rows"]))
+    by_claim: dict[str, dict] = {}
+    for row in recorded["claims"]:
+        by_claim.setdefault(row["claim"], {})[row["seed"]] = row
+
+    def points(row: dict | None) -> str:
+        return f"{100 * row['difference']:+.1f}" if row and row["ci95"] else "–"
+
+    claimed = [[claim, *(points(found.get(seed)) for seed in seeds),
+                f"{points(found['all'])} {interval(found['all']['ci95'])}",
+                "yes" if all(row["holds"] for row in found.values()) else "no"]
+               for claim, found in by_claim.items()]
+    return "\n\n".join([
+        markdown(["task", "model", "seeds", *(f"{name} %" for name in MEASURED)],
+                 spread(recorded["rows"])),
+        markdown(["claim", *(f"seed {seed}" for seed in seeds), "together, points", "holds"],
+                 claimed)])
 
 
 def seed_of(word: str) -> int:
@@ -123,7 +180,7 @@ def seed_of(word: str) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; exit code 0 if every claim holds in every run."""
     parser = argparse.ArgumentParser(prog="python -m helpers.course.ladder", description=__doc__)
-    parser.add_argument("command", choices=["check", "run"])
+    parser.add_argument("command", choices=["check", "run", "record"])
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--task", default="gsm8k")
     parser.add_argument("--seeds", nargs="+", default=["0", "1", "2", "date"])
@@ -134,11 +191,14 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"--- seed {seed}", flush=True)
                 runner.run(Course.load(options.preset, options.task, seed), only="08")
         board = scoreboard.build(options.preset)
+        if options.command == "record":
+            record(board)
     except (ArtifactError, ConfigError, RunFailed, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     rows = check(board)
-    print(f"\n{report(rows)}\n\n{spread(board)}")
+    means = markdown(["task", "model", "seeds", *MEASURED], spread(board["rows"]))
+    print(f"\n{report(rows)}\n\n{means}")
     return 0 if all(row["holds"] for row in rows) else 1
 
 

@@ -6,7 +6,8 @@ compares each with the one it was trained from, and writes `artifacts/<preset>/s
     {"run_id", "rows": [{"task", "seed", "stage", "pass@1", …}], "minutes", "peak_memory_gb",
      "tests": [{"task", "seed", "better", "than", "measure", "difference", "ci95",
       "greedy_difference", "p"}], "tests_at_best": [the same],
-     "gains": [{"task", "seed", …, of `claims.all_gains`}]}
+     "gains": [{"task", "seed", …, of `claims.all_gains`}],
+     "pooled": [{"task", "seeds", …, of `claims.all_pooled`}]}
 
 Rows and `tests` are of temperature 1. What a model scores at its own best setting, from
 `best_<model>.jsonl`, stands beside it under names that begin with `best_`, and is compared in
@@ -24,13 +25,14 @@ from pathlib import Path
 
 from helpers import rungs
 from helpers.config import ROOT, artifacts_root
+from helpers.course.tables import interval, markdown, share, write_block
 from helpers.evaluate import claims, load_samples, score, sweep
-from helpers.files import ArtifactError, atomic_write_text, damage, read_json, write_json
+from helpers.files import ArtifactError, damage, read_json, write_json
 from helpers.folders import settle
 from helpers.manifest import broken
 
 RUN_FOLDER = re.compile(r"(?P<task>.+)-s(?P<seed>\d+)")
-BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
+BLOCK = "scoreboard"  # its name in README.md
 
 
 def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
@@ -43,11 +45,13 @@ def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
     """
     folder = _preset_folder(preset, artifacts_root)
     rows, tests, at_best, gains, digest = [], [], [], [], hashlib.sha256()
+    by_task: dict[str, list[tuple]] = {}  # (seed, rows of models, rows at best) of its runs
     runs = [run for run in _runs(folder) if _counts(run)]
     for run in runs:
         task, seed = RUN_FOLDER.fullmatch(run.name).group("task", "seed")
         place = {"task": task, "seed": int(seed)}
         models, best = _models(run), _models(run, "best")
+        by_task.setdefault(task, []).append((int(seed), models, best))
         metrics = run / "evaluation" / "metrics.json"
         drawn = read_json(metrics).get("answers_drawn", {}) if metrics.exists() else {}
         for stage, samples in models.items():
@@ -65,9 +69,21 @@ def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
         raise ArtifactError(f"no evaluated model in {folder}; "
                             f"run: python -m helpers.course run --preset {preset}")
     board = {"run_id": digest.hexdigest()[:16], "rows": rows, "tests": tests,
-             "tests_at_best": at_best, "gains": gains, **_cost(runs)}
+             "tests_at_best": at_best, "gains": gains,
+             "pooled": [gain for task, some in by_task.items() for gain in _pooled(task, some)],
+             **_cost(runs)}
     write_json(folder / "scoreboard.json", board)
     return board
+
+
+def _pooled(task: str, runs: Sequence[tuple]) -> list[dict]:
+    """What the runs of a task say together; of seeds that had other problems, nothing."""
+    seeds, models, best = zip(*runs, strict=True)
+    asked = {tuple(sorted(row["id"] for row in rows)) for run in models for rows in run.values()}
+    if len(asked) != 1:
+        return []
+    return [{"task": task, "seeds": list(seeds)} | gain for found, tuned in (
+        (models, False), (best, True)) for gain in claims.all_pooled(found, tuned)]
 
 
 def _preset_folder(preset: str, root: Path | str | None) -> Path:
@@ -142,22 +158,22 @@ def table(board: dict) -> str:
     keys = ("task", "seed", "stage")
     scores = [
         [*(row[key] for key in keys),
-         _share(row["pass@1"], row["pass@1_ci95"]),
-         _share(row["lenient_pass@1"], row["lenient_pass@1_ci95"]), _share(row["greedy"]),
+         share(row["pass@1"], row["pass@1_ci95"]),
+         share(row["lenient_pass@1"], row["lenient_pass@1_ci95"]), share(row["greedy"]),
          row.get("best_setting", "–"),
-         _share(row.get("best_pass@1"), row.get("best_pass@1_ci95")),
-         _share(row.get("best_lenient_pass@1"), row.get("best_lenient_pass@1_ci95")),
+         share(row.get("best_pass@1"), row.get("best_pass@1_ci95")),
+         share(row.get("best_lenient_pass@1"), row.get("best_lenient_pass@1_ci95")),
          f"{row['answers_drawn']:,}" if "answers_drawn" in row else "–"]
         for row in board["rows"]
     ]
-    more = [[*(row[key] for key in keys), *(_share(row[name]) for name in SHARES),
+    more = [[*(row[key] for key in keys), *(share(row[name]) for name in SHARES),
              f"{row['n']} x {row['samples']}"] for row in board["rows"]]
     peak = board["peak_memory_gb"]
     parts = [
-        _markdown(["task", "seed", "model", "pass@1 %", "lenient pass@1 %", "greedy %",
+        markdown(["task", "seed", "model", "pass@1 %", "lenient pass@1 %", "greedy %",
                    "own best setting", "pass@1 % there", "lenient % there", "answers drawn"],
                   scores),
-        _markdown(["task", "seed", "model", *(f"{name} %" for name in SHARES),
+        markdown(["task", "seed", "model", *(f"{name} %" for name in SHARES),
                    "problems x samples"], more),
         _tests("temperature 1", board["tests"]),
         _tests("best settings", board["tests_at_best"]),
@@ -168,11 +184,11 @@ def table(board: dict) -> str:
 
 
 def _tests(where: str, tests: Sequence[dict]) -> str:
-    return _markdown(
+    return markdown(
         ["task", "seed", f"at {where}", "measure", "points", "greedy points", "p (greedy)",
          "better"],
         [[test["task"], test["seed"], f"{test['better']} > {test['than']}", test["measure"],
-          f"{100 * test['difference']:+.1f} {_interval(test['ci95'])}",
+          f"{100 * test['difference']:+.1f} {interval(test['ci95'])}",
           f"{100 * test['greedy_difference']:+.1f}", f"{test['p']:.2g}",
           "yes" if test["ci95"][0] > 0 else "no"] for test in tests])
 
@@ -180,41 +196,9 @@ def _tests(where: str, tests: Sequence[dict]) -> str:
 SHARES = ("pass@5", "pass@8", "maj@8", "truncated", "distinct")
 
 
-def _share(value: float | None, interval: Sequence[float] | None = None) -> str:
-    """A share in percent, its interval behind it; a dash where there is none."""
-    if value is None:
-        return "–"
-    return f"{100 * value:.1f}" + (f" {_interval(interval)}" if interval else "")
-
-
-def _interval(bounds: Sequence[float]) -> str:
-    return f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]"
-
-
-def _markdown(header: list, rows: list[list]) -> str:
-    """An aligned table, text to the left and the rest to the right; empty without rows."""
-    if not rows:
-        return ""
-    cells = [[str(cell) for cell in row] for row in [header, *rows]]
-    left = [isinstance(cell, str) and not re.match(r"[-+–\d]", cell) for cell in rows[0]]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    rule = [":" + "-" * (w - 1) if is_left else "-" * (w - 1) + ":"
-            for w, is_left in zip(widths, left, strict=True)]
-    lines = [
-        [cell.ljust(w) if is_left else cell.rjust(w)
-         for cell, w, is_left in zip(row, widths, left, strict=True)]
-        for row in cells
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
-
-
 def write_readme(board: dict, path: Path = ROOT / "README.md") -> None:
     """Rewrite the block between the scoreboard marks of the README, nothing else."""
-    text = path.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ArtifactError(f"{path} needs one line {BEGIN} and after it one line {END}")
-    before, rest = text.split(BEGIN)
-    atomic_write_text(path, f"{before}{BEGIN}\n{table(board)}\n{END}{rest.split(END)[1]}")
+    write_block(path, BLOCK, table(board))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from helpers.evaluate import MEASURES, compare, vote
 from helpers.rungs import compared_with
-from helpers.stats import paired_interval, pass_at_k
+from helpers.stats import paired_interval, pass_at_k, pooled_interval
 from helpers.verify import together
 
 TRAINING, TEMPERATURE, WORSE, NEITHER = "training", "temperature", "worse", "not shown"
@@ -53,9 +53,9 @@ def verdicts(at_one: Sequence[dict], at_best: Sequence[dict]) -> list[dict]:
     ]
 
 
-def gains(rows_a: Sequence[dict], rows_b: Sequence[dict]) -> dict[str, dict]:
-    """What a has over b on the same problems, by several measures: {measure: {"difference",
-    "ci95"}}, paired 95 % intervals over problems (`stats.paired_interval`).
+def measured(rows_a: Sequence[dict], rows_b: Sequence[dict]) -> dict[str, list[list[float]]]:
+    """What two models reached on the same problems, in the order of a: {measure: [a's, b's]}, one
+    number a problem.
 
     "strict" and "lenient" are of the samples, "greedy" and "lenient_greedy" of the one greedy
     answer; where both have 8 samples or more, "lenient_pass@8" says what is reached in eight tries
@@ -66,19 +66,43 @@ def gains(rows_a: Sequence[dict], rows_b: Sequence[dict]) -> dict[str, dict]:
     if len(set(ids)) != len(ids) or len(rows_b) != len(ids) or by_id.keys() != set(ids):
         raise ValueError("the two models were not measured on the same problems")
     sides = [list(rows_a), [by_id[one] for one in ids]]
-    fewest = min(len(row["strict"]) for rows in sides for row in rows)
     measures = {kind: [[float(np.mean(row[kind])) for row in rows] for rows in sides]
                 for kind in MEASURES}
     for name, kind in (("greedy", "strict"), ("lenient_greedy", "lenient")):
         measures[name] = [[float(row["greedy"][kind]) for row in rows] for rows in sides]
-    if fewest >= 8:
+    if _fewest(rows_a, rows_b) >= 8:
         reached = [np.array([sum(row["lenient"]) for row in rows]) for rows in sides]
         measures["lenient_pass@8"] = [pass_at_k(len(rows[0]["lenient"]), count, 8).tolist()
                                       for rows, count in zip(sides, reached, strict=True)]
         measures["maj@8"] = [together(vote, [(row,) for row in rows]) for rows in sides]
-    found = {}
-    for name, (a, b) in measures.items():
+    return measures
+
+
+def _fewest(*several: Sequence[dict]) -> int:
+    """The smallest number of samples of a problem."""
+    return min(len(row["strict"]) for rows in several for row in rows)
+
+
+def gains(rows_a: Sequence[dict], rows_b: Sequence[dict]) -> dict[str, dict]:
+    """What a has over b on the same problems, by every measure of `measured`: {measure:
+    {"difference", "ci95"}}, paired 95 % intervals over problems (`stats.paired_interval`)."""
+    fewest, found = _fewest(rows_a, rows_b), {}
+    for name, (a, b) in measured(rows_a, rows_b).items():
         difference, low, high = paired_interval(a, b, fewest if name in MEASURES else 1)
+        found[name] = {"difference": difference, "ci95": [low, high]}
+    return found
+
+
+def pooled(runs: Sequence[tuple[Sequence[dict], Sequence[dict]]]) -> dict[str, dict]:
+    """`gains` of several runs taken together, each (rows of a, rows of b), all on the same
+    problems; with 95 % intervals over runs and problems (`stats.pooled_interval`)."""
+    each = [measured(sorted(a, key=lambda row: row["id"]), b) for a, b in runs]
+    if len({frozenset(row["id"] for row in a) for a, _ in runs}) != 1:
+        raise ValueError("the runs were not measured on the same problems")
+    found = {}
+    for name in each[0]:
+        difference, low, high = pooled_interval(
+            [np.subtract(a, b) for a, b in (measures[name] for measures in each)])
         found[name] = {"difference": difference, "ci95": [low, high]}
     return found
 
@@ -86,20 +110,23 @@ def gains(rows_a: Sequence[dict], rows_b: Sequence[dict]) -> dict[str, dict]:
 PARTS = {"all": (True, False, None), "with": (True,), "without": (False,)}
 
 
-def apart(rows_a: Sequence[dict], rows_b: Sequence[dict]) -> dict[str, dict]:
-    """`gains` of a over b on all problems, and on those with and without demonstrations apart, by
-    the mark "demonstrated" of the rows of a (`Track.demonstrated`).
+def part_of(rows: Sequence[dict]) -> dict[str, set[str]]:
+    """The ids of all problems, and of those with and without demonstrations apart ("all", "with",
+    "without"; the last two only where there are any), by the mark "demonstrated" of the rows."""
+    parts = {name: {row["id"] for row in rows if row.get("demonstrated") in marks}
+             for name, marks in PARTS.items()}
+    return {name: ids for name, ids in parts.items() if ids}
 
-    Returns {"all", "with", "without"}, the last two only where there are such problems; each has
-    "problems", their number, too.
-    """
-    found = {}
-    for name, marks in PARTS.items():
-        ids = {row["id"] for row in rows_a if row.get("demonstrated") in marks}
-        if ids:
-            own = [[row for row in rows if row["id"] in ids] for rows in (rows_a, rows_b)]
-            found[name] = {"problems": len(ids), **gains(*own)}
-    return found
+
+def _of(ids: set[str], rows: Sequence[dict]) -> list[dict]:
+    return [row for row in rows if row["id"] in ids]
+
+
+def apart(rows_a: Sequence[dict], rows_b: Sequence[dict]) -> dict[str, dict]:
+    """`gains` of a over b on all problems, and on those with and without demonstrations apart
+    (`part_of` the rows of a); each has "problems", their number, too."""
+    return {name: {"problems": len(ids), **gains(_of(ids, rows_a), _of(ids, rows_b))}
+            for name, ids in part_of(rows_a).items()}
 
 
 def all_gains(rows: Mapping[str, Sequence[dict]], at_best: bool) -> list[dict]:
@@ -110,3 +137,17 @@ def all_gains(rows: Mapping[str, Sequence[dict]], at_best: bool) -> list[dict]:
             for name in rows for other in compared_with(name) if other in rows
             for part, one in apart(rows[name], rows[other]).items()
             for measure in one if measure != "problems"]
+
+
+def all_pooled(runs: Sequence[Mapping[str, Sequence[dict]]], at_best: bool) -> list[dict]:
+    """`all_gains` of several runs taken together (`pooled`), for the models that all of them have;
+    of fewer than two runs, none."""
+    if len(runs) < 2:
+        return []
+    shared = [name for name in runs[0] if all(name in run for run in runs)]
+    return [{"better": name, "than": other, "at_best": at_best, "part": part,
+             "problems": len(ids), "measure": measure, **gain}
+            for name in shared for other in compared_with(name) if other in shared
+            for part, ids in part_of(runs[0][name]).items()
+            for measure, gain in pooled([(_of(ids, run[name]), _of(ids, run[other]))
+                                         for run in runs]).items()]

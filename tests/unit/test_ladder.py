@@ -17,7 +17,7 @@ def board():
     row = {"task": "gsm8k", "seed": 0, "pass@1": 0.5, "lenient_pass@1": 0.5, "greedy": 0.5,
            "pass@8": 0.8, "maj@8": None}
     return {
-        "rows": [row | {"stage": stage} for stage in rungs.MODELS],
+        "rows": [row | {"stage": stage} for stage in rungs.MODELS], "pooled": [],
         "gains": [{"task": "gsm8k", "seed": 0, "better": better, "than": than, "at_best": at_best,
                    "part": part, "measure": measure, "difference": 0.3, "ci95": [0.25, 0.35]}
                   for better, than in rungs.COMPARISONS for at_best in (False, True)
@@ -25,8 +25,22 @@ def board():
     }
 
 
-def gain_of(board, better, than, measure, at_best=False, part="all"):
-    [found] = [gain for gain in board["gains"] if (
+@pytest.fixture
+def two(board):
+    """The scoreboard of two seeds."""
+    both = {part: copy.deepcopy(entries) for part, entries in board.items()}
+    for part in ("rows", "gains"):
+        both[part] += [entry | {"seed": 1} for entry in copy.deepcopy(board[part])]
+    both["pooled"] = [{key: value for key, value in gain.items() if key != "seed"}
+                      | {"seeds": [0, 1]} for gain in copy.deepcopy(board["gains"])]
+    return both
+
+
+OF_EACH = [claim for claim in ladder.CLAIMS if not claim.gain.pooled]
+
+
+def gain_of(board, better, than, measure, at_best=False, part="all", among="gains"):
+    [found] = [gain for gain in board[among] if (
         gain["better"], gain["than"], gain["measure"], gain["at_best"], gain["part"]) == (
         better, than, measure, at_best, part)]
     return found
@@ -38,8 +52,7 @@ def failures(board):
 
 def test_a_good_ladder_holds(board):
     rows = ladder.check(board)
-    assert len(rows) == len(ladder.CLAIMS)
-    assert [str(claim) for claim in ladder.CLAIMS] == [
+    assert [row["claim"] for row in rows] == [str(claim) for claim in OF_EACH] == [
         "sft > base (strict)", "sft > base_few_shot (strict)",
         "sft > base (strict, best settings)", "sft > base_few_shot (strict, best settings)",
         "dpo > sft (strict)", "dpo > sft (greedy)",
@@ -62,13 +75,32 @@ def entry_of(board, claim):
     return gain_of(board, claim.better, claim.than, gain.measure, gain.at_best, gain.part)
 
 
-@pytest.mark.parametrize("claim", ladder.CLAIMS, ids=map(str, ladder.CLAIMS))
+def test_of_several_seeds_what_they_say_together_is_claimed_as_well(two):
+    rows = ladder.check(two)
+    together = [row["claim"] for row in rows if row["seed"] == "all"]
+    assert together == [str(claim) for claim in ladder.CLAIMS]
+    assert len(rows) == 2 * len(OF_EACH) + len(ladder.CLAIMS) and not failures(two)
+    assert "held    gsm8k, all seeds" in ladder.report(rows)
+
+
+@pytest.mark.parametrize("claim", [one for one in ladder.CLAIMS if one.gain.points < 0], ids=str)
+def test_no_loss_is_claimed_of_all_seeds_together_and_can_fail(two, claim):
+    entry = gain_of(two, claim.better, claim.than, claim.gain.measure, claim.gain.at_best,
+                    claim.gain.part, "pooled")
+    entry.update(difference=-0.02, ci95=[-0.049, 0.01])
+    assert not failures(two)
+    entry.update(difference=-0.02, ci95=[-0.051, 0.01])
+    assert failures(two) == [str(claim)]
+    assert "loses no 5 points" in str(claim) and "seeds together" in str(claim)
+
+
+@pytest.mark.parametrize("claim", OF_EACH, ids=str)
 def test_an_interval_that_reaches_zero_fails_its_claim_alone(board, claim):
     entry_of(board, claim).update(difference=0.3, ci95=[-0.01, 0.6])
     assert failures(board) == [str(claim)]
 
 
-@pytest.mark.parametrize("claim", [one for one in ladder.CLAIMS if one.gain.points], ids=str)
+@pytest.mark.parametrize("claim", [one for one in OF_EACH if one.gain.points], ids=str)
 def test_a_sure_but_small_gain_fails_where_more_is_claimed(board, claim):
     entry_of(board, claim).update(difference=claim.gain.points - 0.01, ci95=[0.01, 0.4])
     assert failures(board) == [str(claim)]
@@ -97,17 +129,36 @@ def test_of_another_task_only_tuning_is_claimed(board):
     assert [row["holds"] for row in ladder.check(board)] == [False]
 
 
-def test_every_run_is_checked(board):
-    second = copy.deepcopy(board)
-    for part in second.values():
-        for entry in part:
-            entry["seed"] = 1
-    gain_of(second, "grpo", "sft", "greedy")["ci95"] = [-0.1, 0.1]
-    for part, entries in second.items():
-        board[part] += entries
-    failed = [row for row in ladder.check(board) if not row["holds"]]
+def test_every_run_is_checked(two):
+    [second] = [gain for gain in two["gains"] if gain["seed"] == 1 and (
+        gain["better"], gain["measure"], gain["at_best"], gain["part"]) == (
+        "grpo", "greedy", False, "all")]
+    second["ci95"] = [-0.1, 0.1]
+    failed = [row for row in ladder.check(two) if not row["holds"]]
     assert [row["seed"] for row in failed] == [1]
-    assert "   2 " in ladder.spread(board)
+    assert {row[2] for row in ladder.spread(two["rows"])} == {2}
+
+
+def test_seeds_are_recorded_and_stand_in_the_readme(two, tmp_path):
+    path, readme = tmp_path / "ladder.json", tmp_path / "README.md"
+    readme.write_text("# Title\n<!-- ladder:begin -->\nbefore\n<!-- ladder:end -->\nrest\n")
+    for row in two["rows"]:
+        row["greedy"] = 0.5 + 0.02 * row["seed"]
+    gain_of(two, "sft", "base", "strict", among="pooled")["ci95"] = [-0.01, 0.35]
+    two["run_id"] = "abc"
+    ladder.record(two, path, readme)
+    text = readme.read_text()
+    assert "before" not in text and text.endswith("rest\n")
+    assert "51.0 ± 1.4" in text
+    [line] = [line for line in text.splitlines() if line.startswith("| sft > base (strict) ")]
+    assert "+30.0 [-1.0, 35.0]" in line and line.rstrip("| ").endswith("no")
+    assert ladder.table(ladder.read_json(path)) in text
+
+
+def test_one_seed_is_not_recorded(board, tmp_path):
+    with pytest.raises(ladder.ArtifactError, match="make ladder"):
+        ladder.record(board | {"run_id": "abc"}, tmp_path / "ladder.json", tmp_path / "README.md")
+    assert not (tmp_path / "ladder.json").exists()
 
 
 def test_seeds(monkeypatch):

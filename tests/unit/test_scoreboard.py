@@ -245,19 +245,22 @@ def test_a_missing_value_is_a_dash_and_no_better_says_no(root):
     assert tests.splitlines()[2].rstrip("| ").endswith("no")
 
 
+BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
+
+
 def test_readme_gets_the_block_and_keeps_the_rest(root, tmp_path):
     board, readme = scoreboard.build("tiny", root), tmp_path / "README.md"
-    readme.write_text(f"# Title\n{scoreboard.BEGIN}\nold\n{scoreboard.END}\n\nrest é\n")
+    readme.write_text(f"# Title\n{BEGIN}\nold\n{END}\n\nrest é\n")
     scoreboard.write_readme(board, readme)
     once = readme.read_text()
-    assert once == (f"# Title\n{scoreboard.BEGIN}\n{scoreboard.table(board)}\n{scoreboard.END}"
+    assert once == (f"# Title\n{BEGIN}\n{scoreboard.table(board)}\n{END}"
                     f"\n\nrest é\n")
     scoreboard.write_readme(board, readme)
     assert readme.read_text() == once
 
 
-@pytest.mark.parametrize("text", ["none", scoreboard.BEGIN, scoreboard.BEGIN * 2 + scoreboard.END,
-                                  scoreboard.END + scoreboard.BEGIN])
+@pytest.mark.parametrize("text", ["none", BEGIN, BEGIN * 2 + END,
+                                  END + BEGIN])
 def test_readme_without_its_marks_is_left_alone(root, tmp_path, text):
     readme = tmp_path / "README.md"
     readme.write_text(text)
