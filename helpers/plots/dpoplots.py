@@ -27,7 +27,7 @@ def dpo_weight(beta: float) -> Figure:
     axes[0].set_ylim(0, 5)
     axes[1].set_ylim(-0.02, 1.02)
     fig.set_label(f"With beta {beta:.2f} a pair weighs one half at the start and one tenth once "
-                  f"its answers have moved {learned:.0f} nats apart; the loss starts at 0.69.")
+                  f"its answers have moved {learned:.2g} nats apart; the loss starts at 0.69.")
     return fig
 
 
