@@ -179,6 +179,9 @@ def test_the_exam_says_what_its_tests_can_see_and_what_scores_cost(exam):
     assert votes[-1] > votes[0] + 0.05
     _, judged = exam["spent"]["sft, best by reward"]
     assert judged == sorted(judged) and judged[0] == pytest.approx(votes[0])
+    better = exam["judged_over_vote"]
+    assert better["all"]["best by reward"] == pytest.approx(judged[-1])
+    assert better["without"]["ci95"][0] > 0.05  # what a vote believes there is mostly wrong
 
 
 def test_copying_the_nearest_training_answer_does_not_solve_the_test(run_folder):
@@ -351,6 +354,9 @@ def test_the_reward_model_judges_and_not_by_length(run_folder):
     assert metrics["length_matched"]["accuracy"] >= 0.70
     assert abs(metrics["score_and_length"]) < metrics["score_and_truth"]
     assert metrics["best_of_minus"]["mean"]["ci95"][0] > 0
+    before, after = (1 - metrics["pair_accuracies"][name]["held-out"]["accuracy"]
+                     for name in ("likelihood, untrained", "likelihood"))
+    assert after < 0.7 * before  # at the whole size half of the errors are gone
 
 
 def test_the_accuracy_of_the_reward_model_is_that_of_its_scores(run_folder):
