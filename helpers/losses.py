@@ -124,16 +124,22 @@ def rloo_advantages(rewards: Tensor) -> Tensor:
     return ((rewards - rewards.nanmean(1, keepdim=True)) * n / (n - 1)).nan_to_num(nan=0.0)
 
 
-def group_advantages(rewards: Tensor, scale: bool = True, eps: float = 1e-4) -> Tensor:
-    """GRPO: (reward - group mean) / (group standard deviation + eps) (2402.03300, section 4.1.2).
+def group_advantages(rewards: Tensor, scale: str | bool = "group", eps: float = 1e-4) -> Tensor:
+    """GRPO: (reward - group mean) / (standard deviation + eps) (2402.03300, section 4.1.2).
 
-    The deviation divides by G - 1, and eps is 1e-4, as in TRL. `scale=False` is Dr. GRPO, which
-    leaves the division out: it weighs prompts up whose rewards are nearly all equal (2503.20783).
+    The deviation divides by n - 1, and eps is 1e-4, as in TRL. scale: "group" (or True), whose own
+    it is; "batch": of all rewards of the batch; "none" (or False) is Dr. GRPO, which leaves the
+    division out: it weighs prompts up whose rewards are nearly all equal (2503.20783).
     """
+    if scale not in ("group", "batch", "none", True, False):
+        raise ValueError(f"unknown scale {scale!r}; known: group, batch, none")
     centred = rewards - rewards.nanmean(1, keepdim=True)
-    if scale:
+    if scale in ("group", True):
         variance = centred.square().nansum(1, keepdim=True) / (_rewarded(rewards) - 1)
         centred = centred / (variance.sqrt() + eps)
+    elif scale == "batch":
+        known = rewards[~rewards.isnan()]
+        centred = centred / (known.std() + eps)
     return centred.nan_to_num(nan=0.0)
 
 
@@ -245,15 +251,22 @@ def grpo_loss(
             raise ValueError("beta > 0 needs ref_logp, the reference model's log-probabilities")
         weight = torch.exp(logp - old_logp) if use_bias_correction_kl else 1.0
         token_loss = token_loss + beta * weight * kl_k3(logp, ref_logp)
+    return (token_loss * token_weights(mask, loss_type, max_completion_length, total_tokens)).sum()
+
+
+def token_weights(
+    mask: Tensor, loss_type: str = "dapo", max_completion_length: int | None = None,
+    total_tokens: int | None = None,
+) -> Tensor:  # fmt: skip
+    """(B, T): what a token's loss counts in the step's, by the `loss_type` of `grpo_loss`."""
     if loss_type == "grpo":
-        return masked_mean(token_loss, mask, dim=1).mean()
-    if loss_type == "bnpo":
-        return masked_mean(token_loss, mask)
-    total = (token_loss * mask).sum()
+        return mask / mask.sum(1, keepdim=True).clamp(min=1) / len(mask)
+    if loss_type == "bnpo" or (loss_type == "dapo" and total_tokens is None):
+        return mask / mask.sum().clamp(min=1)
     if loss_type == "dapo":
-        return total / max(1, total_tokens if total_tokens is not None else int(mask.sum()))
+        return mask / max(1, total_tokens)
     if loss_type == "dr_grpo":
         if max_completion_length is None:
             raise ValueError("dr_grpo needs max_completion_length, its constant divisor")
-        return total / (mask.size(0) * max_completion_length)
+        return mask / (len(mask) * max_completion_length)
     raise ValueError(f"unknown loss_type {loss_type!r}; known: {', '.join(LOSS_TYPES)}")

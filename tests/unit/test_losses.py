@@ -384,8 +384,8 @@ MUTANTS = {
     "wrong sign": wrong_loss(lambda p, o, a, m, s: -OK.grpo_loss(p, o, a, m, **s)),
     "detached": wrong_loss(
         lambda p, o, a, m, s: OK.grpo_loss(p, o, a, m, **s).detach() + 0 * p.sum()),
-    "padding in the denominator": {"masked_mean": lambda v, m, dim=None: (v * m).mean(dim)},
-    "tokens for completions": {"masked_mean": lambda v, m, dim=None: (v * m).sum() / m.sum()},
+    "padding in the denominator": {"token_weights": lambda m, *_, **__: m / m.numel()},
+    "tokens for completions": {"token_weights": lambda m, *_, **__: m / m.sum()},
     "no clipping": {"clipped_policy_loss": clip_nothing},
     "clipped both ways": {"clipped_policy_loss": clip_both_ways},
     "kl sign flipped": {"kl_k3": lambda p, r: -OK.kl_k3(p, r)},

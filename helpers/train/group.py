@@ -1,0 +1,172 @@
+"""GRPO (Shao et al. 2024, arXiv:2402.03300) on one page: what notebook 07 prints is what trains.
+
+A step has five parts, numbered below as in the notebook: sample groups of answers, reward them,
+compare each answer with its group, take the loss, move the weights. Metrics have TRL's names.
+Where it departs from the paper, and why:
+
+a. Answers are used once (`num_iterations` 1): whoever wrote them is who learns, so every ratio is
+   1 and the clip waits. Used again, they keep the log-probabilities of the first pass.
+b. No KL term unless `beta` asks for it: a reward that is checked needs no rein, and no reference.
+c. Tokens are averaged as `loss_type` says; the paper's mean within each answer ("grpo") lets a
+   token of a long answer count less (Yu et al. 2025, arXiv:2503.14476, section 3.3).
+d. The deviation of a group divides by G - 1, and 1e-4 is added, as in TRL.
+e. An answer without a verdict (a reward function says None), or cut off where
+   `mask_truncated_completions` says so, is in no mean: not in its group's, not in the loss's.
+f. An answer with advantage 0 has no gradient, so it is read forwards only; a step of nothing else
+   moves nothing, where an optimiser's momentum would.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+
+from helpers import losses, sampling
+from helpers.prompts import chat_text
+from helpers.rewards import add_up
+from helpers.train.adapters import save_adapter
+from helpers.train.loop import TrainingLoop, generator
+from helpers.train.ppo.rollout import Rollout, known, known_mean
+from helpers.train.rows import MicroBatch, logprobs
+
+
+class GroupError(RuntimeError):
+    """Training cannot go on: one line with what happened, where, and what to do."""
+
+
+class GroupTrainer(TrainingLoop):
+    """Trains the adapter of `model`. args: TRL's GRPOConfig; a step reads
+    `per_device_train_batch_size` answers at a time, and as many pieces as are accumulated.
+    train_dataset: rows with "prompt" (a text or a conversation) and the columns that the
+    `reward_funcs` take (TRL's signature); they are asked in their order, over and over."""
+
+    def __init__(self, model: PeftModel, args, train_dataset: Sequence[dict], processing_class,
+                 reward_funcs: Sequence[Callable], callbacks: Sequence = ()):
+        trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
+        optimizer = torch.optim.AdamW(
+            trained.values(), lr=args.learning_rate, betas=(args.adam_beta1, args.adam_beta2),
+            eps=args.adam_epsilon, weight_decay=args.weight_decay, fused=True)
+        super().__init__(args, model, processing_class, optimizer, lambda: {
+            name: one.detach() for name, one in trained.items()}, callbacks)
+        self.tokenizer, self.reward_funcs = processing_class, list(reward_funcs)
+        self.trained, self.device = list(trained.values()), model.device
+        answers = args.per_device_train_batch_size * args.gradient_accumulation_steps
+        if args.num_generations < 2 or answers % args.num_generations:
+            raise GroupError(f"{answers} answers a step are no groups of {args.num_generations}: "
+                             "num_generations must be 2 or more and divide them.")
+        self.prompts = answers // args.num_generations
+        self.rows = [row | {"prompt": row["prompt"] if isinstance(row["prompt"], str) else
+                            chat_text(processing_class, row["prompt"])} for row in train_dataset]
+
+    def training_step(self, step: int) -> dict[str, float]:
+        """The five parts on the next prompts; the metrics of the step."""
+        started = time.monotonic()
+        rows, answers = self.sample(step)
+        rewards = self.reward(rows, answers)
+        advantages = losses.group_advantages(rewards, self.args.scale_rewards)
+        answers.advantages = advantages.flatten()
+        told = {"reward": known_mean(answers.scores),
+                "reward_std": float(known(answers.scores).std()),
+                "frac_reward_zero_std": float((advantages.abs().amax(1) < 1e-3).float().mean()),
+                "completions/mean_length": sum(map(len, answers.completions)) / len(answers),
+                "completions/clipped_ratio": float(answers.truncated.float().mean()),
+                **{f"rewards/{name}/mean": known_mean(one) for name, one in answers.parts.items()}}
+        told |= self.learn(answers, step)
+        return self.everywhere(told) | {"step_time": time.monotonic() - started}
+
+    # 1. Groups: G answers to each of P prompts, drawn by the policy as it is.
+
+    def sample(self, step: int) -> tuple[list[dict], Rollout]:
+        """The rows of P prompts, each G times, and B = P * G answers in the same order."""
+        args, process = self.args, self.accelerator.process_index
+        first = (step * self.accelerator.num_processes + process) * self.prompts
+        rows = [self.rows[place % len(self.rows)] for place in range(first, first + self.prompts)]
+        with self.accelerator.autocast():
+            groups = sampling.generate(
+                self.model, self.tokenizer, [row["prompt"] for row in rows], args.num_generations,
+                args.temperature, args.top_p, args.max_completion_length,
+                generator(args.seed, step, process).initial_seed(), args.generation_batch_size)
+        rows = [row for row in rows for _ in range(args.num_generations)]
+        written = [one for group in groups for one in group]
+        ids = self.tokenizer([row["prompt"] for row in rows], add_special_tokens=False)["input_ids"]
+        return rows, Rollout(ids, [list(one.ids) for one in written], [one.text for one in written],
+                             torch.tensor([one.truncated for one in written]))
+
+    # 2. Rewards: what the functions pay, added up by their weights; 3. `losses.group_advantages`.
+
+    def reward(self, rows: list[dict], answers: Rollout) -> Tensor:
+        """(P, G), NaN where an answer is left out; puts scores, parts and mask into `answers`."""
+        columns = {key: [row[key] for row in rows] for key in rows[0] if key != "prompt"}
+        totals, parts = add_up(
+            self.reward_funcs, self.args.reward_weights or [1.0] * len(self.reward_funcs),
+            answers.texts, prompts=[row["prompt"] for row in rows], trainer_state=self.state,
+            completion_ids=answers.completions, truncated=answers.truncated.tolist(), **columns)
+        answers.parts = {name: _numbers(part) for name, part in parts.items()}
+        answers.scores = _numbers(totals)
+        if self.args.mask_truncated_completions:
+            answers.scores[answers.truncated] = math.nan
+        answers.mask[answers.scores.isnan()] = 0
+        return answers.scores.view(self.prompts, self.args.num_generations)
+
+    # 4. The loss, piece by piece; 5. the step of the optimiser.
+
+    def learn(self, answers: Rollout, step: int) -> dict[str, float]:
+        """`num_iterations` passes over the answers, a step of the optimiser each."""
+        args, old, seen = self.args, torch.zeros_like(answers.mask), {}
+        tokens = self.accelerator.reduce(answers.mask.sum().to(self.device), "mean")
+        weights = losses.token_weights(answers.mask, args.loss_type, args.max_completion_length,
+                                       float(tokens))
+        batches = answers.micro_batches(args.per_device_train_batch_size, self.device)
+        for again in range(args.num_iterations):
+            told = [self.backward(answers, batch, batch.of(weights), old, again)
+                    for batch in batches]
+            seen = {key: sum(float(one[key]) for one in told) for key in told[0]}
+            if not math.isfinite(seen["loss"]):
+                raise GroupError(f"step {step + 1}: the loss is {seen['loss']}. The last "
+                                 "checkpoint is whole: go on from it with a lower learning rate.")
+            if self.anywhere(any(one.grad is not None and one.grad.any() for one in self.trained)):
+                seen["grad_norm"] = self.update({"policy": self.trained})["policy"]
+        return {"grad_norm": 0.0} | seen
+
+    def backward(self, answers: Rollout, batch: MicroBatch, weights: Tensor, old: Tensor,
+                 again: int) -> dict[str, Tensor]:
+        """Adds a piece's gradient; its share of the loss and of the means over tokens. weights
+        (b, t): what each token counts; old (B, T): the writer's log-probabilities."""
+        args, advantages = self.args, answers.advantages[batch.rows].to(self.device)
+        policy, asked = self.model.get_base_model(), (batch.ids, batch.places, batch.targets)
+        high, learning = args.epsilon_high or args.epsilon, bool(advantages.any()) or args.beta > 0
+        with self.accelerator.autocast(), torch.set_grad_enabled(learning):
+            [logp] = logprobs(policy, *asked, args.temperature)
+            if not again:
+                batch.into(old, logp.detach())
+            before = batch.of(old) if again else logp.detach()
+            loss = losses.clipped_policy_loss(logp, before, advantages, args.epsilon, high)
+            if args.beta:
+                with self.model.disable_adapter(), torch.no_grad():
+                    [reference] = logprobs(policy, *asked, args.temperature)
+                kl = losses.kl_k3(logp, reference)
+                off = torch.exp(logp - before) if args.use_bias_correction_kl else 1.0
+                loss = loss + args.beta * off * kl
+            loss = (loss * weights).sum()
+        if learning:
+            self.accelerator.backward(loss)
+        ratio, push = (logp.detach() - before).exp(), advantages[:, None]
+        told = {"entropy": -logp,  # a drawn token's surprise: its mean is the entropy
+                "clip_ratio/low_mean": (ratio < 1 - args.epsilon) & (push < 0),
+                "clip_ratio/high_mean": (ratio > 1 + high) & (push > 0)}
+        told |= {"kl": kl} if args.beta else {}
+        share = batch.mask / answers.mask.sum().clamp(min=1)  # of a mean over all tokens
+        return {"loss": loss.detach()} | {key: (one.detach() * share).sum()
+                                          for key, one in told.items()}
+
+    def save_model(self, folder: str | Path) -> None:
+        """The adapter as a peft folder."""
+        save_adapter(self.model, "default", folder)
+
+
+def _numbers(values: Sequence[float | None]) -> Tensor:
+    return torch.tensor([math.nan if value is None else float(value) for value in values])
