@@ -1,11 +1,8 @@
 """GRPO (Shao et al. 2024, arXiv:2402.03300) on one page: what notebook 07 prints is what trains.
 
-A step has five parts, numbered below as in the notebook: sample groups of answers, reward them,
-compare each answer with its group, take the loss, move the weights. Metrics have TRL's names.
-Where it departs from the paper, and why:
-
-a. Answers are used once (`num_iterations` 1): whoever wrote them is who learns, so every ratio is
-   1 and the clip waits. Used again, they keep the log-probabilities of the first pass.
+A step has the five parts numbered below. Metrics have TRL's names. Departures from the paper:
+a. Answers are used once (`num_iterations` 1): who wrote them is who learns, so every ratio is 1 and
+   the clip waits. Used again, they keep the log-probabilities of the first pass.
 b. No KL term unless `beta` asks for it: a reward that is checked needs no rein, and no reference.
 c. Tokens are averaged as `loss_type` says; the paper's mean within each answer ("grpo") lets a
    token of a long answer count less (Yu et al. 2025, arXiv:2503.14476, section 3.3).
@@ -29,20 +26,14 @@ from helpers import losses, sampling
 from helpers.prompts import chat_text
 from helpers.rewards import add_up
 from helpers.train.adapters import save_adapter
-from helpers.train.loop import TrainingLoop, generator
-from helpers.train.ppo.rollout import Rollout, known, known_mean
+from helpers.train.loop import TrainingError, TrainingLoop, generator
+from helpers.train.ppo.rollout import Rollout, known, known_mean, numbers, written
 from helpers.train.rows import MicroBatch, logprobs
 
 
-class GroupError(RuntimeError):
-    """Training cannot go on: one line with what happened, where, and what to do."""
-
-
 class GroupTrainer(TrainingLoop):
-    """Trains the adapter of `model`. args: TRL's GRPOConfig; a step reads
-    `per_device_train_batch_size` answers at a time, and as many pieces as are accumulated.
-    train_dataset: rows with "prompt" (a text or a conversation) and the columns that the
-    `reward_funcs` take (TRL's signature); they are asked in their order, over and over."""
+    """Trains the adapter of `model`. args: TRL's GRPOConfig. train_dataset: rows, asked in their
+    order, with "prompt" (a text or a conversation) and the columns that `reward_funcs` take."""
 
     def __init__(self, model: PeftModel, args, train_dataset: Sequence[dict], processing_class,
                  reward_funcs: Sequence[Callable], callbacks: Sequence = ()):
@@ -55,9 +46,6 @@ class GroupTrainer(TrainingLoop):
         self.tokenizer, self.reward_funcs = processing_class, list(reward_funcs)
         self.trained, self.device = list(trained.values()), model.device
         answers = args.per_device_train_batch_size * args.gradient_accumulation_steps
-        if args.num_generations < 2 or answers % args.num_generations:
-            raise GroupError(f"{answers} answers a step are no groups of {args.num_generations}: "
-                             "num_generations must be 2 or more and divide them.")
         self.prompts = answers // args.num_generations
         self.rows = [row | {"prompt": row["prompt"] if isinstance(row["prompt"], str) else
                             chat_text(processing_class, row["prompt"])} for row in train_dataset]
@@ -71,11 +59,8 @@ class GroupTrainer(TrainingLoop):
         answers.advantages = advantages.flatten()
         told = {"reward": known_mean(answers.scores),
                 "reward_std": float(known(answers.scores).std()),
-                "frac_reward_zero_std": float((advantages.abs().amax(1) < 1e-3).float().mean()),
-                "completions/mean_length": sum(map(len, answers.completions)) / len(answers),
-                "completions/clipped_ratio": float(answers.truncated.float().mean()),
-                **{f"rewards/{name}/mean": known_mean(one) for name, one in answers.parts.items()}}
-        told |= self.learn(answers, step)
+                "frac_reward_zero_std": float((advantages.abs().amax(1) < 1e-3).float().mean())}
+        told |= answers.metrics() | self.learn(answers, step)
         return self.everywhere(told) | {"step_time": time.monotonic() - started}
 
     # 1. Groups: G answers to each of P prompts, drawn by the policy as it is.
@@ -91,10 +76,8 @@ class GroupTrainer(TrainingLoop):
                 args.temperature, args.top_p, args.max_completion_length,
                 generator(args.seed, step, process).initial_seed(), args.generation_batch_size)
         rows = [row for row in rows for _ in range(args.num_generations)]
-        written = [one for group in groups for one in group]
         ids = self.tokenizer([row["prompt"] for row in rows], add_special_tokens=False)["input_ids"]
-        return rows, Rollout(ids, [list(one.ids) for one in written], [one.text for one in written],
-                             torch.tensor([one.truncated for one in written]))
+        return rows, written(ids, [one for group in groups for one in group])
 
     # 2. Rewards: what the functions pay, added up by their weights; 3. `losses.group_advantages`.
 
@@ -105,8 +88,8 @@ class GroupTrainer(TrainingLoop):
             self.reward_funcs, self.args.reward_weights or [1.0] * len(self.reward_funcs),
             answers.texts, prompts=[row["prompt"] for row in rows], trainer_state=self.state,
             completion_ids=answers.completions, truncated=answers.truncated.tolist(), **columns)
-        answers.parts = {name: _numbers(part) for name, part in parts.items()}
-        answers.scores = _numbers(totals)
+        answers.parts = {name: numbers(part) for name, part in parts.items()}
+        answers.scores = numbers(totals)
         if self.args.mask_truncated_completions:
             answers.scores[answers.truncated] = math.nan
         answers.mask[answers.scores.isnan()] = 0
@@ -126,8 +109,8 @@ class GroupTrainer(TrainingLoop):
                     for batch in batches]
             seen = {key: sum(float(one[key]) for one in told) for key in told[0]}
             if not math.isfinite(seen["loss"]):
-                raise GroupError(f"step {step + 1}: the loss is {seen['loss']}. The last "
-                                 "checkpoint is whole: go on from it with a lower learning rate.")
+                raise TrainingError(f"step {step + 1}: the loss is {seen['loss']}. The last check"
+                                    "point is whole: go on from it with a lower learning rate.")
             if self.anywhere(any(one.grad is not None and one.grad.any() for one in self.trained)):
                 seen["grad_norm"] = self.update({"policy": self.trained})["policy"]
         return {"grad_norm": 0.0} | seen
@@ -166,7 +149,3 @@ class GroupTrainer(TrainingLoop):
     def save_model(self, folder: str | Path) -> None:
         """The adapter as a peft folder."""
         save_adapter(self.model, "default", folder)
-
-
-def _numbers(values: Sequence[float | None]) -> Tensor:
-    return torch.tensor([math.nan if value is None else float(value) for value in values])

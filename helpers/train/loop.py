@@ -21,6 +21,10 @@ from transformers.trainer_callback import CallbackHandler, ProgressCallback
 from helpers import checkpoints
 
 
+class TrainingError(RuntimeError):
+    """Training cannot go on: one line with what happened, where, and what to do."""
+
+
 def generator(seed: int, *place: int) -> torch.Generator:
     """A generator of its own for one place of a run: a resumed run draws the same."""
     for part in place:

@@ -10,14 +10,15 @@ from transformers import TrainerState
 from helpers import losses, sampling
 from helpers.prompts import encode_prompts
 from helpers.rewards import add_up
+from helpers.train.loop import TrainingError
 from helpers.train.ppo.bank import AdapterBank
 from helpers.train.ppo.config import PPOConfig
-from helpers.train.ppo.rollout import Rollout, known
+from helpers.train.ppo.rollout import Rollout, known, numbers, written
 from helpers.train.rows import MicroBatch
 
 
-class PPOError(RuntimeError):
-    """Training cannot go on: one line with what happened, where, and what to do."""
+class PPOError(TrainingError):
+    """PPO cannot go on."""
 
 
 class Collector:
@@ -48,10 +49,7 @@ class Collector:
                 self.bank.model, self.tokenizer, [row["prompt"] for row in rows], seed=seed,
                 temperature=args.temperature, top_p=args.top_p,
                 max_new_tokens=args.max_completion_length, batch_size=args.generation_batch_size)
-        written = [group[0] for group in groups]
-        rollout = Rollout([row["ids"] for row in rows], [list(one.ids) for one in written],
-                          [one.text for one in written],
-                          torch.tensor([one.truncated for one in written]))
+        rollout = written([row["ids"] for row in rows], [group[0] for group in groups])
         columns = {key: [row[key] for row in rows] for key in rows[0] if key != "ids"}
         self._score(rollout, columns | {"prompts": columns.pop("prompt")})
         return rollout
@@ -61,8 +59,7 @@ class Collector:
         totals, parts = add_up(*self.rewards, rollout.texts, completion_ids=rollout.completions,
                                truncated=rollout.truncated.tolist(), trainer_state=self.state,
                                **columns)
-        rollout.parts = {name: torch.tensor([torch.nan if value is None else float(value)
-                                             for value in paid]) for name, paid in parts.items()}
+        rollout.parts = {name: numbers(paid) for name, paid in parts.items()}
         rollout.mask[[total is None for total in totals]] = 0
         rollout.scores = torch.tensor([total or 0.0 for total in totals])
         rollout.scores -= self.args.missing_eos_penalty * rollout.truncated.float()

@@ -4,12 +4,15 @@ A completion without a verdict (a reward function says None) has a mask of zeros
 no whitening and no mean.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from helpers import losses
+from helpers.engines import Completion
 from helpers.train.loop import generator
 from helpers.train.ppo.config import PPOConfig
 from helpers.train.rows import MicroBatch, by_length, micro_batches
@@ -63,6 +66,13 @@ class Rollout:
         """Mean of `values` (B, T) over the same completions' real tokens; NaN without any."""
         return float(losses.masked_mean(values, self.mask)) if self.mask.any() else float("nan")
 
+    def metrics(self) -> dict[str, float]:
+        """Of the completions with a verdict, by TRL's names: their lengths, and how many were cut;
+        of each part of the score the mean of what is there."""
+        return {"completions/mean_length": self.mean(self.mask.sum(1)),
+                "completions/clipped_ratio": self.mean(self.truncated.float()),
+                **{f"rewards/{key}/mean": known_mean(part) for key, part in self.parts.items()}}
+
     def micro_batches(self, size: int, device: torch.device) -> list[MicroBatch]:
         """All rows in micro-batches of at most `size`, with this rollout's mask. Cut once and kept:
         rounding depends on what shares a batch, and log-probabilities that are compared must come
@@ -95,6 +105,17 @@ class Rollout:
     def _masked(self, batch: MicroBatch) -> MicroBatch:
         batch.mask = batch.of(self.mask)
         return batch
+
+
+def written(prompts: list[list[int]], answers: Sequence[Completion]) -> Rollout:
+    """A rollout of what was sampled, (B,) each: prompts as tokens, and their answers."""
+    return Rollout(prompts, [list(one.ids) for one in answers], [one.text for one in answers],
+                   torch.tensor([one.truncated for one in answers]))
+
+
+def numbers(values: Sequence[float | None]) -> Tensor:
+    """(N,), NaN for None."""
+    return torch.tensor([math.nan if value is None else float(value) for value in values])
 
 
 def known(values: Tensor) -> Tensor:

@@ -148,9 +148,7 @@ class PPOTrainer(TrainingLoop):
             "val/explained_variance": losses.explained_variance(
                 rollout.values, rollout.returns, mask),
             "val/error": rollout.token_mean((rollout.values - rollout.returns).abs()),
-            "completions/mean_length": rollout.mean(mask.sum(1)),
-            "completions/clipped_ratio": rollout.mean(rollout.truncated.float()),
-            **{f"rewards/{key}/mean": known_mean(part) for key, part in rollout.parts.items()},
+            **rollout.metrics(),
         }
 
     def evaluate(self, seed: int = 0) -> dict[str, float]:
