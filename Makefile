@@ -21,8 +21,8 @@ status: $(READY)  ## what is made, stale, missing or failed
 	$(COURSE) status --preset $(PRESET) --task $(TASK) --seed $(SEED)
 
 ladder: $(READY)  ## the course with several seeds, one drawn today; checks and records the claims
-	$(RUN) -m helpers.course.ladder run --preset $(PRESET) --seeds 0 1 2 date
-	$(RUN) -m helpers.course.ladder record --preset $(PRESET)
+	$(RUN) -m helpers.course.ladder run --preset $(PRESET) --seeds 0 1 2 date; held=$$?; \
+	  $(RUN) -m helpers.course.ladder record --preset $(PRESET) && exit $$held
 
 clinic: $(READY)  ## record PPO gone wrong on purpose, for notebook 06; needs the sft of a run
 	$(RUN) -m helpers.train.ppo.clinic --seed $(SEED)
