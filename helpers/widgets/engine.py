@@ -51,6 +51,9 @@ class CourseEngine:
         prompt = _ids(tokenizer, self._text(one, tokenizer, problem))
         return write(model, tokenizer, prompt, settings, NEXT_EXAMPLE if one.few_shot else None)
 
+    def tokenizer(self, name: str) -> Any:
+        return self._tokenizer(self._one(name))
+
     def _one(self, name: str) -> Offered:
         one = self.offered.get(name)
         if one is None:

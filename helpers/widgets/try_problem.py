@@ -11,9 +11,11 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from helpers import prompts
 from helpers.config import Course
 from helpers.data.problem import Problem
 from helpers.files import ArtifactError
+from helpers.rungs import BASES
 from helpers.track import Track
 from helpers.widgets import controls_of_try, history, live, pages
 from helpers.widgets.answered import Answered, Result
@@ -64,7 +66,7 @@ class TryProblem:
     def draw(self) -> Problem:
         """A problem of the task's validation split, into the fields."""
         if self._problems is None:
-            self._problems = self.track.problems("validation")
+            self._problems = self._of_the_task()
         drawn: Problem = self._drawn.choice(self._problems)
         self._chosen = drawn
         self.controls.fill(drawn)
@@ -151,6 +153,14 @@ class TryProblem:
             self.controls.say(str(error))
         self.controls.remember(self.results)
         self._copy(result)
+
+    def _of_the_task(self) -> Sequence[Problem]:
+        """The validation problems that are not too long to be asked."""
+        problems: Any = self.track.problems("validation")  # Records are of problems here
+        engine = self.trying.engine
+        if not isinstance(engine, CourseEngine):
+            return problems
+        return prompts.fitting_prompts(problems, self.course, engine.tokenizer(BASES[0]))[0]
 
     def _asked(self) -> Problem:
         question, answer = self.controls.text()
