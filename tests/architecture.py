@@ -67,7 +67,7 @@ ORDER = (
          ppo/rollout ppo/collect ppo/trainer ppo methods ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph opening processes states runner execute report scoreboard course . __main__
-         ladder publish map""",
+         ladder publish map playground""",
          "course/"),
 )
 

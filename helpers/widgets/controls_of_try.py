@@ -4,7 +4,7 @@ Widgets that ipywidgets 7.7 and 8.1 have alike; each is labelled, wraps on a nar
 by keyboard. Buttons are never greyed: one that is would lose the keyboard's place.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from html import escape
 
 import ipywidgets
@@ -98,7 +98,7 @@ class Controls:
             for one in models]
         lines = "".join(f"<li>{escape(one.name)}: {escape(one.missing)}</li>"
                         for one in models if not one.made)
-        self.missing.value = _text(f"<details><summary>Not to be had yet: "
+        self.missing.value = _text(f"<details><summary>Not made yet: "
                                    f"{escape(', '.join(o.name for o in models if not o.made))}"
                                    f"</summary><ul>{lines}</ul></details>") if lines else ""
         if lines and self.again not in self.box.children:
@@ -131,8 +131,9 @@ class Controls:
     def state(self, words: str) -> None:
         self.status.value = _text(escape(words), "status")
 
-    def progress(self, share: float, words: str) -> None:
-        self.bar.value = share
+    def progress(self, share: float | None, words: str) -> None:
+        """`share` None leaves the bar where it is."""
+        self.bar.value = self.bar.value if share is None else share
         self.state(words)
 
     def begin(self, names: Sequence[str], head: str) -> None:
@@ -143,6 +144,10 @@ class Controls:
             for name in names}
         self.columns.children = tuple(self._columns.values())
         self.progress(0.0, "")
+
+    def waiting(self, answered: Collection[str]) -> list[str]:
+        """The columns of the other models."""
+        return [name for name in self._columns if name not in answered]
 
     def column(self, name: str, html: str) -> None:
         self._columns[name].value = html

@@ -137,11 +137,19 @@ def column(name: str, answers: Answered | None, samples: Sequence[Sample] = ()) 
         head += f"<div>{stopped}{right}{vote_html(answers.vote)}</div>"
     elif not answers and not samples:
         head += "<div>waiting …</div>"
-    body = "".join(sample_html(answers, sample, number)
-                   for number, sample in enumerate(shown, start=1))
+    return _column(name, head + "".join(sample_html(answers, sample, number)
+                                        for number, sample in enumerate(shown, start=1)))
+
+
+def unasked(name: str) -> str:
+    """The column of a model whose turn had not come."""
+    return _column(name, "<div>not asked: stopped before</div>")
+
+
+def _column(name: str, body: str) -> str:
     return (f'<div {AS_TEXT} style="{TEXT}"><div role="heading" aria-level="4" '
             f'style="font-weight:bold;border-bottom:2px solid #767676">{escape(name)}</div>'
-            f"{head}{body}</div>")
+            f"{body}</div>")
 
 
 def page(result: Result) -> str:

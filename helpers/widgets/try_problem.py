@@ -132,11 +132,13 @@ class TryProblem:
     def loading(self, name: str) -> None:
         self.controls.state(f"Loading {name} …")
 
-    def writing(self, name: str, samples: Sequence[Sample], share: float) -> None:
+    def writing(self, name: str, samples: Sequence[Sample], share: float) -> int:
         tokens, done = max(len(one.ids) for one in samples), sum(one.done for one in samples)
         self.controls.progress(share, f"{name}: token {tokens}, {done} of {len(samples)} "
                                       f"sample{'s' * (len(samples) != 1)} done")
-        self.controls.column(name, pages.column(name, None, samples))
+        html = pages.column(name, None, samples)
+        self.controls.column(name, html)
+        return len(html)
 
     def answered(self, answers: Answered, notices: Sequence[str]) -> None:
         self.controls.column(answers.name, pages.column(answers.name, answers))
@@ -145,7 +147,11 @@ class TryProblem:
 
     def finished(self, result: Result) -> None:
         self.results.append(result)
-        self.controls.progress(1.0, "Stopped." if result.stopped else "Done.")
+        asked = {answers.name for answers in result.answers}
+        for name in self.controls.waiting(asked):
+            self.controls.column(name, pages.unasked(name))
+        stopped = result.stopped or self.trying.stopping
+        self.controls.progress(None if stopped else 1.0, "Stopped." if stopped else "Done.")
         self.controls.head.value = self._head(result)
         try:
             history.append(history.place(self.course), result)

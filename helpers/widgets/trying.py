@@ -16,15 +16,17 @@ from helpers.widgets.asking import AskError, Engine, Sample
 
 EVERY = 0.2  # seconds between two pictures of what is written, at least
 SHARE = 0.2  # of the time, at most, for making them
+RATE = 300_000  # characters a second, at most: Jupyter's servers drop what is more than 1 MB
 SAID = (AskError, ArtifactError, ModelError)  # say what to do; of others the kind is named, too
 
 
 class Watcher(Protocol):
-    """Who shows a try while it goes on; called from its thread."""
+    """Who shows a try while it goes on; called from its thread. `writing` returns how many
+    characters it has sent to the page."""
 
     def loading(self, name: str) -> None: ...
 
-    def writing(self, name: str, samples: Sequence[Sample], share: float) -> None: ...
+    def writing(self, name: str, samples: Sequence[Sample], share: float) -> int: ...
 
     def answered(self, answers: Answered, notices: Sequence[str]) -> None: ...
 
@@ -43,6 +45,11 @@ class Trying:
     @property
     def running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the last try was told to stop."""
+        return self._stop.is_set()
 
     def start(self, result: Result, names: Sequence[str]) -> None:
         """Fill `result` with the answers of these models; RuntimeError while a try goes on."""
@@ -91,9 +98,9 @@ class Trying:
                 begun = time.monotonic()
                 if begun >= due:
                     done = max(len(sample.ids) for sample in samples) / settings.max_new_tokens
-                    self.watcher.writing(name, samples, (place + min(1.0, done)) / of)
+                    size = self.watcher.writing(name, samples, (place + min(1.0, done)) / of)
                     now = time.monotonic()
-                    due = now + max(EVERY, (now - begun) / SHARE)
+                    due = now + max(EVERY, (now - begun) / SHARE, size / RATE)
             stopped = not all(sample.done for sample in samples)
             return answered(self.track, problem, name, samples, stopped), notices
         except Exception as error:

@@ -188,13 +188,13 @@ def test_stopping_midway_keeps_what_is_there():
     assert fake.first.wait(20) and one.trying.running
     press(one.controls.generate)
     assert "still writing" in said(one), "a second click starts nothing"
-    one.recall(0) if one.results else None
     press(one.controls.stop)
     gate.set()
     result = one.wait(20)
     assert fake.wrote <= 2 and [answers.name for answers in result.answers] == ["sft"]
     assert result.stopped and "Stopped." in one.controls.status.value
     assert result.answers[0].strict == [None, None] and "stopped" in shown(one)
+    assert "not asked" in one.controls.columns.children[1].value and one.controls.bar.value < 1
     press(one.controls.stop)
     assert "Nothing is being written" in said(one)
     one.generate(["sft"])
