@@ -10,7 +10,7 @@ from html import escape
 import ipywidgets
 from ipywidgets import Layout
 
-from helpers.config import Course
+from helpers.config import ConfigError, Course, names
 from helpers.data.problem import Problem
 from helpers.rungs import BASES
 from helpers.widgets import pages
@@ -25,6 +25,20 @@ WIDE = {"width": "98%", "max_width": "46em"}
 def _text(value: str, role: str = "") -> str:
     said = f' role="{role}"' if role else ""
     return f'<div{said} style="{pages.TEXT}">{value}</div>' if value else ""
+
+
+def _alike(course: Course) -> list[str]:
+    """The tasks whose problems this course can ask and judge: puzzles, or problems with answers."""
+    found = []
+    for name in names("task"):
+        try:
+            other = Course.load(course.preset, name)
+        except ConfigError:  # a task of one's own that does not do this preset
+            continue
+        if (other.answer_format == "countdown") == (course.answer_format == "countdown") \
+                and other.answer_format != "free":
+            found.append(name)
+    return sorted({*found, course.task})
 
 
 class Controls:
@@ -49,9 +63,12 @@ class Controls:
             4, 1, MOST, description="Samples", continuous_update=False, style=LABELS,
             layout=Layout(**WIDE))
         self.length = ipywidgets.IntSlider(
-            length, min(8, length), 2 * length, description="Tokens, at most",
+            length, min(8, length), max(512, 2 * length), description="Tokens, at most",
             continuous_update=False, style=LABELS, layout=Layout(**WIDE))
         self.draw = ipywidgets.Button(description="Draw a problem")
+        self.task = ipywidgets.Dropdown(
+            options=_alike(course), value=course.task, description="from task",
+            style={"description_width": "5.5em"}, layout=Layout(width="16em"))
         self.generate = ipywidgets.Button(description="Generate", button_style="primary")
         self.stop = ipywidgets.Button(description="Stop")
         self.again = ipywidgets.Button(description="Look again")
@@ -68,7 +85,7 @@ class Controls:
         puzzle = () if puzzles else (self.answer,)  # a puzzle's target is its answer
         row = Layout(flex_flow="row wrap")
         self.box = ipywidgets.VBox([
-            self.question, *puzzle, ipywidgets.HBox([self.draw], layout=row),
+            self.question, *puzzle, ipywidgets.HBox([self.draw, self.task], layout=row),
             ipywidgets.HTML(_text("<b>Models</b>")), self.choices, self.missing,
             self.temperature, self.top_p, self.samples, self.length,
             ipywidgets.HBox([self.generate, self.stop], layout=row),

@@ -62,7 +62,8 @@ def _own(course: Course, model: str, taken: set[str]) -> Offered:
     folder = place if place.is_dir() else ROOT / place
     named = str(folder.resolve()) if folder.is_dir() else model
     changes = course.overrides
-    changes["model"] = {**changes.get("model", {}), "name": named, "revision": None}
+    changes["model"] = {**changes.get("model", {}), "name": named, "revision": None,
+                        "precision": "auto"}
     if not folder.is_dir():
         changes["world"] = "hub"
     name = Path(named).name or named

@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from helpers import prompts
-from helpers.config import Course
+from helpers.config import ConfigError, Course
+from helpers.data.errors import DataError
 from helpers.data.problem import Problem
 from helpers.files import ArtifactError
+from helpers.models import ModelError
 from helpers.rungs import BASES
 from helpers.track import Track
 from helpers.widgets import controls_of_try, history, live, pages
@@ -47,7 +49,9 @@ class TryProblem:
             lambda: offered(course, own, makers))
         self.models = self._look()
         self.trying = Trying(engine or CourseEngine(course, self.models), self.track, self)
-        self._problems, self._drawn, self._tries = problems, random.Random(course.seed), 0
+        self._problems = {} if problems is None else {course.task: problems}  # of each task
+        self._drawn, self._tries = random.Random(course.seed), 0
+        self._result: Result | None = None  # of the last try of this widget
         self._chosen: Problem | None = None  # the one that was drawn, as long as it is not edited
         self.results = history.last(history.place(course))
         self.controls = controls_of_try.Controls(course, self.models, self.puzzles)
@@ -63,11 +67,17 @@ class TryProblem:
 
     # What the buttons do
 
-    def draw(self) -> Problem:
-        """A problem of the task's validation split, into the fields."""
-        if self._problems is None:
-            self._problems = self._of_the_task()
-        drawn: Problem = self._drawn.choice(self._problems)
+    def draw(self) -> Problem | None:
+        """A problem of the chosen task's validation split, into the fields."""
+        task = self.controls.task.value
+        try:
+            if task not in self._problems:
+                self._problems[task] = self._of_task(task)
+            drawn: Problem = self._drawn.choice(self._problems[task])
+        except (ConfigError, DataError, ModelError, LookupError,
+                ValueError) as error:
+            self.controls.say(f"Nothing to draw from {task}: {error}")
+            return None
         self._chosen = drawn
         self.controls.fill(drawn)
         self.controls.say("")
@@ -78,6 +88,7 @@ class TryProblem:
         if self.trying.running:
             self.controls.say("The models are still writing. Stop them first.")
             return
+        self._result = None
         try:
             problem, names = self._asked(), list(names or self.controls.chosen())
             if not names:
@@ -94,15 +105,18 @@ class TryProblem:
 
     def stop(self) -> None:
         self.trying.stop()
-        if not self.trying.running:
+        if self.trying.running:
+            self.controls.state("Stopping …")
+        else:
             self.controls.say("Nothing is being written.")
 
     def wait(self, timeout: float | None = None) -> Result | None:
-        """Until the models have written; the last result. Keeps the page's copy of it, too: only
-        what the running cell puts out itself stays in a notebook that papermill executes."""
-        if self.trying.wait(timeout) and self.results:
-            self._copy(self.results[-1])
-        return self.results[-1] if self.results else None
+        """Until the models have written; what they wrote, None where they were not asked. Keeps the
+        page's copy of it, too: only what the running cell puts out itself stays in a notebook that
+        papermill executes."""
+        if self.trying.wait(timeout) and self._result:
+            self._copy(self._result)
+        return self._result
 
     def look_again(self) -> None:
         """Offer what has been made in the meantime."""
@@ -146,6 +160,7 @@ class TryProblem:
             self.controls.say(" ".join(notices))
 
     def finished(self, result: Result) -> None:
+        self._result = result
         self.results.append(result)
         asked = {answers.name for answers in result.answers}
         for name in self.controls.waiting(asked):
@@ -160,10 +175,13 @@ class TryProblem:
         self.controls.remember(self.results)
         self._copy(result)
 
-    def _of_the_task(self) -> Sequence[Problem]:
-        """The validation problems that are not too long to be asked."""
-        problems: Any = self.track.problems("validation")  # Records are of problems here
-        engine = self.trying.engine
+    def _of_task(self, task: str) -> Sequence[Problem]:
+        """A task's validation problems that are not too long to be asked. Those of another task are
+        asked as this course asks: the models have learned its words and its format."""
+        course, engine = self.course, self.trying.engine
+        if task != course.task:
+            course = Course.load(course.preset, task, course.seed)
+        problems: Any = Track(course).problems("validation")  # Records are of problems here
         if not isinstance(engine, CourseEngine):
             return problems
         return prompts.fitting_prompts(problems, self.course, engine.tokenizer(BASES[0]))[0]

@@ -143,6 +143,13 @@ def test_a_model_of_ones_own_stands_beside_those_of_the_run(tmp_path):
     assert "not made yet" in grpo.error and "--only grpo" in grpo.error
 
 
+def test_a_model_of_the_hub_is_loaded_as_that_world_loads_it():
+    *_, own = offered(COURSE, "Qwen/Qwen2.5-0.5B-Instruct")
+    assert own.name == "Qwen2.5-0.5B-Instruct" and own.path is None and own.made
+    assert own.course.world == "hub" and own.course.model.name == "Qwen/Qwen2.5-0.5B-Instruct"
+    assert own.course.model.precision == "auto" and own.course.lengths == COURSE.lengths
+
+
 def test_a_folder_without_a_chat_template_is_one_message(tmp_path):
     plain = tmp_path / "plain"
     shutil.copytree(ROOT / "data" / "tiny" / "base", plain)

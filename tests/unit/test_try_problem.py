@@ -350,11 +350,38 @@ def test_the_copy_is_hidden_beside_the_live_page_and_replaced(monkeypatch):
     assert f".copy-{one.live.name}{{display:none}}" in one.controls.head.value
 
 
+def test_problems_of_another_task_are_asked_in_this_ones_way():
+    one = a_widget()
+    assert one.controls.task.options == ("deepscaler", "gsm8k", "gsm8k_xml", "openr1")
+    one.controls.task.value = "deepscaler"
+    press(one.controls.draw)
+    assert one._chosen.source == "deepscaler" and one.controls.text()[0] == one._chosen.question
+    one.generate(["sft"])
+    assert one.wait(20).answers[0].found[0] == "36" and one.trying.track.course.task == "gsm8k"
+    one._problems["openr1"] = []
+    one.controls.task.value = "openr1"
+    press(one.controls.draw)
+    assert "Nothing to draw from openr1" in said(one)
+    puzzles = a_widget(course=Course.load(task="countdown"))
+    assert puzzles.controls.task.options == ("countdown",)
+
+
+def test_waiting_gives_no_older_result():
+    one = a_widget()
+    one.draw()
+    one.generate(["sft"])
+    assert one.wait(20)
+    one.controls.question.value = ""
+    one.generate(["sft"])
+    assert one.wait(20) is None and len(one.results) == 1
+
+
 def test_every_field_is_labelled():
     controls = a_widget().controls
     fields = [controls.question, controls.answer, controls.temperature, controls.top_p,
               controls.samples, controls.length, controls.draw, controls.generate, controls.stop,
-              controls.again, controls.bar, controls.earlier, *controls.choices.children]
+              controls.again, controls.bar, controls.earlier, controls.task,
+              *controls.choices.children]
     assert all(field.description for field in fields)
 
 

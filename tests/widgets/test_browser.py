@@ -161,7 +161,7 @@ def test_sliders_move_by_keyboard_and_stop_stops(page):
         handle.focus()
         handle.press(key)
     assert [handle.get_attribute("aria-valuenow") for handle in (temperature, samples, length)] == [
-        "2.0", "8.0", "208.0"]
+        "2.0", "8.0", "512.0"]
     press(page, "Generate")
     page.get_by_text(re.compile(r"sft: token \d+")).wait_for()
     press(page, "Stop")
