@@ -165,8 +165,6 @@ class TryProblem:
         asked = {answers.name for answers in result.answers}
         for name in self.controls.waiting(asked):
             self.controls.column(name, pages.unasked(name))
-        stopped = result.stopped or self.trying.stopping
-        self.controls.progress(None if stopped else 1.0, "Stopped." if stopped else "Done.")
         self.controls.head.value = self._head(result)
         try:
             history.append(history.place(self.course), result)
@@ -174,6 +172,8 @@ class TryProblem:
             self.controls.say(str(error))
         self.controls.remember(self.results)
         self._copy(result)
+        stopped = result.stopped or self.trying.stopping
+        self.controls.progress(None if stopped else 1.0, "Stopped." if stopped else "Done.")
 
     def _of_task(self, task: str) -> Sequence[Problem]:
         """A task's validation problems that are not too long to be asked. Those of another task are

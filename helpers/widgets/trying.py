@@ -40,10 +40,14 @@ class Trying:
         self.engine, self.track, self.watcher = engine, track, watcher
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self._written = threading.Event()  # nothing more is to come but what `finished` does
         _ALIVE.add(self)
 
     @property
     def running(self) -> bool:
+        """Whether models write. A try that is only being put away is waited for."""
+        if self._written.is_set():
+            self.wait()
         return self._thread is not None and self._thread.is_alive()
 
     @property
@@ -55,7 +59,7 @@ class Trying:
         """Fill `result` with the answers of these models; RuntimeError while a try goes on."""
         if self.running:
             raise RuntimeError("a try goes on; stop it first")
-        self._stop = threading.Event()
+        self._stop, self._written = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, args=(result, names, self._stop),
                                         name="try a problem", daemon=True)
         self._thread.start()
@@ -66,9 +70,9 @@ class Trying:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Until the try has ended; whether it has."""
-        if self._thread is not None:
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
-        return not self.running
+        return self._thread is None or not self._thread.is_alive()
 
     def _work(self, result: Result, names: Sequence[str], stop: threading.Event) -> None:
         for place, name in enumerate(names):
@@ -78,6 +82,7 @@ class Trying:
             result.answers.append(answers)
             result.notices += [note for note in notices if note not in result.notices]
             self.watcher.answered(answers, result.notices)
+        self._written.set()
         result.when = datetime.now(UTC).isoformat(timespec="seconds")
         self.watcher.finished(result)
 

@@ -96,6 +96,17 @@ def test_a_problem_is_drawn_answered_and_judged():
     assert "Done." in one.controls.status.value and not said(one)
 
 
+def test_a_try_that_is_being_put_away_keeps_nobody_from_the_next(monkeypatch):
+    one, go_on = a_widget(), threading.Event()
+    monkeypatch.setattr(history, "append", lambda path, result: go_on.wait(20))
+    one.draw()
+    one.generate(["sft"])
+    assert one.trying._written.wait(20)
+    threading.Timer(0.2, go_on.set).start()
+    one.generate(["grpo"])
+    assert one.wait(20).answers[0].name == "grpo" and not said(one)
+
+
 def test_what_is_typed_without_an_answer_has_no_verdicts():
     one = a_widget()
     one.controls.question.value = "What is 12 + 24?"
