@@ -85,7 +85,7 @@ def bars(parts: dict[str, list[float | None]], totals: Sequence[float | None], a
     for name, value in shown:
         bar = "" if value is None else BAR.format(
             f"{100 * abs(value) / most:.0f}", "#0072B2" if value >= 0 else "#D55E00")
-        number = "– (cannot be judged)" if value is None else f"{value:g}"
+        number = "– (cannot be judged)" if value is None else f"{value + 0.0:g}"  # no "-0"
         lines.append(f"<div>{escape(name)} {bar} {number}</div>")
     return "".join(lines)
 

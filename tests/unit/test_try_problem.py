@@ -246,6 +246,11 @@ def test_every_part_of_the_reward_is_a_bar_with_its_number():
         assert len(re.findall(rf"<div>{name} <span aria-hidden.*?</span></span> -?\d", page)) == 4
 
 
+def test_a_penalty_of_nothing_is_no_minus_nothing():
+    page = pages.bars({"length_penalty": [-0.0], "boxed": [-0.25]}, [-0.025], 0)
+    assert "</span></span> 0<" in page and "</span></span> -0.25<" in page
+
+
 def test_the_vote_is_that_of_the_scoreboard():
     one = a_widget()
     texts = ["#### 1/2", "It is 0.5", "#### 3", "no answer", "#### 0.50", "#### 3"]
