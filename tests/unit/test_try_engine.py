@@ -22,8 +22,11 @@ COURSE = Course.load()
 
 
 @pytest.fixture(scope="module")
-def engine():
-    return CourseEngine(COURSE, offered(COURSE))
+def engine(tmp_path_factory):
+    """Of a run in which nothing is made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_ARTIFACTS", str(tmp_path_factory.mktemp("artifacts")))
+        return CourseEngine(COURSE, offered(COURSE))
 
 
 @pytest.fixture(scope="module")
