@@ -11,8 +11,8 @@ COURSE := $(RUN) -m helpers.course
 TRL := .venv-trl/ready
 PYTEST := $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: course status ladder clinic notebooks readme quick test fuzz mutants bench bench-gpu lint \
-  types coverage hooks map setup clean test-python
+.PHONY: course status ladder clinic notebooks readme playground quick test fuzz mutants bench bench-gpu lint \
+  types coverage hooks map setup clean chromium test-python
 
 course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
 	$(COURSE) run --preset $(PRESET) --task $(TASK) --seed $(SEED)
@@ -21,8 +21,8 @@ status: $(READY)  ## what is made, stale, missing or failed
 	$(COURSE) status --preset $(PRESET) --task $(TASK) --seed $(SEED)
 
 ladder: $(READY)  ## the course with several seeds, one drawn today; checks and records the claims
-	$(RUN) -m helpers.course.ladder run --preset $(PRESET) --seeds 0 1 2 date
-	$(RUN) -m helpers.course.ladder record --preset $(PRESET)
+	$(RUN) -m helpers.course.ladder run --preset $(PRESET) --seeds 0 1 2 date; held=$$?; \
+	  $(RUN) -m helpers.course.ladder record --preset $(PRESET) && exit $$held
 
 clinic: $(READY)  ## record PPO gone wrong on purpose, for notebook 06; needs the sft of a run
 	$(RUN) -m helpers.train.ppo.clinic --seed $(SEED)
@@ -36,10 +36,14 @@ readme: $(READY)  ## README's scoreboard and figure: a run of its own, on the se
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.course.scoreboard --preset tiny --readme
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.course.publish --preset tiny --figures
 
+playground: $(READY)  ## ask the models in the browser; MODEL=folder or id on the hub adds one
+	$(RUN) -m helpers.course.playground --preset $(PRESET) --task $(TASK) --seed $(SEED) \
+	  $(if $(MODEL),--model '$(MODEL)')
+
 quick: $(TESTS)  ## the tests that run no notebook of the course: minutes
 	$(PYTEST) -m "not slow"
 
-test: $(TESTS)  ## all tests, two files at a time
+test: $(TESTS) chromium  ## all tests, two files at a time
 	$(PYTEST) --durations 40
 
 fuzz: $(TESTS)  ## 100,000 new inputs for everything that reads a completion
@@ -48,9 +52,10 @@ fuzz: $(TESTS)  ## 100,000 new inputs for everything that reads a completion
 mutants: $(TESTS)  ## small mistakes put into the verifier and the rewards: which do the tests miss?
 	nice $(RUN) -m tests.mutants
 
-bench: $(TESTS) $(TRL)  ## grading against math-verify alone; PPO against TRL 1.9.0's
+bench: $(TESTS) $(TRL)  ## grading against math-verify alone; clicks; PPO against TRL 1.9.0's
 	$(RUN) -m tests.benchmarks.grading
 	$(RUN) -m tests.benchmarks.formulas
+	$(RUN) -m tests.benchmarks.clicks
 	$(RUN) -m tests.benchmarks.ppo
 
 bench-gpu: $(READY)  ## steps of this commit and, in AGAINST, of an older one; notebooks under caps
@@ -68,6 +73,12 @@ types: $(TESTS)  ## types of the library: calls and results against the annotati
 
 coverage: $(TESTS)  ## which lines of the library the quick tests run, as a table
 	$(RUN) -m pytest -q -m "not slow" tests/unit --cov=helpers --cov-report=term:skip-covered
+
+chromium:  ## the browser that drives the widgets in the tests; without it those tests are skipped
+	@command -v chromium chromium-browser google-chrome > /dev/null || \
+	  { test "$$(id -u)" = 0 && apt-get update -qq && \
+	    apt-get install -y -qq --no-install-recommends chromium > /dev/null; } || \
+	  echo "NO CHROMIUM: install it (apt-get install chromium), or no test drives a browser" >&2
 
 hooks: $(TESTS)  ## check style and notebooks before every commit (.pre-commit-config.yaml)
 	$(RUN) -m pre_commit install

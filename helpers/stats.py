@@ -133,31 +133,41 @@ def paired_interval(
     if a.shape != b.shape or a.ndim != 1 or not a.size:
         raise ValueError(f"not paired: {a.shape} and {b.shape} values")
     difference = a - b
-    size = np.sqrt(np.mean(difference[difference != 0] ** 2)) if difference.any() else 1 / n
+    size = _usual(difference, n)
     seen = np.append(difference, [size, -size])
     half = stats.t.ppf((1 + confidence) / 2, seen.size - 1) * stats.sem(seen)
     return float(difference.mean()), float(seen.mean() - half), float(seen.mean() + half)
 
 
-def pooled_interval(differences: ArrayLike, confidence: float = 0.95) -> tuple[float, float, float]:
+def pooled_interval(
+    differences: ArrayLike, n: int, confidence: float = 0.95
+) -> tuple[float, float, float]:
     """Mean and interval of a difference that several runs measured: (difference, low, high).
 
-    differences: (S, P), of S runs of other seeds on the same P problems. Runs and problems are both
-    drawn, so the variance of the mean is that of the problems' means over P plus that of the runs'
-    means over S, with Welch and Satterthwaite's degrees of freedom (Satterthwaite 1946,
-    doi:10.2307/3002019). What is noise in both counts twice: the interval is rather too wide.
+    differences: (S, P), of S runs of other seeds on the same P problems, shares of n samples. Runs
+    and problems are both drawn, so the variance of the mean is that of the problems' means over P
+    plus that of the runs' means over S, with Welch and Satterthwaite's degrees of freedom
+    (Satterthwaite 1946, doi:10.2307/3002019). What is noise in both counts twice: the interval is
+    rather too wide. A problem is added on either side, as in `paired_interval`.
     """
     values = np.asarray(differences, dtype=float)
     if values.ndim != 2 or min(values.shape) < 2:
         raise ValueError(f"needs two runs and two problems or more, got shape {values.shape}")
-    parts = [(values.mean(axis=1 - axis).var(ddof=1) / size, size - 1)
-             for axis, size in enumerate(values.shape)]
-    mean, variance = float(values.mean()), sum(part for part, _ in parts)
-    if not variance:
-        return mean, mean, mean
+    if not np.isfinite(values).all():
+        raise ValueError("a difference is no number")
+    added = np.array([1.0, -1.0]) * _usual(values.mean(axis=0), n)
+    seen = np.hstack([values, np.broadcast_to(added, (len(values), 2))])
+    parts = [(seen.mean(axis=1 - axis).var(ddof=1) / size, size - 1)
+             for axis, size in enumerate(seen.shape)]
+    variance = sum(part for part, _ in parts)
     freedom = variance**2 / sum(part**2 / free for part, free in parts)
     half = float(stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance))
-    return mean, mean - half, mean + half
+    return float(values.mean()), float(seen.mean() - half), float(seen.mean() + half)
+
+
+def _usual(differences: np.ndarray, n: int) -> float:
+    """By how much the problems that differ do so; where none does, one sample of n."""
+    return np.sqrt(np.mean(differences[differences != 0] ** 2)) if differences.any() else 1 / n
 
 
 def mcnemar(a: ArrayLike, b: ArrayLike) -> float:

@@ -59,13 +59,15 @@ ORDER = (
     Part("Figures and tables", """
          style figures tables . lossplots scoreplots examplots dataplots verifyplots judgeplots
          dpoplots ppoplots""", "plots/"),
-    Part("What a reader touches", ". controls records", "widgets/"),
+    Part("What a reader touches", """
+         . live controls records asking stages writing engine answered history pages trying
+         controls_of_try try_problem""", "widgets/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
          ppo/rollout ppo/collect ppo/trainer ppo methods ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph opening processes states runner execute report tables scoreboard course . __main__
-         ladder publish map""",
+         ladder publish map playground""",
          "course/"),
 )
 

@@ -1,12 +1,13 @@
 """A pytest plugin: in CI no test may be skipped in silence.
 
 With CI=true the session fails when a test was skipped for a reason that is not on the list
-below. A missing GPU is what these machines are like; absent real data, or the file of reference
-values beside it, is accepted only while it really is absent, so that a mistake in the fixture
-cannot hide behind the words.
+below. A missing GPU is what these machines are like; an absent browser (`make test` installs one
+where it may), absent real data, or the file of reference values beside it, is accepted only while
+it really is absent, so that a mistake in the fixture cannot hide behind the words.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,18 @@ from helpers.config import ROOT
 NO_GPU = "no GPU"
 NO_REAL_DATA = "real data absent"
 NO_REFERENCE = "reference values absent"
+NO_CHROMIUM = "no Chromium: make chromium"
 
 
 def real_data_folder() -> Path:
     """COURSE_REAL_DATA, or the folder shared/data beside the project."""
     return Path(os.environ.get("COURSE_REAL_DATA") or ROOT.parent / "shared" / "data")
+
+
+def chromium() -> str | None:
+    """The browser that tests drive, if there is one."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def ppo_reference_file() -> Path:
@@ -34,6 +42,8 @@ def allowed(reason: str) -> bool:
         return not real_data_folder().is_dir()
     if reason == NO_REFERENCE:
         return not ppo_reference_file().is_file()
+    if reason == NO_CHROMIUM:
+        return chromium() is None
     if reason == NO_GPU:
         import torch
 

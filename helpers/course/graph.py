@@ -3,7 +3,8 @@
 A notebook's metadata says so: `course: {needs: [sft], makes: [grpo], uses: [grpo],
 minutes: {tiny: 2.5}}`; optional lists `presets` and `tasks` say what it can do, and of other runs
 it is no part; `tasks: checked` are all whose answers can be checked. A need with a dot,
-`evaluation.rungs`, stands for the stages this setting lists.
+`evaluation.rungs`, stands for the stages this setting lists. A notebook that looks at whatever is
+made, and needs nothing of it, says `after: [evaluation]`: in a run that makes this stage it waits.
 """
 
 import hashlib
@@ -29,6 +30,7 @@ class Notebook:
     minutes: float  # on this preset, as its metadata expects; 0 = not said
     code: str
     cannot: str = ""  # one line: why it is no part of this run
+    after: tuple[str, ...] = ()  # stages it waits for in a run that makes them
 
 
 def folder(given: str | Path | None = None) -> Path:
@@ -115,6 +117,7 @@ def _read(path: Path, course: Course) -> Notebook:
         minutes=float(meta.get("minutes", {}).get(course.preset, 0)),
         code=code.hexdigest()[:16],
         cannot=cannot,
+        after=tuple(meta.get("after", [])),
     )
 
 
@@ -128,11 +131,17 @@ def parents(notebook: Notebook, among: Iterable[Notebook]) -> list[Notebook]:
     return [other for other in among if set(other.makes) & set(notebook.needs)]
 
 
+def before(notebook: Notebook, among: Iterable[Notebook]) -> list[Notebook]:
+    """The notebooks that this one waits for: its parents, and those it comes `after`."""
+    waits = {*notebook.needs, *notebook.after}
+    return [other for other in among if set(other.makes) & waits]
+
+
 def in_order(notebooks: list[Notebook]) -> list[Notebook]:
-    """Every notebook after those it needs, otherwise in the order given."""
+    """Every notebook after those it waits for, otherwise in the order given."""
     done: list[Notebook] = []
     while len(done) < len(notebooks):
-        ready = [n for n in notebooks if n not in done and set(parents(n, notebooks)) <= set(done)]
+        ready = [n for n in notebooks if n not in done and set(before(n, notebooks)) <= set(done)]
         if not ready:
             circle = ", ".join(n.name for n in notebooks if n not in done)
             raise ConfigError(f"these notebooks need each other in a circle: {circle}")
@@ -174,5 +183,5 @@ def select(
 
 def longest_path(notebook: Notebook, notebooks: list[Notebook]) -> float:
     """Minutes from the start of this notebook to the end of the last one that waits for it."""
-    after = [n for n in notebooks if notebook in parents(n, notebooks)]
+    after = [n for n in notebooks if notebook in before(n, notebooks)]
     return notebook.minutes + max((longest_path(n, notebooks) for n in after), default=0.0)

@@ -5,7 +5,8 @@ figures that the README shows into `figures/` (`make readme`).
 
 Only outputs are taken over, cleaned so that two runs differ in nothing but their results: no
 execution counts, no progress on stderr, no widget state (without it GitHub refuses a notebook), no
-metadata of papermill, no folder names of the machine. The cells themselves stay as they are.
+metadata of papermill, no folder names of the machine, no names of widgets' copies. The cells
+themselves stay as they are.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from helpers.course import graph, states
 from helpers.files import atomic_write_text
 
 WIDGETS = "application/vnd.jupyter.widget-view+json"
+COPY = re.compile(r'<div class="copy-[0-9a-f]{12}">')  # of a widget's copy: a name of its own
 
 
 def clean_outputs(outputs: list) -> list:
@@ -46,6 +48,7 @@ def _without_places(output):
     """The output with paths inside the project written relative to it, and others shortened."""
     if isinstance(output, str):
         text = output.replace(f"{ROOT}/", "").replace(str(ROOT), ".")
+        text = COPY.sub("<div>", text)
         return re.sub(re.escape(str(Path.home())) + r"(?=/)", "~", text)
     if isinstance(output, list):
         return [_without_places(item) for item in output]

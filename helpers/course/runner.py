@@ -17,7 +17,7 @@ from typing import IO, TextIO
 from helpers import folders
 from helpers.artifacts import is_made
 from helpers.config import ROOT, Course
-from helpers.course.graph import Notebook, longest_path, parents
+from helpers.course.graph import Notebook, before, longest_path
 from helpers.course.processes import (
     cores,
     end,
@@ -121,14 +121,14 @@ class Runner:
 
     @staticmethod
     def _able(waiting: list, todo: list, done: set) -> list[Notebook]:
-        return [n for n in waiting if all(p in done for p in parents(n, todo))]
+        return [n for n in waiting if all(p in done for p in before(n, todo))]
 
     def _threads(self, notebook: Notebook, waiting: list, todo: list, done: set) -> int:
         """Threads for `notebook`: cores are shared by those that can run beside it. One that all
         that are left wait for gets every core, even while some last ones still run: threads that
         wait sleep (`environment`), so a few too many for a short while cost little."""
         rest = [n for n in waiting if n is not notebook]
-        if rest and all(notebook in parents(n, todo) for n in rest):
+        if rest and all(notebook in before(n, todo) for n in rest):
             return cores()
         beside = len(self.children) + len(self._able(waiting, todo, done))
         return max(1, cores() // max(1, min(self.jobs, beside)))

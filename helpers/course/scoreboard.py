@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import rungs
-from helpers.config import ROOT, artifacts_root
+from helpers.config import ROOT, artifacts_root, flat
 from helpers.course.tables import interval, markdown, share, write_block
 from helpers.evaluate import claims, load_samples, score, sweep
 from helpers.files import ArtifactError, damage, read_json, write_json
@@ -45,13 +45,14 @@ def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
     """
     folder = _preset_folder(preset, artifacts_root)
     rows, tests, at_best, gains, digest = [], [], [], [], hashlib.sha256()
-    by_task: dict[str, list[tuple]] = {}  # (seed, rows of models, rows at best) of its runs
+    by_task: dict[str, list[tuple]] = {}  # its runs: (seed, rows, rows at best, settings)
     runs = [run for run in _runs(folder) if _counts(run)]
     for run in runs:
         task, seed = RUN_FOLDER.fullmatch(run.name).group("task", "seed")
         place = {"task": task, "seed": int(seed)}
         models, best = _models(run), _models(run, "best")
-        by_task.setdefault(task, []).append((int(seed), models, best))
+        made_with = read_json(run / "evaluation" / "manifest.json").get("settings", {})
+        by_task.setdefault(task, []).append((int(seed), models, best, dict(flat(made_with))))
         metrics = run / "evaluation" / "metrics.json"
         drawn = read_json(metrics).get("answers_drawn", {}) if metrics.exists() else {}
         for stage, samples in models.items():
@@ -77,10 +78,16 @@ def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
 
 
 def _pooled(task: str, runs: Sequence[tuple]) -> list[dict]:
-    """What the runs of a task say together; of seeds that had other problems, nothing."""
-    seeds, models, best = zip(*runs, strict=True)
-    asked = {tuple(sorted(row["id"] for row in rows)) for run in models for rows in run.values()}
-    if len(asked) != 1:
+    """What the runs of a task say together; nothing, and a line that says why, of seeds that had
+    other problems or other settings."""
+    seeds, models, best, settings = zip(*runs, strict=True)
+    asked = {frozenset(row["id"] for row in rows) for run in models for rows in run.values()}
+    differ = [] if len(asked) == 1 else ["problems"]
+    differ += sorted({key for one in settings for key in one.keys() | settings[0].keys()
+                      if key != "seed" and one.get(key) != settings[0].get(key)})
+    if differ:
+        print(f"{task}: seeds {', '.join(map(str, seeds))} are not taken together, for they differ "
+              f"in {', '.join(differ)}", file=sys.stderr)
         return []
     return [{"task": task, "seeds": list(seeds)} | gain for found, tuned in (
         (models, False), (best, True)) for gain in claims.all_pooled(found, tuned)]

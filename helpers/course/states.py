@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers.artifacts import is_made, opened
 from helpers.config import Course
-from helpers.course.graph import Notebook, parents
+from helpers.course.graph import Notebook, before
 from helpers.files import ArtifactError, read_json
 from helpers.manifest import older_code
 
@@ -57,10 +57,11 @@ def state(course: Course, notebook: Notebook) -> str:
 
 
 def plan(course: Course, notebooks: list[Notebook], forced: set[str] = frozenset()) -> list:
-    """Those of `notebooks` (in order) that must run: not made, forced, or below one that is."""
+    """Those of `notebooks` (in order) that must run: not made, forced, or waiting for one that
+    must."""
     todo: list[Notebook] = []
     for notebook in notebooks:
         due = notebook.name in forced or state(course, notebook) != "made"
-        if due or parents(notebook, todo):
+        if due or before(notebook, todo):
             todo.append(notebook)
     return todo

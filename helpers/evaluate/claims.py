@@ -95,14 +95,16 @@ def gains(rows_a: Sequence[dict], rows_b: Sequence[dict]) -> dict[str, dict]:
 
 def pooled(runs: Sequence[tuple[Sequence[dict], Sequence[dict]]]) -> dict[str, dict]:
     """`gains` of several runs taken together, each (rows of a, rows of b), all on the same
-    problems; with 95 % intervals over runs and problems (`stats.pooled_interval`)."""
-    each = [measured(sorted(a, key=lambda row: row["id"]), b) for a, b in runs]
+    problems; by the measures that all of them have, with 95 % intervals over runs and problems
+    (`stats.pooled_interval`)."""
     if len({frozenset(row["id"] for row in a) for a, _ in runs}) != 1:
         raise ValueError("the runs were not measured on the same problems")
-    found = {}
-    for name in each[0]:
+    each = [measured(sorted(a, key=lambda row: row["id"]), b) for a, b in runs]
+    fewest, found = min(_fewest(*both) for both in runs), {}
+    for name in [one for one in each[0] if all(one in measures for measures in each)]:
         difference, low, high = pooled_interval(
-            [np.subtract(a, b) for a, b in (measures[name] for measures in each)])
+            [np.subtract(a, b) for a, b in (measures[name] for measures in each)],
+            fewest if name in MEASURES else 1)
         found[name] = {"difference": difference, "ci95": [low, high]}
     return found
 
@@ -141,13 +143,13 @@ def all_gains(rows: Mapping[str, Sequence[dict]], at_best: bool) -> list[dict]:
 
 def all_pooled(runs: Sequence[Mapping[str, Sequence[dict]]], at_best: bool) -> list[dict]:
     """`all_gains` of several runs taken together (`pooled`), for the models that all of them have;
-    of fewer than two runs, none."""
+    of fewer than two runs, or of a single problem, none."""
     if len(runs) < 2:
         return []
     shared = [name for name in runs[0] if all(name in run for run in runs)]
     return [{"better": name, "than": other, "at_best": at_best, "part": part,
              "problems": len(ids), "measure": measure, **gain}
             for name in shared for other in compared_with(name) if other in shared
-            for part, ids in part_of(runs[0][name]).items()
+            for part, ids in part_of(runs[0][name]).items() if len(ids) > 1
             for measure, gain in pooled([(_of(ids, run[name]), _of(ids, run[other]))
                                          for run in runs]).items()]

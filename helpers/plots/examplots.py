@@ -40,7 +40,8 @@ def over_settings(curves: Mapping[str, Sequence[dict]], chosen: Mapping[str, Seq
                             markerfacecolor="none", color=colour, markeredgewidth=1.4)
             told.append(f"{title} of {name}: " + ", ".join(
                 f"{one[key]:.0%} at {one['temperature']:g}" for one in whole))
-        ax.set(title=f"{title}, strict", xlabel="temperature (0: greedy)", ylim=(0, 102),
+        ax.set(title=f"{title}, strict, validation", xlabel="temperature (0: greedy)",
+               ylim=(0, 102),
                xlim=(-0.04, None))
     axes[0].set_ylabel("problems, %")
     handles, labels = axes[0].get_legend_handles_labels()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 import pandas as pd
-from IPython.display import HTML, display
+from IPython.display import HTML
 
 from helpers.data.conversation import Conversation, Preference, Turn
 from helpers.data.family import Record
@@ -103,12 +103,14 @@ def _start(record: Record, words: int = 9) -> str:
 
 
 def browse(records: Sequence[Record] | Mapping[str, Sequence[Record]], static: int = 8) -> None:
-    """Show a slider over all these records, and below it the first `static` ones to unfold.
+    """Show a slider over all these records; where no widget can live (a page on the web, a
+    printout), the first `static` ones to unfold.
 
-    Of several sets, {name: records}, a menu chooses the one to browse; each keeps its place. Where
-    no widget can live (a page on the web, a printout) the lower part is all there is.
+    Of several sets, {name: records}, a menu chooses the one to browse; each keeps its place.
     """
     import ipywidgets
+
+    from helpers.widgets.live import Live
 
     sets = records if isinstance(records, Mapping) else {"": records}
     names = list(sets)
@@ -119,9 +121,12 @@ def browse(records: Sequence[Record] | Mapping[str, Sequence[Record]], static: i
                for name, some in sets.items()}
     page = ipywidgets.HTML()
     box = ipywidgets.VBox([])
+    shown = (f"a menu of {len(sets)} data sets and a slider over their records" if len(sets) > 1
+             else f"a slider over {len(sets[names[0]])} records")
+    live = Live(box, shown)
 
     def turn(change: dict | None = None) -> None:
-        page.value = record_html(sets[menu.value][sliders[menu.value].value - 1])
+        page.value = live.hiding() + record_html(sets[menu.value][sliders[menu.value].value - 1])
 
     def choose(change: dict | None = None) -> None:
         box.children = [*([menu] if len(sets) > 1 else []), sliders[menu.value], page]
@@ -131,17 +136,17 @@ def browse(records: Sequence[Record] | Mapping[str, Sequence[Record]], static: i
     menu.observe(choose, "value")
     for slider in sliders.values():
         slider.observe(turn, "value")
-    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
-    shown = (f"a menu of {len(sets)} data sets and a slider over their records" if len(sets) > 1
-             else f"a slider over {len(sets[names[0]])} records")
-    display({"application/vnd.jupyter.widget-view+json": view,
-             "text/plain": f"({shown}: live in Jupyter or Colab)"}, raw=True)
-    for name, some in sets.items():
-        parts = records_html(some[:static], unfolded=0 if name else 1)
-        if name:
-            parts = HTML(f"<details><summary><b>{escape(name)}</b></summary>"
-                         f'<div style="margin-left:1em">{parts.data}</div></details>')
-        display(parts)
+    live.show()
+    live.page("".join(_first_ones(name, some[:static]) for name, some in sets.items()),
+              "(records to unfold)")
+
+
+def _first_ones(name: str, some: Sequence[Record]) -> str:
+    """Records to unfold; those of a set with a name inside one more fold."""
+    parts = records_html(some, unfolded=0 if name else 1).data
+    return parts if not name else (
+        f"<details><summary><b>{escape(name)}</b></summary>"
+        f'<div style="margin-left:1em">{parts}</div></details>')
 
 
 def table_html(frame: pd.DataFrame, formats: dict[str, str] | None = None) -> HTML:

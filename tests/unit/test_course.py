@@ -380,6 +380,17 @@ class TestGraph:
         with pytest.raises(ConfigError, match="00_a needs 'x'"):
             self.load(place)
 
+    def test_it_waits_for_what_it_looks_at_without_needing_it(self, place):
+        place.write("00_look", more={"after": ["b", "nowhere"]}, cells=["2 + 2"])
+        place.write("01_b", ["b"])
+        notebooks = graph.load_graph(Course.load(), place.notebooks)
+        look, b = notebooks
+        assert [n.name for n in graph.in_order(notebooks)] == ["01_b", "00_look"]
+        assert graph.with_parents([look], notebooks) == [look], "alone it runs alone"
+        assert runner.Runner._able([look, b], [look, b], set()) == [b]
+        assert runner.Runner._able([look], [look], set()) == [look]
+        assert runner.Runner._able([look], [look, b], {b}) == [look]
+
     def test_circle(self, place):
         place.write("00_a", makes=["x"], needs=["y"])
         place.write("01_b", makes=["y"], needs=["x"])

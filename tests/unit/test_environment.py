@@ -156,7 +156,8 @@ class TestCommands:
         return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     @pytest.mark.parametrize("target", ["course", "status", "ladder", "test", "lint", "clean",
-                                        "fuzz", "mutants", "bench", "map", "types", "coverage"])
+                                        "fuzz", "mutants", "bench", "map", "types", "coverage",
+                                        "playground"])
     def test_every_target_makes_its_environment_first(self, target):
         steps = self.make(target).splitlines()
         install = next(i for i, s in enumerate(steps) if "-r requirements.txt" in s)

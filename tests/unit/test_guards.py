@@ -74,6 +74,13 @@ def test_reference_values_may_be_absent_but_not_overlooked(session, monkeypatch,
     assert session(SKIPPING.format(reason=guards.NO_REFERENCE)).ret != 0
 
 
+def test_a_browser_may_be_absent_but_not_overlooked(session, monkeypatch):
+    monkeypatch.setattr(guards, "chromium", lambda: None)
+    assert session(SKIPPING.format(reason=guards.NO_CHROMIUM)).ret == 0
+    monkeypatch.setattr(guards, "chromium", lambda: "/usr/bin/chromium")
+    assert session(SKIPPING.format(reason=guards.NO_CHROMIUM)).ret != 0
+
+
 def test_a_failure_stays_a_failure(session):
     assert session("def test_it(): assert False", ci="").ret == pytest.ExitCode.TESTS_FAILED
 

@@ -2,6 +2,7 @@
 
 import copy
 import datetime
+import json
 
 import pytest
 
@@ -139,26 +140,73 @@ def test_every_run_is_checked(two):
     assert {row[2] for row in ladder.spread(two["rows"])} == {2}
 
 
-def test_seeds_are_recorded_and_stand_in_the_readme(two, tmp_path):
-    path, readme = tmp_path / "ladder.json", tmp_path / "README.md"
+@pytest.fixture
+def place(tmp_path):
+    """Where a record goes, and a README with room for it."""
+    readme = tmp_path / "README.md"
     readme.write_text("# Title\n<!-- ladder:begin -->\nbefore\n<!-- ladder:end -->\nrest\n")
+    return tmp_path / "ladder.json", readme
+
+
+def test_seeds_are_recorded_and_stand_in_the_readme(two, place):
     for row in two["rows"]:
-        row["greedy"] = 0.5 + 0.02 * row["seed"]
+        row |= {"greedy": 0.5 + 0.02 * row["seed"], "n": 512, "samples": 8}
     gain_of(two, "sft", "base", "strict", among="pooled")["ci95"] = [-0.01, 0.35]
-    two["run_id"] = "abc"
-    ladder.record(two, path, readme)
-    text = readme.read_text()
+    ladder.record(two | {"run_id": "abc"}, *place)
+    text = place[1].read_text()
     assert "before" not in text and text.endswith("rest\n")
-    assert "51.0 ± 1.4" in text
-    [line] = [line for line in text.splitlines() if line.startswith("| sft > base (strict) ")]
-    assert "+30.0 [-1.0, 35.0]" in line and line.rstrip("| ").endswith("no")
-    assert ladder.table(ladder.read_json(path)) in text
+    assert "Seeds 0, 1; 512 problems x 8 samples" in text and "51.0 ± 1.4" in text
+
+    def line(claim):
+        [found] = [line for line in text.splitlines() if line.startswith(f"| {claim} ")]
+        return [cell.strip() for cell in found.strip("|").split("|")]
+
+    assert line("sft > base (strict)")[-2:] == ["+30.0 [-1.0, 35.0]", "no"]
+    [kept] = [str(claim) for claim in ladder.CLAIMS if claim.gain.pooled]
+    assert line(kept)[1:] == ["+30.0", "+30.0", "+30.0 [25.0, 35.0]", "yes"]
+    assert ladder.table(json.loads(place[0].read_text())) in text
+
+
+def test_what_cannot_be_recorded_is_said_and_changes_nothing(two, place):
+    two |= {"run_id": "abc"}
+    for row in two["rows"]:
+        row |= {"n": 512, "samples": 8}
+    for wrong in (two | {"pooled": []}, two):
+        with pytest.raises(ladder.ArtifactError, match="make ladder|ladder:begin"):
+            ladder.record(wrong, *place)
+        assert not place[0].exists()
+        place[1].write_text("# No room\n")
+
+
+def test_a_claim_of_a_model_that_is_not_there_is_recorded_as_not_measured(two, place):
+    two["pooled"] = [gain for gain in two["pooled"] if gain["better"] != "dpo"]
+    for row in two["rows"]:
+        row |= {"n": 512, "samples": 8}
+    ladder.record(two | {"run_id": "abc"}, *place)
+    [line] = [line for line in place[1].read_text().splitlines() if "dpo > sft (strict)" in line]
+    assert "not measured" in line and line.rstrip("| ").endswith("no")
 
 
 def test_one_seed_is_not_recorded(board, tmp_path):
     with pytest.raises(ladder.ArtifactError, match="make ladder"):
         ladder.record(board | {"run_id": "abc"}, tmp_path / "ladder.json", tmp_path / "README.md")
     assert not (tmp_path / "ladder.json").exists()
+
+
+def test_what_is_wrong_with_a_seed_is_said_before_anything_runs(monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr(ladder.runner, "run", lambda course, only: ran.append(course.seed))
+    for wrong in (["0", "dte"], ["0", "²"], ["0", "9" * 40]):
+        assert ladder.main(["run", "--seeds", *wrong]) == 1
+        assert "error: " in capsys.readouterr().err and not ran
+    for wrong in (["--task", "algebra"], ["--preset", "big"]):
+        for command in ("run", "check", "record"):
+            assert ladder.main([command, *wrong]) == 1
+            assert wrong[1] in capsys.readouterr().err and not ran
+    monkeypatch.setattr(ladder.scoreboard, "build", lambda preset: {
+        "rows": [], "gains": [], "pooled": []})
+    ladder.main(["run", "--seeds", "3", "3", "1"])
+    assert ran == [3, 1]
 
 
 def test_seeds(monkeypatch):

@@ -34,7 +34,7 @@ def test_the_header_says_what_the_forecast_says(number, preset):
     assert said == expected(preset, STAGES[number])
 
 
-@pytest.mark.parametrize("number", ["00", "01", "02", *STAGES, "A1"])
+@pytest.mark.parametrize("number", ["00", "01", "02", *STAGES, "09", "A1"])
 def test_the_table_at_the_head_is_the_metadata(number):
     content = notebook(number)
     head = "".join(content["cells"][0]["source"])

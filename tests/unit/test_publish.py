@@ -39,6 +39,11 @@ def test_widgets_leave_their_readable_part_only():
     assert [dict(output["data"]) for output in outputs] == [{"text/html": "<b>1</b>"}]
 
 
+def test_the_copy_of_a_widget_has_no_name_of_its_own():
+    [output] = clean_outputs([shown(**{"text/html": '<div class="copy-0123456789ab">1</div>'})])
+    assert output["data"]["text/html"] == "<div>1</div>"
+
+
 def test_folders_of_the_machine_are_not_published():
     picture = "iVBORw0K" + str(ROOT)
     outputs = clean_outputs([stream(f"saved {ROOT}/data/x"),

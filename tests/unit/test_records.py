@@ -15,7 +15,7 @@ from helpers.data.problem import Problem
 from helpers.plots import tables
 from helpers.sampling import Completion
 from helpers.track import Track
-from helpers.widgets import records
+from helpers.widgets import live, records
 
 EVIL = "<script>alert(1)</script>"
 PROBLEM = Problem(f"How many? {EVIL}", f"2+3=<<2+3=5>>5\n{EVIL}", "5", "gsm8k", "1")
@@ -96,18 +96,17 @@ def test_graded_completions_show_both_verdicts():
 
 def test_browsing_shows_a_slider_and_a_page_without_widgets(monkeypatch):
     shown = []
-    monkeypatch.setattr(records, "display", lambda what, **options: shown.append(what))
+    monkeypatch.setattr(live, "output", lambda what, *more: shown.append(what))
     records.browse([PROBLEM] * 20, static=4)
     slider, page = shown
     assert "application/vnd.jupyter.widget-view+json" in slider and "20 records" in str(slider)
-    assert page.data.count("<details") == 4
+    assert page["text/html"].count("<details") == 4
 
 
 def test_moving_the_slider_turns_the_page(monkeypatch):
     boxes = []
     real = ipywidgets.VBox
     monkeypatch.setattr(ipywidgets, "VBox", lambda parts: boxes.append(real(parts)) or boxes[0])
-    monkeypatch.setattr(records, "display", lambda *what, **options: None)
     records.browse([PROBLEM, Problem("Why <b>?", "", "1", "gsm8k", "2")])
     slider, page = boxes[0].children
     assert "How many?" in page.value
@@ -119,7 +118,7 @@ def test_a_menu_chooses_among_several_sets(monkeypatch):
     boxes, shown = [], []
     real = ipywidgets.VBox
     monkeypatch.setattr(ipywidgets, "VBox", lambda parts: boxes.append(real(parts)) or boxes[0])
-    monkeypatch.setattr(records, "display", lambda what, **options: shown.append(what))
+    monkeypatch.setattr(live, "output", lambda what, *more: shown.append(what))
     records.browse({"problems": [PROBLEM] * 9, "chats": [CHAT], f"pairs{EVIL}": [PAIR, PAIR]}, 2)
     menu, first, page = boxes[0].children
     assert menu.options == ("problems", "chats", f"pairs{EVIL}") and first.max == 9
@@ -134,11 +133,13 @@ def test_a_menu_chooses_among_several_sets(monkeypatch):
     assert boxes[0].children[1] is first and first.value == 7, "the set's place is kept"
     first.value = 9
     assert "How many?" in page.value
-    widget, *static = shown
-    assert widget["text/plain"] == ("(a menu of 3 data sets and a slider over their records: live "
-                                    "in Jupyter or Colab)")
-    assert [part.data.count("<details") for part in static] == [3, 2, 3]  # one more around them
-    assert not any("<script" in part.data for part in static)
+    widget, static = shown
+    assert widget["text/plain"] == ("Run this cell in Jupyter or Colab to get a menu of 3 data "
+                                    "sets and a slider over their records.")
+    copy = static["text/html"]
+    assert copy.count("<details") == 3 + 2 + 3 and "<script" not in copy  # one more around them
+    hidden = re.search(r"<style>\.(copy-\w+){display:none}</style>", page.value)[1]
+    assert f'class="{hidden}"' in copy, "beside the live page the copy is hidden"
 
 
 def notebook(name: str, needs: tuple, makes: tuple) -> Notebook:

@@ -267,3 +267,17 @@ def test_readme_without_its_marks_is_left_alone(root, tmp_path, text):
     with pytest.raises(ArtifactError, match="scoreboard:begin"):
         scoreboard.write_readme(scoreboard.build("tiny", root), readme)
     assert readme.read_text() == text
+
+
+def test_seeds_are_taken_together_only_if_they_differ_in_nothing_else(root, capsys):
+    (root / "tiny" / "gsm8k-s2" / "evaluation" / "manifest.json").unlink()
+    pooled = scoreboard.build("tiny", root)["pooled"]
+    assert {(gain["better"], gain["than"]) for gain in pooled} == {("sft", "base")}
+    assert pooled[0]["seeds"] == [0, 10] and "not finished" in capsys.readouterr().err
+    folder = root / "tiny" / "gsm8k-s10" / "evaluation"
+    settings = json.loads((folder / "manifest.json").read_text())["settings"]
+    finish(folder, 10, settings=settings | {"sft": {"shuffle_answers": True}})
+    board = scoreboard.build("tiny", root)
+    assert board["pooled"] == [] and len(board["gains"]) > 0
+    told = capsys.readouterr().err
+    assert "gsm8k: seeds 0, 10 are not taken together" in told and "sft.shuffle_answers" in told

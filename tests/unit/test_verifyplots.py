@@ -5,7 +5,7 @@ import pytest
 
 from helpers import plots
 from helpers.plots import verifyplots
-from helpers.widgets import controls
+from helpers.widgets import controls, live
 
 RATES = {"fp_rate": 0.25, "fp_ci95": (0.1, 0.5), "fn_rate": 0.5, "fn_ci95": (0.3, 0.7)}
 ROW = {"hack": "spam", "naive, honest": 0.2, "naive, hack": 5.0, "ours, honest": 1.0,
@@ -77,7 +77,7 @@ def test_the_pay_of_a_hack_is_a_multiple_of_honest_pay():
 
 def test_a_moved_slider_redraws_the_same_picture(monkeypatch):
     shown = []
-    monkeypatch.setattr(controls, "display", lambda *args, **kwargs: shown.append(args[0]))
+    monkeypatch.setattr(live, "output", lambda data, *more: shown.append(data))
     monkeypatch.setattr(plots, "show", lambda fig, alt, name, update=False: shown.append(
         (alt, name, update)))
 
@@ -90,7 +90,8 @@ def test_a_moved_slider_redraws_the_same_picture(monkeypatch):
     first = controls.with_sliders(ranking, answer=slider,
                                   form_weight=ipywidgets.FloatSlider(0.5, min=0, max=4))
     assert first.get_label() == "2.0 0.5"
-    assert shown[0]["text/plain"] == "(sliders for answer, form weight: live in Jupyter or Colab)"
+    assert shown[0]["text/plain"] == (
+        "Run this cell in Jupyter or Colab to get sliders for answer, form weight.")
     assert "application/vnd.jupyter.widget-view+json" in shown[0]
     label, picture, update = shown[1]
     assert (label, update) == ("2.0 0.5", False)
@@ -104,7 +105,7 @@ def test_a_moved_slider_redraws_the_same_picture(monkeypatch):
 
 
 def test_the_names_of_sliders_are_given_room(monkeypatch):
-    monkeypatch.setattr(controls, "display", lambda *args, **kwargs: None)
+    monkeypatch.setattr(live, "output", lambda *args, **kwargs: None)
     monkeypatch.setattr(plots, "show", lambda *args, **kwargs: None)
     slider = ipywidgets.FloatSlider(2.0, min=0, max=4)
     controls.with_sliders(lambda output_consistency: plots.new_figure()[0],
@@ -113,3 +114,23 @@ def test_the_names_of_sliders_are_given_room(monkeypatch):
     room = float(slider.style.description_width.removesuffix("em"))
     assert room > 0.55 * len(slider.description), "the name would be cut"
     assert float(slider.layout.width.removesuffix("em")) > 2 * room
+
+
+def test_in_voila_the_figure_stands_in_the_widget(monkeypatch):
+    """There no output of a cell can be replaced once the page is on its way."""
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
+    boxes = []
+    monkeypatch.setattr(live.Live, "show", lambda self: boxes.append(self.box))
+    slider = ipywidgets.FloatSlider(2.0, min=0, max=4)
+
+    def draw(x):
+        fig, _ = plots.new_figure()
+        fig.set_label(f"x is {x} <")
+        return fig
+
+    controls.with_sliders(draw, x=slider)
+    sliders, picture = boxes[0].children
+    assert sliders is slider and 'alt="x is 2.0 &lt;"' in picture.value
+    slider.value = 3.0
+    assert 'alt="x is 3.0 &lt;"' in picture.value and "data:image/png;base64," in picture.value
+    assert len(boxes[0].children) == 2
