@@ -1,4 +1,4 @@
-"""GRPO (Shao et al. 2024, arXiv:2402.03300) on one page: what notebook 07 prints is what trains.
+"""GRPO (Shao et al. 2024, arXiv:2402.03300) on one page: from prompts to moved weights.
 
 A step has the five parts numbered below. Metrics have TRL's names. Departures from the paper:
 a. Answers are used once (`num_iterations` 1): who wrote them is who learns, so every ratio is 1 and
@@ -54,8 +54,7 @@ class GroupTrainer(TrainingLoop):
         """The five parts on the next prompts; the metrics of the step."""
         started = time.monotonic()
         rows, answers = self.sample(step)
-        rewards = self.reward(rows, answers)
-        advantages = losses.group_advantages(rewards, self.args.scale_rewards)
+        advantages = losses.group_advantages(self.reward(rows, answers), self.args.scale_rewards)
         answers.advantages = advantages.flatten()
         told = {"reward": known_mean(answers.scores),
                 "reward_std": float(known(answers.scores).std()),
