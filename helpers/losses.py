@@ -231,7 +231,7 @@ def grpo_loss(
     logp: Tensor, old_logp: Tensor, advantages: Tensor, mask: Tensor, *,
     ref_logp: Tensor | None = None, beta: float = 0.0,
     epsilon_low: float = 0.2, epsilon_high: float = 0.2, loss_type: str = "grpo",
-    max_completion_length: int | None = None, total_tokens: int | None = None,
+    max_completion_length: int | None = None, total_tokens: float | None = None,
     use_bias_correction_kl: bool = True,
 ) -> Tensor:  # fmt: skip
     """The whole GRPO loss, a scalar: clipped policy loss + beta * KL, averaged over tokens.
@@ -256,7 +256,7 @@ def grpo_loss(
 
 def token_weights(
     mask: Tensor, loss_type: str = "dapo", max_completion_length: int | None = None,
-    total_tokens: int | None = None,
+    total_tokens: float | None = None,
 ) -> Tensor:  # fmt: skip
     """(B, T): what a token's loss counts in the step's, by the `loss_type` of `grpo_loss`."""
     if loss_type == "grpo":

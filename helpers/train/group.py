@@ -85,7 +85,7 @@ class GroupTrainer(TrainingLoop):
         columns = {key: [row[key] for row in rows] for key in rows[0] if key != "prompt"}
         totals, parts = add_up(
             self.reward_funcs, self.args.reward_weights or [1.0] * len(self.reward_funcs),
-            answers.texts, prompts=[row["prompt"] for row in rows], trainer_state=self.state,
+            [*answers.texts], prompts=[row["prompt"] for row in rows], trainer_state=self.state,
             completion_ids=answers.completions, truncated=answers.truncated.tolist(), **columns)
         answers.parts = {name: numbers(part) for name, part in parts.items()}
         answers.scores = numbers(totals)
