@@ -11,7 +11,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Gain:
-    """More than each of the models that the rung is compared with: the interval lies above 0, and
+    """More than the model that the rung is compared with: the interval lies above 0, and
     the gain is `points` or more; with `points` below 0, no loss: the interval lies above `points`.
 
     measure and part as `evaluate.claims.apart` has them: "greedy" answers on the problems "without"
@@ -29,18 +29,19 @@ class Gain:
 class Rung:
     """name: of the stage that its notebook makes, of its section in `helpers.schema` and of its
     row on the scoreboard. than: the models that it is compared with, strictly and
-    leniently."""
+    leniently. claims: over the first of them."""
 
     name: str
     than: tuple[str, ...] = ("sft",)
-    claims: tuple[Gain, ...] = ()  # of every run
+    claims: tuple[Gain, ...] = ()
     pays_rewards: bool = False  # whether it depends on the setting `rewards`
     costs_like: str | None = None  # the rung whose arithmetic forecasts it; None: not forecast
     always: bool = False  # whether notebook 08 cannot do without it
 
 
 RUNGS = (  # in the order of the course
-    # Leniently nothing is claimed: imitation of kinds that are understood already teaches the form.
+    # Over the base with worked examples nothing is claimed, nor leniently: imitation of kinds that
+    # are understood teaches the form, and a single example shows a small base as much.
     Rung("sft", than=("base", "base_few_shot"),
          claims=(Gain("strict"), Gain("strict", at_best=True)), costs_like="sft", always=True),
     Rung("dpo", claims=(Gain("strict"), Gain("greedy")), costs_like="dpo"),

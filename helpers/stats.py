@@ -145,23 +145,21 @@ def pooled_interval(
     """Mean and interval of a difference that several runs measured: (difference, low, high).
 
     differences: (S, P), of S runs of other seeds on the same P problems, shares of n samples. Runs
-    and problems are both drawn, so the variance of the mean is that of the problems' means over P
-    plus that of the runs' means over S, with Welch and Satterthwaite's degrees of freedom
-    (Satterthwaite 1946, doi:10.2307/3002019). What is noise in both counts twice: the interval is
-    rather too wide. A problem is added on either side, as in `paired_interval`.
+    and problems are both drawn: the interval is as wide as Student's of the runs' means and
+    Student's of the problems' means together (the root of the sum of their squares). What is noise
+    in both counts twice, so it is rather too wide; of two runs it would say next to nothing. A
+    problem is added on either side, as in `paired_interval`.
     """
     values = np.asarray(differences, dtype=float)
-    if values.ndim != 2 or min(values.shape) < 2:
-        raise ValueError(f"needs two runs and two problems or more, got shape {values.shape}")
+    if values.ndim != 2 or values.shape[0] < 3 or values.shape[1] < 2:
+        raise ValueError(f"needs three runs and two problems or more, got shape {values.shape}")
     if not np.isfinite(values).all():
         raise ValueError("a difference is no number")
     added = np.array([1.0, -1.0]) * _usual(values.mean(axis=0), n)
     seen = np.hstack([values, np.broadcast_to(added, (len(values), 2))])
-    parts = [(seen.mean(axis=1 - axis).var(ddof=1) / size, size - 1)
-             for axis, size in enumerate(seen.shape)]
-    variance = sum(part for part, _ in parts)
-    freedom = variance**2 / sum(part**2 / free for part, free in parts)
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance))
+    halves = [stats.t.ppf((1 + confidence) / 2, size - 1) * stats.sem(seen.mean(axis=1 - axis))
+              for axis, size in enumerate(seen.shape)]
+    half = float(np.hypot(*halves))
     return float(values.mean()), float(seen.mean() - half), float(seen.mean() + half)
 
 

@@ -55,8 +55,7 @@ class Claim:
             test["difference"] >= self.gain.points)
 
 
-CLAIMS = tuple(Claim(rung.name, other, gain) for rung in RUNGS for gain in rung.claims
-               for other in rung.than)
+CLAIMS = tuple(Claim(rung.name, rung.than[0], gain) for rung in RUNGS for gain in rung.claims)
 
 
 def claims(task: str) -> tuple[Claim, ...]:
@@ -70,7 +69,7 @@ def claims(task: str) -> tuple[Claim, ...]:
 
 def check(board: dict) -> list[dict]:
     """One row for each claim and run: {"task", "seed", "claim", "holds", "difference", "ci95"},
-    then one for each claim of several seeds, whose "seed" is "all".
+    then, where there are three seeds or more, one for each claim of all, whose "seed" is "all".
 
     A comparison that the scoreboard lacks does not hold: what was not measured is not shown. What
     is claimed of several seeds is not asked of one.
@@ -80,7 +79,7 @@ def check(board: dict) -> list[dict]:
         for seed in seeds:
             rows += [_checked(claim, task, seed, board["gains"]) for claim in claims(task)
                      if not claim.gain.pooled]
-        if len(seeds) > 1:
+        if len(seeds) > 2:
             rows += [_checked(claim, task, "all", board["pooled"]) for claim in claims(task)]
     return rows
 

@@ -143,8 +143,8 @@ def all_gains(rows: Mapping[str, Sequence[dict]], at_best: bool) -> list[dict]:
 
 def all_pooled(runs: Sequence[Mapping[str, Sequence[dict]]], at_best: bool) -> list[dict]:
     """`all_gains` of several runs taken together (`pooled`), for the models that all of them have;
-    of fewer than two runs, or of a single problem, none."""
-    if len(runs) < 2:
+    of fewer than three runs, or of a single problem, none."""
+    if len(runs) < 3:
         return []
     shared = [name for name in runs[0] if all(name in run for run in runs)]
     return [{"better": name, "than": other, "at_best": at_best, "part": part,

@@ -27,13 +27,14 @@ def board():
 
 
 @pytest.fixture
-def two(board):
-    """The scoreboard of two seeds."""
+def three(board):
+    """The scoreboard of three seeds."""
     both = {part: copy.deepcopy(entries) for part, entries in board.items()}
     for part in ("rows", "gains"):
-        both[part] += [entry | {"seed": 1} for entry in copy.deepcopy(board[part])]
+        both[part] += [entry | {"seed": seed} for seed in (1, 2)
+                       for entry in copy.deepcopy(board[part])]
     both["pooled"] = [{key: value for key, value in gain.items() if key != "seed"}
-                      | {"seeds": [0, 1]} for gain in copy.deepcopy(board["gains"])]
+                      | {"seeds": [0, 1, 2]} for gain in copy.deepcopy(board["gains"])]
     return both
 
 
@@ -54,8 +55,7 @@ def failures(board):
 def test_a_good_ladder_holds(board):
     rows = ladder.check(board)
     assert [row["claim"] for row in rows] == [str(claim) for claim in OF_EACH] == [
-        "sft > base (strict)", "sft > base_few_shot (strict)",
-        "sft > base (strict, best settings)", "sft > base_few_shot (strict, best settings)",
+        "sft > base (strict)", "sft > base (strict, best settings)",
         "dpo > sft (strict)", "dpo > sft (greedy)",
         "ppo > sft (strict)", "ppo > sft (lenient)", "ppo > sft (greedy) by 8 points or more",
         "grpo > sft (strict) by 10 points or more", "grpo > sft (lenient)",
@@ -76,22 +76,22 @@ def entry_of(board, claim):
     return gain_of(board, claim.better, claim.than, gain.measure, gain.at_best, gain.part)
 
 
-def test_of_several_seeds_what_they_say_together_is_claimed_as_well(two):
-    rows = ladder.check(two)
+def test_of_several_seeds_what_they_say_together_is_claimed_as_well(three):
+    rows = ladder.check(three)
     together = [row["claim"] for row in rows if row["seed"] == "all"]
     assert together == [str(claim) for claim in ladder.CLAIMS]
-    assert len(rows) == 2 * len(OF_EACH) + len(ladder.CLAIMS) and not failures(two)
+    assert len(rows) == 3 * len(OF_EACH) + len(ladder.CLAIMS) and not failures(three)
     assert "held    gsm8k, all seeds" in ladder.report(rows)
 
 
 @pytest.mark.parametrize("claim", [one for one in ladder.CLAIMS if one.gain.points < 0], ids=str)
-def test_no_loss_is_claimed_of_all_seeds_together_and_can_fail(two, claim):
-    entry = gain_of(two, claim.better, claim.than, claim.gain.measure, claim.gain.at_best,
+def test_no_loss_is_claimed_of_all_seeds_together_and_can_fail(three, claim):
+    entry = gain_of(three, claim.better, claim.than, claim.gain.measure, claim.gain.at_best,
                     claim.gain.part, "pooled")
     entry.update(difference=-0.02, ci95=[-0.049, 0.01])
-    assert not failures(two)
+    assert not failures(three)
     entry.update(difference=-0.02, ci95=[-0.051, 0.01])
-    assert failures(two) == [str(claim)]
+    assert failures(three) == [str(claim)]
     assert "loses no 5 points" in str(claim) and "seeds together" in str(claim)
 
 
@@ -130,14 +130,14 @@ def test_of_another_task_only_tuning_is_claimed(board):
     assert [row["holds"] for row in ladder.check(board)] == [False]
 
 
-def test_every_run_is_checked(two):
-    [second] = [gain for gain in two["gains"] if gain["seed"] == 1 and (
+def test_every_run_is_checked(three):
+    [second] = [gain for gain in three["gains"] if gain["seed"] == 1 and (
         gain["better"], gain["measure"], gain["at_best"], gain["part"]) == (
         "grpo", "greedy", False, "all")]
     second["ci95"] = [-0.1, 0.1]
-    failed = [row for row in ladder.check(two) if not row["holds"]]
+    failed = [row for row in ladder.check(three) if not row["holds"]]
     assert [row["seed"] for row in failed] == [1]
-    assert {row[2] for row in ladder.spread(two["rows"])} == {2}
+    assert {row[2] for row in ladder.spread(three["rows"])} == {3}
 
 
 @pytest.fixture
@@ -148,14 +148,14 @@ def place(tmp_path):
     return tmp_path / "ladder.json", readme
 
 
-def test_seeds_are_recorded_and_stand_in_the_readme(two, place):
-    for row in two["rows"]:
+def test_seeds_are_recorded_and_stand_in_the_readme(three, place):
+    for row in three["rows"]:
         row |= {"greedy": 0.5 + 0.02 * row["seed"], "n": 512, "samples": 8}
-    gain_of(two, "sft", "base", "strict", among="pooled")["ci95"] = [-0.01, 0.35]
-    ladder.record(two | {"run_id": "abc"}, *place)
+    gain_of(three, "sft", "base", "strict", among="pooled")["ci95"] = [-0.01, 0.35]
+    ladder.record(three | {"run_id": "abc"}, *place)
     text = place[1].read_text()
     assert "before" not in text and text.endswith("rest\n")
-    assert "Seeds 0, 1; 512 problems x 8 samples" in text and "51.0 ± 1.4" in text
+    assert "Seeds 0, 1, 2; 512 problems x 8 samples" in text and "52.0 ± 2.0" in text
 
     def line(claim):
         [found] = [line for line in text.splitlines() if line.startswith(f"| {claim} ")]
@@ -163,26 +163,26 @@ def test_seeds_are_recorded_and_stand_in_the_readme(two, place):
 
     assert line("sft > base (strict)")[-2:] == ["+30.0 [-1.0, 35.0]", "no"]
     [kept] = [str(claim) for claim in ladder.CLAIMS if claim.gain.pooled]
-    assert line(kept)[1:] == ["+30.0", "+30.0", "+30.0 [25.0, 35.0]", "yes"]
+    assert line(kept)[1:] == ["+30.0"] * 3 + ["+30.0 [25.0, 35.0]", "yes"]
     assert ladder.table(json.loads(place[0].read_text())) in text
 
 
-def test_what_cannot_be_recorded_is_said_and_changes_nothing(two, place):
-    two |= {"run_id": "abc"}
-    for row in two["rows"]:
+def test_what_cannot_be_recorded_is_said_and_changes_nothing(three, place):
+    three |= {"run_id": "abc"}
+    for row in three["rows"]:
         row |= {"n": 512, "samples": 8}
-    for wrong in (two | {"pooled": []}, two):
+    for wrong in (three | {"pooled": []}, three):
         with pytest.raises(ladder.ArtifactError, match="make ladder|ladder:begin"):
             ladder.record(wrong, *place)
         assert not place[0].exists()
         place[1].write_text("# No room\n")
 
 
-def test_a_claim_of_a_model_that_is_not_there_is_recorded_as_not_measured(two, place):
-    two["pooled"] = [gain for gain in two["pooled"] if gain["better"] != "dpo"]
-    for row in two["rows"]:
+def test_a_claim_of_a_model_that_is_not_there_is_recorded_as_not_measured(three, place):
+    three["pooled"] = [gain for gain in three["pooled"] if gain["better"] != "dpo"]
+    for row in three["rows"]:
         row |= {"n": 512, "samples": 8}
-    ladder.record(two | {"run_id": "abc"}, *place)
+    ladder.record(three | {"run_id": "abc"}, *place)
     [line] = [line for line in place[1].read_text().splitlines() if "dpo > sft (strict)" in line]
     assert "not measured" in line and line.rstrip("| ").endswith("no")
 
