@@ -62,7 +62,10 @@ PARTS = {
     "(1,2),(3,4)": ("set", ["(1,2)", "(3,4)"]), "(3)": ("", []), "3": ("", []), "x+1": ("", []),
     r"1\pm\sqrt{2}": ("set", [r"1+\sqrt{2}", r"1-\sqrt{2}"]), r"\pm 2": ("set", [" 2", "- 2"]),
     r"\{\pm 2,5\}": ("set", [" 2", "- 2", "5"]), r"(1,2)\cup[3,4]": ("union", ["(1,2)", "[3,4]"]),
-    r"1\pm 2\pm 3": ("set", [r"1+ 2\pm 3", r"1- 2\pm 3"]), r"3\pmod{7}": ("", []),
+    r"1\pm 2\pm 3": ("set", ["1+ 2+ 3", "1+ 2- 3", "1- 2+ 3", "1- 2- 3"]),
+    r"1\pm 2\mp 3": ("set", ["1+ 2- 3", "1- 2+ 3"]), r"\mp 2\pm 3": ("set", ["- 2+ 3", " 2- 3"]),
+    r"\pm 1\mp 2,\pm 3": ("set", [" 1- 2", "- 1+ 2", " 3", "- 3"]),
+    r"\mp 2": ("set", ["- 2", " 2"]), r"3\pmod{7}": ("", []), r"\mpx": ("", []),
     r"\{1,1\}": ("set", ["1", "1"]),
     "(1,(2,3))": ("row()", ["1", "(2,3)"]), "f(1,2)": ("", []), "(1)(2,3)": ("", []),
     **{rf"\begin{{{kind}}}1&2\\3&4\end{{{kind}}}": ("matrix 2x2", ["1", "2", "3", "4"])
@@ -74,6 +77,15 @@ PARTS = {
 @pytest.mark.parametrize("text", PARTS)
 def test_an_answer_is_taken_apart(text):
     assert parts(text) == PARTS[text]
+
+
+def test_signs_of_too_many_values_are_opened_no_further():
+    for entry, values in ((r"\pm1" * 4, 16), (r"\pm1" * 5 + "+x", 32), ("x" * 192 + r"\pm1\pm1", 4),
+                          ("x" * 500 + r"\pm1", 2), (r"\pm1" * 99 + r"\mp1", 2)):  # fmt: skip
+        kind, found = parts(entry)
+        assert kind == "set" and len(set(found)) == len(found) == values
+    for entry in (r"\pm1" * 6, "x" * 193 + r"\pm1\pm1", r"\pm1" * 999):
+        assert parts(entry) == ("set", [""]) and parts(f"{entry},5") == ("set", ["", "5"])
 
 
 def test_brackets_and_chains():
