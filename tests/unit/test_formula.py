@@ -10,7 +10,7 @@ from helpers.verify import equal
 from helpers.verify.arithmetic import Exact, Modulus, NoValue, TooLarge, evaluate
 from helpers.verify.formula import DEEPEST, LONGEST, Unreadable, read
 from helpers.verify.latex import canonical
-from helpers.verify.relations import interval, is_name, named, same_relation
+from helpers.verify.relations import has_letters, interval, is_name, named, same_relation
 from helpers.verify.tree import is_number, symbols
 from helpers.verify.value import ratio, same
 
@@ -372,6 +372,13 @@ def test_what_names_nothing(text):
     assert named(text) is None
 
 
+def test_what_may_have_many_values():
+    for text in ("x", r"\theta", "2x=4", r"\sin\alpha", r"\sqrt{k}"):
+        assert has_letters(text)
+    for text in ("", "5", r"\pi", r"\sqrt{2}+\sin 3", r"\log_2 8=3"):
+        assert not has_letters(text)
+
+
 def test_what_is_a_name():
     assert is_name("a_{10}") and is_name("f^{-1}(x)") and is_name("P(X=2)") and is_name("|AB|")
     assert (
@@ -396,6 +403,7 @@ def test_what_is_a_name():
         ("x<x", None),
         ("x=4", None),
         ("x<1<y<2", None),
+        ("1<x<2<3", None),
         ("<4", None),
         (r"\theta<4", r"(-\infty,4)"),
         (r"x\neq 4", None),
@@ -420,6 +428,11 @@ def test_inequalities_as_intervals(text, written):
         ("x<y", "-x<-y", False),
         (r"x\neq 3", r"3\neq x", True),
         ("1=1", "2=2", False),
+        ("2=3", "4=6", False),
+        ("2+2=5", "4=5", True),
+        ("2+2<5", "5>4", True),
+        ("2=3", "x=3", False),
+        ("x=3", "2=3", False),
         ("x=y", "x", None),
         ("x=y", r"\foo=y", None),
         ("x=1/0", "x=2", False),

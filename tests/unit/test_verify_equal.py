@@ -254,7 +254,8 @@ def test_quantities_have_units():
     for text in ["2k", "2 k", "5 p.m.", r"2\frac{5}{3}", r"2\frac{4}{2}", "3/0", r"\frac{6}{3}",
     None,
                  "1e", "x", "", "1.5/2", "1.2.3", "5 " + "x" * 100, r"\frac{0}{5}",
-                 "2xy"]:  # fmt: skip
+                 "2xy", r"\frac{}{3}", r"\frac{-}{3}", r"\frac{3}{}",
+                 r"0.1\overline{}", "5 t", "5(t)"]:  # fmt: skip
         assert quantity(text) is None, text
 
 

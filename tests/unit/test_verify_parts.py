@@ -91,7 +91,7 @@ def test_signs_of_too_many_values_are_opened_no_further():
 def test_brackets_and_chains():
     assert unwrap("(1,2]") == ("(]", "1,2") and unwrap(r"\{1\}") == (r"\{\}", "1")
     assert unwrap("((1))") == ("()", "(1)") and unwrap("()") == ("()", "")
-    for text in ("", "(", ")", "(1", "1)", "(1)(2)", "{1}", "(1}", "{1)", "x", ")1(", "[1]+[2]"):
+    for text in ("", "(", ")", "(1", "1)", "(1)(2)", "(1)2", "{1}", "(1}", "{1)", "x", ")1(", "[1]+[2]"):
         assert unwrap(text) == ("", text)
     assert chain(r"1<x\leq 3") == (["1", "x", "3"], ["<", r"\leq"])
     assert chain("(x=1)") == (["(x=1)"], []) and chain("") == ([""], [])
