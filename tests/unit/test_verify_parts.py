@@ -91,7 +91,8 @@ def test_signs_of_too_many_values_are_opened_no_further():
 def test_brackets_and_chains():
     assert unwrap("(1,2]") == ("(]", "1,2") and unwrap(r"\{1\}") == (r"\{\}", "1")
     assert unwrap("((1))") == ("()", "(1)") and unwrap("()") == ("()", "")
-    for text in ("", "(", ")", "(1", "1)", "(1)(2)", "(1)2", "{1}", "(1}", "{1)", "x", ")1(", "[1]+[2]"):
+    for text in ("", "(", ")", "(1", "1)", "(1)(2)", "(1)2",
+                 "{1}", "(1}", "{1)", "x", ")1(", "[1]+[2]"):
         assert unwrap(text) == ("", text)
     assert chain(r"1<x\leq 3") == (["1", "x", "3"], ["<", r"\leq"])
     assert chain("(x=1)") == (["(x=1)"], []) and chain("") == ([""], [])
@@ -115,7 +116,8 @@ def test_exact_powers():
             value(text)
         with pytest.raises(NoValue):
             evaluate(read(canonical(text)), Modulus(0))
-    for text, number in (("1^0", 1), ("0^1", 0), ("1^{-2}", 1), ("2^{-1}", 2**60 - 15)):
+    for text, number in (("1^0", 1), ("0^1", 0), ("1^{-2}", 1), ("2^{-1}", 2**60 - 15),
+                         ("0.5", 2**60 - 15)):
         assert evaluate(read(text), Modulus(0)) == number
     assert value(f"2^{{{MOST_BITS - 1}}}") == 2 ** (MOST_BITS - 1)
     for text in (f"2^{{{MOST_BITS}}}", f"2^{{-{MOST_BITS}}}", f"3^{{{MOST_BITS}}}"):
