@@ -234,6 +234,14 @@ def test_the_parts_of_an_answer_share_one_budget(monkeypatch):
     assert budgets[0] is budgets[1] is not None and budgets[2:] == [own, own]
 
 
+def test_a_relation_that_cannot_be_read_is_asked_if_it_has_letters(monkeypatch):
+    asked = []
+    monkeypatch.setattr(symbolic, "equal", lambda *question: asked.append(question[:2]) or True)
+    pair = r"A\cap B<1", r"B\cap A<1"
+    assert equal(*pair) and asked == [pair]
+    assert not equal(r"1\cap 2<1", r"2\cap 1<1") and len(asked) == 1
+
+
 def test_mixed_numbers_after_hashes_are_right_in_both_gradings():
     for grading in GRADINGS:
         assert grade("so\n#### 1 1/2", "1.5", "hash", grading)
