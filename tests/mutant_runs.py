@@ -112,9 +112,7 @@ def verdict(told: Iterator[str]) -> str:
 
 def place(module: str, line: int) -> tuple[str | None, range]:
     """(the outermost function around a line, None outside; the lines of the statement there)."""
-    tree = ast.parse(Path(path_of(module)).read_text(encoding="utf-8"))
-    around = [node for node in ast.walk(tree)
-              if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno]
+    around = [node for node in statements(module) if node.lineno <= line <= node.end_lineno]
     if not around:  # a decorator
         return None, range(line, line + 1)
     innermost = min(around, key=lambda node: node.end_lineno - node.lineno)
@@ -126,6 +124,12 @@ def place(module: str, line: int) -> tuple[str | None, range]:
             inside = node.lineno < node.body[0].lineno <= line
             return ".".join(names) if inside else None, span(innermost)
     return None, span(innermost)
+
+
+@functools.cache
+def statements(module: str) -> list[ast.stmt]:
+    tree = ast.parse(Path(path_of(module)).read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
 
 
 def span(node: ast.stmt) -> range:
@@ -280,6 +284,11 @@ def found_caches() -> list:
             and thing.__module__.startswith("helpers.")]
 
 
+def found_functions(module: str) -> list[FunctionType]:
+    return [thing for thing in gc.get_objects() if isinstance(thing, FunctionType)
+            and thing.__module__ == module]
+
+
 def forget(caches: list) -> None:
     for cache in caches:
         cache.cache_clear()
@@ -294,12 +303,14 @@ def try_inside(tell: Callable, module: str, files: list[str], seconds: dict[str,
     class Runner:
         def pytest_runtestloop(self, session):
             importlib.import_module(name_of(module))
+            caches, functions = found_caches(), found_functions(name_of(module))
+            gc.freeze()  # else each fork copies what it only looks at
             tests = {item.nodeid: item for item in session.items}
             noticed = Counter()
             for mutant, function, chosen in mutants:
                 items = [tests[test] for test in sorted(chosen, key=lambda test: -noticed[test])]
                 found = verdict(in_fork(try_one, module, function, mutant.source, items, seconds,
-                                        may_hang=True))
+                                        functions, caches, may_hang=True))
                 noticed[found] += 1
                 tell(found)
             return True
@@ -308,19 +319,20 @@ def try_inside(tell: Callable, module: str, files: list[str], seconds: dict[str,
 
 
 def try_one(tell: Callable, module: str, function: str | None, source: str,
-            items: list[pytest.Item], seconds: dict[str, float]) -> None:
+            items: list[pytest.Item], seconds: dict[str, float], functions: list[FunctionType],
+            caches: list) -> None:
     prepare(module, source)
     pytest.TempPathFactory.mktemp = lambda *_, **__: Path(tempfile.mkdtemp())  # pytest's is slow
     teller = Teller(tell, seconds)
     code = compile(source, path_of(module), "exec")
     if function:
-        put_function(name_of(module), function, code)
+        put_function(functions, function, code)
     else:
         try:
             put_constants(name_of(module), code)
         except BaseException as error:  # as while it is imported, an exit as well
             return tell(f"its import: {type(error).__name__}")
-    forget(found_caches())
+    forget(caches)
     items[0].config.pluginmanager.register(teller)
     for item, following in zip(items, [*items[1:], None], strict=True):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -329,10 +341,9 @@ def try_one(tell: Callable, module: str, function: str | None, source: str,
     tell(SURVIVED)
 
 
-def put_function(name: str, function: str, code: CodeType) -> None:
+def put_function(functions: list[FunctionType], function: str, code: CodeType) -> None:
     codes = [part for part in codes_in(code) if part.co_qualname == function]
-    known = [thing for thing in gc.get_objects() if isinstance(thing, FunctionType)
-             and thing.__code__.co_qualname == function and thing.__module__ == name]
+    known = [thing for thing in functions if thing.__code__.co_qualname == function]
     if len(codes) != 1 or not known:
         raise LookupError(f"{function}: {len(codes)} in the source, {len(known)} in use")
     for thing in known:

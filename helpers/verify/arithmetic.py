@@ -97,7 +97,7 @@ class Exact:
             raise TooLarge(f"more than {MOST_BITS} bits")
         if one == 0 and other <= 0:
             raise NoValue("0 to a power that is not above 0")
-        return self.kept(one ** (other if size > 1 else other % 2 + 2))
+        return self.kept(one**other)
 
     def factorial(self, of: Tree) -> Any:
         return self.number(Fraction(math.factorial(self.small(of))))

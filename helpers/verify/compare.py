@@ -35,6 +35,7 @@ _WORDS = re.compile(r"(?=.*[A-Za-z]{2})[A-Za-z .,:'\"0-9()-]+")
 _ONLY_LETTERS = re.compile(r"[A-Za-z .']+|[A-Za-z-]*[A-Za-z]{3}[A-Za-z .'-]*")
 _WITH_UNIT = re.compile(rf"(?P<body>.+?)(?P<unit>{UNIT})")
 _FUNCTION = re.compile(rf"(?:{'|'.join(FUNCTIONS)})$")  # and what follows is no unit: \sin s
+_AS_IT_STANDS = re.compile(r"[0-9]_|[0-9]:[0-9]")  # a number in another base, a time, a ratio
 _BLANK = re.compile(r"(?<![0-9,;]) | (?![0-9])")  # that parts no two numbers
 
 
@@ -79,7 +80,7 @@ def _equal(one: str, other: str, budget: symbolic.Budget) -> bool:
     if choice := _CHOICE.fullmatch(one):
         found = _CHOICE.fullmatch(other)
         return bool(found) and found[1] == choice[1]
-    if _is_words(one) or _is_words(other):
+    if _AS_IT_STANDS.search(f"{one} {other}") or (_is_words(one) and _is_words(other)):
         said, others_said = (sorted(map(_letters, split(text, {","}))) for text in (one, other))
         return said == others_said
     kind, entries = ("", []) if asked else parts(one)
@@ -100,9 +101,7 @@ def _equal(one: str, other: str, budget: symbolic.Budget) -> bool:
 
 
 def _is_words(text: str) -> bool:
-    r"""Words, a time of day, a number in another base: nothing that algebra may rewrite."""
-    if re.search(r"[0-9]_|[0-9]:[0-9]", text):
-        return True
+    """Words. A few letters may be a formula as well (`xy`, `sin x`), if the other is no word."""
     body, of = _without_unit(text)
     if of and is_known(of):  # 4x square units
         text = body

@@ -15,6 +15,7 @@ _SYMBOLS = str.maketrans({
     "\u00a0": " ", "\u202f": " ", "\u2009": " ", "~": " ", "≠": r"\neq ",
     "√": r"\sqrt ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ",
     "θ": r"\theta ", "∅": r"\emptyset ", "∠": r"\angle ", "⋅": r"\cdot ", "∗": "*",
+    "∓": r"\mp ",
 })  # fmt: skip
 _WRAPPED = re.compile(
     r"\$\$?(?P<dollars>[^$]+)\$\$?|\\\((?P<round>.+)\\\)|\\\[(?P<square>.+)\\\]|"

@@ -15,7 +15,6 @@ from helpers.verify.arithmetic import NoValue, OtherArithmetic
 from helpers.verify.formula import Unreadable, read
 from helpers.verify.structure import chain, split
 from helpers.verify.tokens import GREEK
-from helpers.verify.tree import symbols
 from helpers.verify.value import ratio, same
 
 _INDEX = re.compile(r"_(?:\{[^{}]*\}|\w)")
@@ -72,7 +71,7 @@ def interval(text: str) -> tuple[str, str] | None:
     r"""(variable, interval) of an inequality in one variable, None for anything else: `1<x\leq 3`
     says that x is in `(1,3]`."""
     sides, signs = chain(text)
-    if not signs or not all(sides) or len(sides) > 3:
+    if not signs or not all(sides):
         return None
     if signs[0] in (">", r"\geq"):
         sides, signs = sides[::-1], [_TURNED.get(sign, sign) for sign in signs[::-1]]
@@ -106,8 +105,6 @@ def same_relation(one: str, other: str) -> bool | None:
         turned = same(left, other_right) and same(right, other_left)
         if turned and signs[0] == _TURNED[other_signs[0]]:
             return True
-        if not symbols(left) | symbols(right) or not symbols(other_left) | symbols(other_right):
-            return False
         factor = ratio(("+", left, ("neg", right)), ("+", other_left, ("neg", other_right)))
     except (NoValue, OtherArithmetic):
         return False

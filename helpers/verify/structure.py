@@ -4,10 +4,13 @@ All texts are in canonical spelling. Brackets are kept in the kind of an answer,
 [2,4] are two.
 """
 
+import itertools
 import re
+from functools import reduce
 
 _MATRIX = re.compile(r"\\begin\{(?:[pb]|small)?matrix\}(.*)\\end\{(?:[pb]|small)?matrix\}")
-_PM = re.compile(r"\\pm(?![a-zA-Z])")
+_SIGNS = re.compile(r"\\(?:pm|mp)(?![a-zA-Z])")
+_LONGEST_VALUES = 800  # characters of all values of one entry, if there are four or more
 _TOKEN = re.compile(r"\\[{}]|\\[a-zA-Z]+|\\.|.", re.DOTALL)
 _OPEN, _CLOSE = {"(", "[", "{", r"\{"}, {")", "]", "}", r"\}"}
 RELATIONS = {"=", "<", ">", r"\leq", r"\geq", r"\neq", r"\in", r"\equiv", r"\sim"}
@@ -25,11 +28,27 @@ def parts(text: str) -> tuple[str, list[str]]:
         return "union", sets
     brackets, inside = unwrap(text)
     entries = split(inside, {",", ";"})
-    if brackets == r"\{\}" or (not brackets and (len(entries) > 1 or _PM.search(text))):
-        signed = [dict.fromkeys(_PM.sub(sign, entry, count=1) for sign in "+-")
-                  for entry in entries]
-        return "set", [entry.removeprefix("+") for pair in signed for entry in pair]
+    if brackets == r"\{\}" or (not brackets and (len(entries) > 1 or _SIGNS.search(text))):
+        return "set", [value.removeprefix("+") for entry in entries for value in _values(entry)]
     return (f"row{brackets}", entries) if brackets and len(entries) > 1 else ("", [])
+
+
+def _values(entry: str) -> list[str]:
+    r"""What an entry with `\pm` stands for: each sign is + or - by itself, but with a `\mp` among
+    them all are the upper or all the lower ones. [""], equal to nothing, if those are too many."""
+    signs = _SIGNS.findall(entry)
+    if r"\mp" in signs:
+        upper = ["+" if sign == r"\pm" else "-" for sign in signs]
+        chosen = [upper, ["-" if sign == "+" else "+" for sign in upper]]
+    elif len(signs) > 1 and len(entry) * 2 ** len(signs) > _LONGEST_VALUES:
+        return [""]
+    else:
+        chosen = [list(some) for some in itertools.product("+-", repeat=len(signs))]
+    return [reduce(_first_sign, some, entry) for some in chosen]
+
+
+def _first_sign(entry: str, sign: str) -> str:
+    return _SIGNS.sub(sign, entry, count=1)
 
 
 def split(text: str, separators: set[str]) -> list[str]:

@@ -14,7 +14,7 @@ mm millimeter millimetre
 cm centimeter centimetre
 m meter metre
 km kilometer kilometre kms
-in inch inche
+in inch
 ft foot feet
 yd yard
 mi mile
@@ -48,7 +48,7 @@ $ dollar usd buck
 unit
 """
 _SAME = {word: line.split()[0] for line in _SPELLINGS.splitlines() for word in line.split()}
-SHORT = frozenset(word for word in _SAME if word.isalpha() and len(word) < 3) - {"t", "day"}
+SHORT = frozenset(word for word in _SAME if word.isalpha() and len(word) < 3) - {"t"}
 _POWER = re.compile(r"(?:\^|\*\*)\{?([23])\}?$")
 _WORDS_OF_SIZE = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 

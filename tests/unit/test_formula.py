@@ -10,7 +10,7 @@ from helpers.verify import equal
 from helpers.verify.arithmetic import Exact, Modulus, NoValue, TooLarge, evaluate
 from helpers.verify.formula import DEEPEST, LONGEST, Unreadable, read
 from helpers.verify.latex import canonical
-from helpers.verify.relations import interval, is_name, named, same_relation
+from helpers.verify.relations import has_letters, interval, is_name, named, same_relation
 from helpers.verify.tree import is_number, symbols
 from helpers.verify.value import ratio, same
 
@@ -152,6 +152,8 @@ def test_the_longest_and_the_deepest_formulas_that_are_read():
         "(" * DEEPEST + "x" + ")" * DEEPEST,
         "-" * DEEPEST + "x",
         "2*" + "-" * DEEPEST + "x",
+        "(x)" * 9 + "(" * DEEPEST + "x" + ")" * DEEPEST,
+        "2*-x+" * 9 + "(" * DEEPEST + "x" + ")" * DEEPEST,
     ):
         with pytest.raises(Unreadable, match="deeper"):
             read(text)
@@ -167,6 +169,7 @@ SAME = [
     ("2^{2005}+1", "1+2^{2005}"),
     (r"2^{500}\sqrt{2^{998}+2}-2^{999}", r"2^{500}(\sqrt{2^{998}+2}-2^{499})"),
     ("1+2i", "i(2-i)"),
+    ("9^{99999}i+1", "1+9^{99999}i"),
     ("i^2", "-1"),
     ("2^n", "2^{n+1}/2"),
     ("x-x+5", "5"),
@@ -238,6 +241,7 @@ OTHER = [
     (r"2^{2005}\sqrt2+1", r"2^{2005}\sqrt2"),
     (r"\pi", "3.14159265358979323846264338327950288"),
     ("i", "-i"),
+    ("9^{99999}i+1", "9^{99999}+1"),
     (r"\binom{n}{2}", r"\binom{n}{3}"),
     ("n!", "n^2"),
     (r"\lfloor x\rfloor", "x-1"),
@@ -372,6 +376,13 @@ def test_what_names_nothing(text):
     assert named(text) is None
 
 
+def test_what_may_have_many_values():
+    for text in ("x", r"\theta", "2x=4", r"\sin\alpha", r"\sqrt{k}"):
+        assert has_letters(text)
+    for text in ("", "5", r"\pi", r"\sqrt{2}+\sin 3", r"\log_2 8=3"):
+        assert not has_letters(text)
+
+
 def test_what_is_a_name():
     assert is_name("a_{10}") and is_name("f^{-1}(x)") and is_name("P(X=2)") and is_name("|AB|")
     assert (
@@ -396,6 +407,7 @@ def test_what_is_a_name():
         ("x<x", None),
         ("x=4", None),
         ("x<1<y<2", None),
+        ("1<x<2<3", None),
         ("<4", None),
         (r"\theta<4", r"(-\infty,4)"),
         (r"x\neq 4", None),
@@ -414,12 +426,20 @@ def test_inequalities_as_intervals(text, written):
         ("x+y<5", "5-x-y<0", False),
         ("2x<2y", "x<y", True),
         ("x<y", "y>x", True),
+        ("y>x", "x<y", True),
+        (r"x\leq y", r"y\geq x", True),
+        (r"2y\geq 2x", r"x\leq y", True),
         ("x<y", "y<x", False),
         (r"x\leq y", "x<y", False),
         ("y=x", "x=y", True),
         ("x<y", "-x<-y", False),
         (r"x\neq 3", r"3\neq x", True),
         ("1=1", "2=2", False),
+        ("2=3", "4=6", False),
+        ("2+2=5", "4=5", True),
+        ("2+2<5", "5>4", True),
+        ("2=3", "x=3", False),
+        ("x=3", "2=3", False),
         ("x=y", "x", None),
         ("x=y", r"\foo=y", None),
         ("x=1/0", "x=2", False),
@@ -451,6 +471,8 @@ HOSTILE = [
     r"\exp(1000)" * 30,
     r"10^{7999}\sin x+" * 20 + "x",
     "1e9999",
+    r"\pm1" * 90 + "+x",
+    r"\sqrt[1000]{2}+" * 12 + r"\pm1\pm x",
 ]
 
 

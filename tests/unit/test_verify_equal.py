@@ -52,6 +52,8 @@ EQUAL = [  # reference, answer
     # lists, sets, tuples, intervals, matrices
     ("2, 3, 5", "5,3,2"), ("2,3,5", r"\{2, 3, 5\}"), ("1,-2", "-2, 1"), (r"\{5\}", "5"),
     (r"1 \pm \sqrt{19}", r"1-\sqrt{19}, 1+\sqrt{19}"), (r"\pm 3", "3, -3"), ("2; 3", "3, 2"),
+    (r"\pm1\pm\sqrt2", r"\pm\sqrt2\pm1"), (r"\pm1\mp\sqrt2", r"1-\sqrt2, -1+\sqrt2"), ("∓2", "±2"),
+    (r"\pm1\pm\sqrt2", r"1+\sqrt2, 1-\sqrt2, -1+\sqrt2, -1-\sqrt2"), (r"x=\pm1\mp2", "x=1, x=-1"),
     ("5", r"\{5\}"), (r"\{\sqrt{2}\}", r"\sqrt{2}"), (r"\sqrt{2}", r"\{\sqrt2\}"), ("5 ft",
     "5 feet"),
     (r"\{(1,2)\}", "(1,2)"), (r"\{\{1,2\},3\}", r"\{3,\{2,1\}\}"), ("cubic m", "cubic m"),
@@ -69,7 +71,9 @@ EQUAL = [  # reference, answer
     ("x=5", "5"), ("5", "x = 5"), ("y = 2x + 3", "2x+3"), ("2x+3", "y = 3 + 2x"),
     ("5x - 7y + 4 = 0", "-5x+7y-4=0"), ("6 - 5i", "-5i+6"), (r"\cot x", r"\frac{\cos x}{\sin x}"),
     ("x^2-1", "(x-1)(x+1)"), (r"2^{10}", "1024"), (r"\sqrt{4}-2", "0"), (r"10^{50}",
-    r"10^{49}\cdot 10"), ("x<5", "5>x"),
+    r"10^{49}\cdot 10"), ("x<5", "5>x"), (r"\pi", "pi"), ("xy", r"y\cdot x"), (r"\sin x", "sin x"),
+    ("ln x", r"\ln x"), ("2(m+1)(m)", "2m^2+2m"), (r"\sin 30^\circ", r"\frac12"),
+    ("Evelyn", "x = Evelyn"), ("abc", "c*b*a"), ("Yes-no", "yes-No"), ("5 x'", "5x'"),
     (r"\frac{11+9a}{20}", r"\frac{9a}{20}+\frac{11}{20}"), (r"e^{2}", "e^2"), ("f(x)=2x", "2x"),
     (r"18+2\pi \text{ cm}", r"2\pi+18"), (r"\binom{5}{2}", "10"), (r"\sqrt[3]{8}\pi", r"2\pi"),
     (r"3\pmod 7", r"10 \pmod{7}"), (r"x\text{ cm}", "x"), ("0<x<3", "3>x>0"), (r"\ln(x)", r"\ln x"),
@@ -96,7 +100,9 @@ DIFFERENT = [
     "(2.3)"),
     ("3,500", "3, 500"), ("3, 500", "3500"), ("2,3", "23"), ("35", r"3\text{ or }5"), ("1,2",
     "2.1"),
-    (r"1 \pm 2", "3"), ("(1,2),(3,4)", "(1,3),(2,4)"), ("(2,3)", "5"), (r"(2,\infty)", "2"),
+    (r"1 \pm 2", "3"), (r"\pm1\pm\sqrt2", r"\pm(1+\sqrt2)"),
+    (r"\pm1\pm\sqrt2", r"\pm1\mp\sqrt2"), (r"\pm1\pm\sqrt2", r"\pm1\pm\sqrt3"),
+    ("(1,2),(3,4)", "(1,3),(2,4)"), ("(2,3)", "5"), (r"(2,\infty)", "2"),
     (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 & 2 \end{pmatrix}"),
     (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", "(1,2)"), (r"(0,1)\cup(2,3)", "(0,1)"),
     (r"(0,1)\cup(2,3)", r"(0,1)\cup(2,4)"), (r"\{1,2\}\cup\{3\}", "1,2,3"),
@@ -105,6 +111,8 @@ DIFFERENT = [
     ("52_8", "52"), ("52_8", "52_9"), ("52_8", "42"), ("x=5", "y=5"), ("2k", "2n"), ("2k", "2"),
     (r"\text{east}", "west"), ("no", "on"), ("C", "(D)"), ("C", "c"), ("R", "r"), ("5:6", "6:5"),
     ("5:6", "5/6"), ("3:30 p.m.", "3:30 a.m."), ("18", "eighteen"), ("C", "cat"), ("east", "5"),
+    ("yes", "5"), ("no", "-on"), (r"\cos x", "sin x"), ("xy", "x+y"), ("5:6", "x=5:7"),
+    ("52_8", "x=52"), ("x=5", "3x=16"), ("3x=16", "x=5"), (r"12\pi\text{ cm}", r"12\pi\text{ h}"),
     # formulas
     ("-5", "5"), (r"\frac12", r"-\frac12"), ("2x+3", "y=2x+4"), ("5^2", "52"), ("x<5", "x>5"),
     ("x+1=3", "x+1=4"), ("0", "5x+3y=0"), (r"x>5", r"x\geq 5"), ("1+274i", "1+274"), ("p - q",
@@ -226,6 +234,14 @@ def test_the_parts_of_an_answer_share_one_budget(monkeypatch):
     assert budgets[0] is budgets[1] is not None and budgets[2:] == [own, own]
 
 
+def test_a_relation_that_cannot_be_read_is_asked_if_it_has_letters(monkeypatch):
+    asked = []
+    monkeypatch.setattr(symbolic, "equal", lambda *question: asked.append(question[:2]) or True)
+    pair = r"A\cap B<1", r"B\cap A<1"
+    assert equal(*pair) and asked == [pair]
+    assert not equal(r"1\cap 2<1", r"2\cap 1<1") and len(asked) == 1
+
+
 def test_mixed_numbers_after_hashes_are_right_in_both_gradings():
     for grading in GRADINGS:
         assert grade("so\n#### 1 1/2", "1.5", "hash", grading)
@@ -250,7 +266,8 @@ def test_quantities_have_units():
     for text in ["2k", "2 k", "5 p.m.", r"2\frac{5}{3}", r"2\frac{4}{2}", "3/0", r"\frac{6}{3}",
     None,
                  "1e", "x", "", "1.5/2", "1.2.3", "5 " + "x" * 100, r"\frac{0}{5}",
-                 "2xy"]:  # fmt: skip
+                 "2xy", r"\frac{}{3}", r"\frac{-}{3}", r"\frac{3}{}",
+                 r"0.1\overline{}", "5 t", "5(t)"]:  # fmt: skip
         assert quantity(text) is None, text
 
 
