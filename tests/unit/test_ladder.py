@@ -7,7 +7,7 @@ import json
 import pytest
 
 from helpers import rungs
-from helpers.config import ConfigError
+from helpers.config import ROOT, ConfigError
 from helpers.course import ladder
 
 MEASURES = ("strict", "lenient", "greedy", "lenient_pass@8", "maj@8")
@@ -214,3 +214,10 @@ def test_seeds(monkeypatch):
     assert ladder.seed_of("date") == int(datetime.date.today().strftime("%Y%m%d"))
     with pytest.raises(ConfigError, match="'seven'.*number"):
         ladder.seed_of("seven")
+
+
+def test_the_readme_shows_what_was_recorded():
+    recorded = json.loads(ladder.RECORD.read_text(encoding="utf-8"))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = text.split("<!-- ladder:begin -->")[1].split("<!-- ladder:end -->")[0].strip()
+    assert block == ladder.table(recorded) and len(recorded["rows"]) >= 3 * len(rungs.MODELS)
