@@ -9,8 +9,8 @@ c. Tokens are averaged as `loss_type` says; the paper's mean within each answer 
 d. The deviation of a group divides by G - 1, and 1e-4 is added, as in TRL.
 e. An answer without a verdict (a reward function says None), or cut off where
    `mask_truncated_completions` says so, is in no mean: not in its group's, not in the loss's.
-f. An answer with advantage 0 has no gradient, so it is read forwards only; a step of nothing else
-   moves nothing, where an optimiser's momentum would.
+f. An advantage of 0 has no gradient, so a piece without any other is read forwards only; a step of
+   nothing else moves nothing, where an optimiser's momentum would.
 """
 
 import math

@@ -6,7 +6,7 @@ import pytest
 import torch
 from peft import get_peft_model
 
-from helpers import models
+from helpers import losses, models
 from helpers.train import group
 from helpers.train.group import GroupTrainer
 from helpers.train.loop import TrainingError
@@ -124,7 +124,7 @@ def test_where_nothing_differs_nothing_moves(tmp_path, reward):
 
 
 def test_what_has_no_verdict_or_was_cut_is_in_no_mean(tmp_path):
-    """The others learn as if it had never been drawn."""
+    """Neither in its group's, nor in the loss's: no token of it counts."""
     def some(completions, **columns):
         return [None if place % 4 == 3 else float(place % 4 == 0)
                 for place in range(len(completions))]
@@ -136,6 +136,9 @@ def test_what_has_no_verdict_or_was_cut_is_in_no_mean(tmp_path):
     assert groups.isnan().int().sum(1).tolist() == [2] * 4
     assert answers.mask.any(1).tolist() == [True, True, False, False] * 4
     assert answers.scores.nanmean() == 0.5
+    advantages = losses.group_advantages(groups, trainer.args.scale_rewards)
+    assert torch.equal(advantages[:, 2:], torch.zeros(4, 2)) and (advantages[:, 0] > 0.7).all()
+    assert not losses.token_weights(answers.mask, "dapo")[2::4].any()
 
 
 def test_answers_used_again_are_clipped(tmp_path):
