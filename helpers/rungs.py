@@ -41,7 +41,7 @@ class Rung:
 
 RUNGS = (  # in the order of the course
     # Over the base with worked examples nothing is claimed, nor leniently: imitation of kinds that
-    # are understood teaches the form, and how many examples suit the base best nobody has chosen.
+    # are understood teaches the form, and with as many as suit it best the base has that, too.
     Rung("sft", than=("base", "base_few_shot"),
          claims=(Gain("strict"), Gain("strict", at_best=True)), costs_like="sft", always=True),
     Rung("dpo", claims=(Gain("strict"), Gain("greedy")), costs_like="dpo"),

@@ -6,7 +6,7 @@ Units: lengths in tokens, steps in optimiser steps, probabilities and shares bet
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from helpers import rungs
 from helpers.fields import (
@@ -198,13 +198,15 @@ class Sweep(Section):
     n: Annotated[int, Field(ge=2)]  # samples a problem and setting
     temperatures: Annotated[list[Positive], Field(min_length=1)]
     top_p: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+    # Worked examples of the base's few-shot row: the number that suits it best is chosen as well.
+    few_shot: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
-    @field_validator("temperatures", "top_p")
+    @field_validator("temperatures", "top_p", "few_shot")
     @classmethod
-    def _grid(cls, values: list[float]) -> list[float]:
+    def _grid(cls, values: list[float], info: ValidationInfo) -> list[float]:
         if values != sorted(set(values)):
             raise ValueError("must rise, each value once")
-        if 1.0 not in values:
+        if info.field_name != "few_shot" and 1.0 not in values:
             raise ValueError("needs 1, where nothing is changed, among the values")
         return values
 
@@ -212,7 +214,7 @@ class Sweep(Section):
 class Evaluation(Section):
     n: Count  # samples a problem
     sweep: Sweep
-    few_shot: Annotated[int, Field(ge=0)]  # worked examples in the base model's few-shot row
+    few_shot: Annotated[int, Field(ge=0)]  # worked examples where the base is looked at: 00, 03
     rungs: list[Literal[rungs.NAMES]]  # type: ignore[valid-type]  # measured beside the base
     split: Literal["train", "validation", "test", "sealed", "aime24", "math500"]
 

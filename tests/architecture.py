@@ -53,7 +53,8 @@ ORDER = (
          verify/stated verify/extract verify/symbolic_worker verify/refusal verify/symbolic
          verify/together verify/compare verify/grade verify/countdown verify verify/__main__
          rewards/text rewards/cut rewards/answers rewards/style rewards
-         losses stats track evaluate evaluate/sweep evaluate/claims evaluate/power evaluate/cost
+         losses stats track evaluate evaluate/sweep evaluate/few_shot evaluate/claims
+         evaluate/power evaluate/cost
          evaluate/__main__ judge rewritings audit survey
          pretraining"""),
     Part("Figures and tables", """

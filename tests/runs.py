@@ -30,7 +30,8 @@ SHORTER = {
 }
 
 # Where only the ladder of temperature 1 is looked at, or only that everything comes through.
-FEW_SETTINGS = {"problems": 4, "n": 2, "temperatures": [0.5, 1.0], "top_p": [1.0]}
+FEW_SETTINGS = {"problems": 4, "n": 2, "temperatures": [0.5, 1.0], "top_p": [1.0],
+                "few_shot": [1]}
 
 # The smallest sizes at which every task still comes through 00 and 03 to 08: enough tuning and
 # enough answers that some are right and some are wrong, and one step of everything else. At a

@@ -16,7 +16,7 @@ from helpers import plots
 def dpo_weight(beta: float) -> Figure:
     """Loss and weight of a pair over how many nats its answers have moved apart."""
     fig, axes = plots.new_figure(2, 7.4, 2.8)
-    nats = np.linspace(-40, 40, 321)
+    nats = np.linspace(-10, 10, 321)  # answers move by a few
     chance = 1 / (1 + np.exp(-beta * nats))
     learned = np.log(9) / beta  # 90 % in favour of the chosen answer
     for ax, values, title, colour in [(axes[0], -np.log(chance), "loss, nats", plots.VERMILLION),
@@ -35,12 +35,10 @@ def moves(chosen: ArrayLike, rejected: ArrayLike) -> Figure:
     """A dot a pair: nats by which its chosen and its rejected answer became likelier."""
     chosen, rejected = np.asarray(chosen, dtype=float), np.asarray(rejected, dtype=float)
     fig, ax = plots.new_figure(width=5.2, height=3.9)
-    low = min(chosen.min(), rejected.min(), 0.0)
-    high = max(chosen.max(), rejected.max(), 0.0)
     ax.axhline(0, color=plots.GREY, linewidth=1, linestyle="-")
     ax.axvline(0, color=plots.GREY, linewidth=1, linestyle="-")
-    ax.plot([low, high], [low, high], color=plots.BLACK, linestyle="--", linewidth=1.2,
-            label="moved alike")
+    ax.axline((0, 0), slope=1, color=plots.BLACK, linestyle="--", linewidth=1.2,
+              label="moved alike")
     ax.plot(chosen, rejected, ".", color=plots.BLUE, alpha=0.35, markersize=5, label="a pair")
     ax.plot(chosen.mean(), rejected.mean(), "D", color=plots.VERMILLION, markersize=8,
             label="mean")
