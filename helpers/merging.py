@@ -9,7 +9,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -83,6 +83,14 @@ def merged_copy(peft_model) -> Iterator[torch.nn.Module]:
         for (_, layer), weight in zip(layers, saved, strict=True):
             layer.merged_adapters.clear()
             layer.base_layer.weight.data.copy_(weight)
+
+
+def merged_where_exact(peft_model) -> AbstractContextManager[torch.nn.Module]:
+    """`merged_copy` to sample from, where that is cheap and changes rounding only: float32 in main
+    memory. Elsewhere the model as it is; a 4-bit base has no exact merged copy."""
+    weights = list(peft_model.parameters())
+    exact = all(one.dtype == torch.float32 and one.device.type == "cpu" for one in weights)
+    return merged_copy(peft_model) if exact else nullcontext(peft_model)
 
 
 def merge_and_save(peft_model, tokenizer, path: str | Path) -> Path:

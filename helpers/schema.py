@@ -172,6 +172,7 @@ class Ppo(Section):
 
 
 class Grpo(Section):
+    engine: Literal["ours", "trl"]  # who takes the steps: helpers/train/group.py or GRPOTrainer
     max_steps: Count
     learning_rate: NotNegative
     prompts_per_step: Count

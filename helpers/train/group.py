@@ -11,6 +11,7 @@ e. An answer without a verdict (a reward function says None), or cut off where
    `mask_truncated_completions` says so, is in no mean: not in its group's, not in the loss's.
 f. An advantage of 0 has no gradient, so a piece without any other is read forwards only; a step of
    nothing else moves nothing, where an optimiser's momentum would.
+g. A prompt is read once for its group, and equal answers once, counted as often (`train.shared`).
 """
 
 import math
@@ -23,12 +24,13 @@ from peft import PeftModel
 from torch import Tensor
 
 from helpers import losses, sampling
+from helpers.merging import merged_where_exact
 from helpers.prompts import chat_text
 from helpers.rewards import add_up
 from helpers.train.adapters import save_adapter
 from helpers.train.loop import TrainingError, TrainingLoop, generator
-from helpers.train.ppo.rollout import Rollout, known, known_mean, numbers, written
-from helpers.train.rows import MicroBatch, logprobs
+from helpers.train.ppo.rollout import Rollout, known_mean, known_std, numbers, written
+from helpers.train.shared import GroupBatch, group_batches, group_logprobs
 
 
 class GroupTrainer(TrainingLoop):
@@ -56,8 +58,7 @@ class GroupTrainer(TrainingLoop):
         rows, answers = self.sample(step)
         advantages = losses.group_advantages(self.reward(rows, answers), self.args.scale_rewards)
         answers.advantages = advantages.flatten()
-        told = {"reward": known_mean(answers.scores),
-                "reward_std": float(known(answers.scores).std()),
+        told = {"reward": known_mean(answers.scores), "reward_std": known_std(answers.scores),
                 "frac_reward_zero_std": float((advantages.abs().amax(1) < 1e-3).float().mean())}
         told |= answers.metrics() | self.learn(answers, step)
         return self.everywhere(told) | {"step_time": time.monotonic() - started}
@@ -69,10 +70,10 @@ class GroupTrainer(TrainingLoop):
         args, process = self.args, self.accelerator.process_index
         first = (step * self.accelerator.num_processes + process) * self.prompts
         rows = [self.rows[place % len(self.rows)] for place in range(first, first + self.prompts)]
-        with self.accelerator.autocast():
-            groups = sampling.generate(
-                self.model, self.tokenizer, [row["prompt"] for row in rows], args.num_generations,
-                args.temperature, args.top_p, args.max_completion_length,
+        with self.accelerator.autocast(), merged_where_exact(self.model) as policy:
+            [groups] = sampling.generate_each(
+                policy, self.tokenizer, [row["prompt"] for row in rows],
+                [(args.temperature, args.top_p)], args.num_generations, args.max_completion_length,
                 generator(args.seed, step, process).initial_seed(), args.generation_batch_size)
         rows = [row for row in rows for _ in range(args.num_generations)]
         ids = self.tokenizer([row["prompt"] for row in rows], add_special_tokens=False)["input_ids"]
@@ -102,9 +103,9 @@ class GroupTrainer(TrainingLoop):
         tokens = self.accelerator.reduce(answers.mask.sum().to(self.device), "mean")
         weights = losses.token_weights(answers.mask, args.loss_type, args.max_completion_length,
                                        float(tokens))
-        batches = answers.micro_batches(args.per_device_train_batch_size, self.device)
+        batches = group_batches(answers, args.per_device_train_batch_size, self.device)
         for again in range(args.num_iterations):
-            told = [self.backward(answers, batch, batch.of(weights), old, again)
+            told = [self.backward(answers, batch, batch.copies * batch.of(weights), old, again)
                     for batch in batches]
             seen = {key: sum(float(one[key]) for one in told) for key in told[0]}
             if not math.isfinite(seen["loss"]):
@@ -114,22 +115,22 @@ class GroupTrainer(TrainingLoop):
                 seen["grad_norm"] = self.update({"policy": self.trained})["policy"]
         return {"grad_norm": 0.0} | seen
 
-    def backward(self, answers: Rollout, batch: MicroBatch, weights: Tensor, old: Tensor,
+    def backward(self, answers: Rollout, batch: GroupBatch, weights: Tensor, old: Tensor,
                  again: int) -> dict[str, Tensor]:
         """Adds a piece's gradient; its share of the loss and of the means over tokens. weights
         (b, t): what each token counts; old (B, T): the writer's log-probabilities."""
         args, advantages = self.args, answers.advantages[batch.rows].to(self.device)
-        policy, asked = self.model.get_base_model(), (batch.ids, batch.places, batch.targets)
-        high, learning = args.epsilon_high or args.epsilon, bool(advantages.any()) or args.beta > 0
+        policy, high = self.model.get_base_model(), args.epsilon_high or args.epsilon
+        learning = bool(advantages.any()) or args.beta > 0
         with self.accelerator.autocast(), torch.set_grad_enabled(learning):
-            [logp] = logprobs(policy, *asked, args.temperature)
+            logp = group_logprobs(policy, batch, args.temperature)
             if not again:
                 batch.into(old, logp.detach())
             before = batch.of(old) if again else logp.detach()
             loss = losses.clipped_policy_loss(logp, before, advantages, args.epsilon, high)
             if args.beta:
                 with self.model.disable_adapter(), torch.no_grad():
-                    [reference] = logprobs(policy, *asked, args.temperature)
+                    reference = group_logprobs(policy, batch, args.temperature)
                 kl = losses.kl_k3(logp, reference)
                 off = torch.exp(logp - before) if args.use_bias_correction_kl else 1.0
                 loss = loss + args.beta * off * kl
@@ -137,11 +138,10 @@ class GroupTrainer(TrainingLoop):
         if learning:
             self.accelerator.backward(loss)
         ratio, push = (logp.detach() - before).exp(), advantages[:, None]
-        told = {"entropy": -logp,  # a drawn token's surprise: its mean is the entropy
-                "clip_ratio/low_mean": (ratio < 1 - args.epsilon) & (push < 0),
-                "clip_ratio/high_mean": (ratio > 1 + high) & (push > 0)}
-        told |= {"kl": kl} if args.beta else {}
-        share = batch.mask / answers.mask.sum().clamp(min=1)  # of a mean over all tokens
+        told = {"entropy": -logp} | ({"kl": kl} if args.beta else {})  # surprise: its mean is that
+        told |= {"clip_ratio/low_mean": (ratio < 1 - args.epsilon) & (push < 0),
+                 "clip_ratio/high_mean": (ratio > 1 + high) & (push > 0)}
+        share = batch.copies * batch.mask / answers.mask.sum().clamp(min=1)  # of all tokens
         return {"loss": loss.detach()} | {key: (one.detach() * share).sum()
                                           for key, one in told.items()}
 

@@ -4,8 +4,8 @@
     SFT.table(args)                                                   # each value, and who set it
     trainer = SFT.trainer(course, args, rows, tokenizer, callbacks=[…])
 
-`trainer` is TRL's own (PPO's is ours, in `helpers.train.ppo`), on a model of the right kind, and
-whatever it trains is float32.
+`trainer` is TRL's own, on a model of the right kind, and whatever it trains is float32. PPO's is
+ours (`helpers.train.ppo`), and GRPO's, unless `grpo.engine` says trl (`helpers.train.group`).
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from datasets import disable_progress_bars
+from peft import get_peft_model
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from helpers import engines, models, wording
@@ -25,6 +26,8 @@ from helpers.passes import VLLM_SHARE
 from helpers.rewards import reward_functions
 from helpers.sampling import sample_in_pieces
 from helpers.train import room
+from helpers.train.group import GroupTrainer
+from helpers.train.loop import TrainingLoop
 from helpers.train.ppo import AdapterBank, PPOConfig, PPOTrainer
 from helpers.train.reward_model import new_reward_model
 from helpers.train.settings import (
@@ -90,7 +93,7 @@ class Method:
         return pd.DataFrame(rows, columns=["argument", "value", "set by"]).astype({"value": object})
 
     def trainer(self, course: Course, args: TrainingArguments, train_dataset: Sequence[dict],
-                tokenizer, callbacks: Sequence = (), **more) -> Trainer | PPOTrainer:
+                tokenizer, callbacks: Sequence = (), **more) -> Trainer | TrainingLoop:
         """The trainer, ready for `train()`. `more`: `start`, the folder of the merged model that
         all but SFT start from; `eval_dataset` (SFT), `reward_funcs` (PPO, GRPO), `reward_weights`
         and `judge`, the folder of a reward model's adapter (PPO)."""
@@ -198,7 +201,7 @@ def _grpo_config():
 
 def _grpo_fixed(course: Course) -> dict:
     answers, rows = course.grpo.prompts_per_step * course.grpo.num_generations, grpo_rows(course)
-    vllm = engines.choose(course) == "vllm"
+    vllm = course.grpo.engine == "trl" and engines.choose(course) == "vllm"
     fixed = {"per_device_train_batch_size": rows, "gradient_accumulation_steps": answers // rows,
              "reward_weights": reward_functions(course)[1], "shuffle_dataset": False,
              "use_vllm": vllm, "vllm_mode": "colocate"}
@@ -211,11 +214,16 @@ def _grpo_fixed(course: Course) -> dict:
 
 
 def _grpo(course: Course, args, start: str | Path, **more):
+    engines.release()  # the trainer starts one of its own
+    model = models.load_model(start, course, course.model.quantization)
+    if course.grpo.engine == "ours":
+        torch.manual_seed(course.seed)
+        if args.gradient_checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        return GroupTrainer(get_peft_model(model, lora_config(course)), args, **more)
     from trl import GRPOTrainer
 
-    engines.release()  # the trainer starts one of its own
-    trainer = GRPOTrainer(models.load_model(start, course, course.model.quantization), args=args,
-                          peft_config=lora_config(course), **more)
+    trainer = GRPOTrainer(model, args=args, peft_config=lora_config(course), **more)
     trainer.add_callback(NoGradientNoStep())
     if not args.use_vllm:
         sample_in_pieces(trainer.model, more["processing_class"], trainer.accelerator.autocast)

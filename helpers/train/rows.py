@@ -85,14 +85,19 @@ def logprobs(model: nn.Module, ids: Tensor, places: Tensor, targets: Tensor,
     """[log-probability of each target (B, P)], and with it, if wanted, the entropy (B, P) of what
     it was drawn from: a second pass over all logits.
 
-    targets (B, P) are the tokens that follow `places` (B, P) of ids (B, L). Logits exist for
-    LOGITS numbers at a time, in backward passes too, where each piece is computed again.
+    targets (B, P) are the tokens that follow `places` (B, P) of ids (B, L).
     """
+    return said(model, hidden_states(model, ids, places), targets, temperature, with_entropy)
+
+
+def said(model: nn.Module, states: Tensor, targets: Tensor, temperature: float = 1.0,
+         with_entropy: bool = False) -> list[Tensor]:
+    """`logprobs` from the last hidden states (B, P, H) before each target. Logits exist for LOGITS
+    numbers at a time, in backward passes too, where each piece is computed again."""
     head = model.get_output_embeddings()
-    states = hidden_states(model, ids, places)
     size = max(1, LOGITS // head.out_features)  # in tokens
 
-    def said(states: Tensor, targets: Tensor) -> list[Tensor]:
+    def piece(states: Tensor, targets: Tensor) -> list[Tensor]:
         logits = head(states).float()
         if temperature != 1:  # a copy of all logits
             logits = logits / temperature
@@ -100,8 +105,9 @@ def logprobs(model: nn.Module, ids: Tensor, places: Tensor, targets: Tensor,
         return [logp, losses.entropy(logits)] if with_entropy else [logp]
 
     if targets.numel() <= size:
-        return said(states, targets)
-    pieces = [checkpoint(said, *one, use_reentrant=False) if torch.is_grad_enabled() else said(*one)
+        return piece(states, targets)
+    pieces = [checkpoint(piece, *one, use_reentrant=False) if torch.is_grad_enabled()
+              else piece(*one)
               for one in zip(states.flatten(0, 1)[None].split(size, 1),
                              targets.flatten()[None].split(size, 1), strict=True)]
     return [torch.cat(parts, 1).view_as(targets) for parts in zip(*pieces, strict=True)]

@@ -49,7 +49,7 @@ def weights(trainer):
 
 def theirs(folder, monkeypatch, **changes):
     """TRL's trainer after three steps, the answers of each step, and its weights before."""
-    course = methods.course_for("float32", **SMALL)
+    course = methods.course_for("float32", **SMALL | {"grpo": SMALL["grpo"] | {"engine": "trl"}})
     tokenizer = models.load_tokenizer(course)
     trainer = GRPO.trainer(
         course, arguments(course, folder, **changes), methods.rows_for("grpo", course, tokenizer),
@@ -170,12 +170,8 @@ def test_groups_that_are_none_are_refused(tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_the_run_with_its_step(tmp_path, monkeypatch):
-    trainer, plain = ours(tmp_path), group.logprobs
-
-    def broken(*asked):
-        return [one + math.nan for one in plain(*asked)]
-
-    monkeypatch.setattr(group, "logprobs", broken)
+    trainer, plain = ours(tmp_path), group.group_logprobs
+    monkeypatch.setattr(group, "group_logprobs", lambda *asked: plain(*asked) + math.nan)
     before = weights(trainer).clone()
     with pytest.raises(TrainingError, match="step 1: the loss is nan.*lower learning rate"):
         trainer.train()

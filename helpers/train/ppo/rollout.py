@@ -127,3 +127,8 @@ def known(values: Tensor) -> Tensor:
 def known_mean(values: Tensor) -> float:
     """Their mean, as TRL logs rewards of which some are None; NaN where all are missing."""
     return float(known(values).mean())
+
+
+def known_std(values: Tensor) -> float:
+    """Their standard deviation (by N - 1); NaN of fewer than two."""
+    return float(known(values).std()) if len(known(values)) > 1 else math.nan
