@@ -17,7 +17,7 @@ ADVANTAGES = [1.0, 1.0, -1.0, -1.0, 0.5, -0.5, 0.0, 0.0, 0.7, -0.7]
 
 
 def rollout(advantages=ADVANTAGES, left_out=()):
-    made = Rollout([ASKED[of] for of in OF], ANSWERS, ["x"] * len(OF),
+    made = Rollout([ASKED[of] for of in OF], list(ANSWERS), ["x"] * len(OF),
                    torch.zeros(len(OF), dtype=torch.bool))
     made.advantages = torch.tensor(advantages)
     made.mask[list(left_out)] = 0
