@@ -1,6 +1,6 @@
 """GRPO (Shao et al. 2024, arXiv:2402.03300) on one page: from prompts to moved weights.
 
-A step has the five parts numbered below. Metrics have TRL's names. Departures from the paper:
+Parts are numbered as the sections of notebook 07; metrics have TRL's names. From the paper departs:
 a. Answers are used once (`num_iterations` 1): who wrote them is who learns, so every ratio is 1 and
    the clip waits. Used again, they keep the log-probabilities of the first pass.
 b. No KL term unless `beta` asks for it: a reward that is checked needs no rein, and no reference.
@@ -53,7 +53,7 @@ class GroupTrainer(TrainingLoop):
                             chat_text(processing_class, row["prompt"])} for row in train_dataset]
 
     def training_step(self, step: int) -> dict[str, float]:
-        """The five parts on the next prompts; the metrics of the step."""
+        """Sections 1 to 4 on the next prompts; what section 5 and the curves look at."""
         started = time.monotonic()
         rows, answers = self.sample(step)
         advantages = losses.group_advantages(self.reward(rows, answers), self.args.scale_rewards)
@@ -63,7 +63,7 @@ class GroupTrainer(TrainingLoop):
         told |= answers.metrics() | self.learn(answers, step)
         return self.everywhere(told) | {"step_time": time.monotonic() - started}
 
-    # 1. Groups: G answers to each of P prompts, drawn by the policy as it is.
+    # 1. Groups: G answers to each of P prompts, drawn by the policy as it is, and their rewards.
 
     def sample(self, step: int) -> tuple[list[dict], Rollout]:
         """The rows of P prompts, each G times, and B = P * G answers in the same order."""
@@ -79,10 +79,9 @@ class GroupTrainer(TrainingLoop):
         ids = self.tokenizer([row["prompt"] for row in rows], add_special_tokens=False)["input_ids"]
         return rows, written(ids, [one for group in groups for one in group])
 
-    # 2. Rewards: what the functions pay, added up by their weights; 3. `losses.group_advantages`.
-
     def reward(self, rows: list[dict], answers: Rollout) -> Tensor:
-        """(P, G), NaN where an answer is left out; puts scores, parts and mask into `answers`."""
+        """What the functions pay, added up by their weights: (P, G), NaN where an answer is left
+        out; puts scores, parts and mask into `answers`. (2. is `losses.group_advantages`.)"""
         columns = {key: [row[key] for row in rows] for key in rows[0] if key != "prompt"}
         totals, parts = add_up(
             self.reward_funcs, self.args.reward_weights or [1.0] * len(self.reward_funcs),
@@ -95,7 +94,7 @@ class GroupTrainer(TrainingLoop):
         answers.mask[answers.scores.isnan()] = 0
         return answers.scores.view(self.prompts, self.args.num_generations)
 
-    # 4. The loss, piece by piece; 5. the step of the optimiser.
+    # 3. The loss, piece by piece; 4. the step of the optimiser.
 
     def learn(self, answers: Rollout, step: int) -> dict[str, float]:
         """`num_iterations` passes over the answers, a step of the optimiser each."""
