@@ -96,12 +96,13 @@ def new_head(base: nn.Module) -> ScoreHead:
 
 
 def save_adapter(model: PeftModel, name: str, folder: str | Path) -> None:
-    """One adapter of a model as a peft folder of its own, whole or not at all."""
+    """One adapter of a model as a peft folder of its own, whole or not at all. (peft gives each a
+    folder of its name, but the one named "default".)"""
     folder, partial = Path(folder), Path(f"{folder}.partial")
     remove(partial)
     model.save_pretrained(partial, selected_adapters=[name])
     remove(folder)
-    os.replace(partial / name, folder)
+    os.replace(partial if name == "default" else partial / name, folder)
     remove(partial)
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from peft import get_peft_model
+from peft import PeftModel, get_peft_model
 
 from helpers import losses, models
 from helpers.train import group
@@ -160,6 +160,21 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
     second.train(resume_from_checkpoint=tmp_path / "parts" / "checkpoint-2")
     assert torch.equal(weights(second), weights(whole))
     assert second.state.log_history[-1]["reward"] == whole.state.log_history[-1]["reward"]
+
+
+def test_what_is_saved_says_what_was_trained(tmp_path):
+    """Twice into the same folder: the later one stands there, whole."""
+    trainer = ours(tmp_path, max_steps=1)
+    trainer.save_model(tmp_path / "adapter")
+    trainer.train()
+    trainer.save_model(tmp_path / "adapter")
+    course = methods.course_for("float32", **SMALL)
+    loaded = PeftModel.from_pretrained(models.load_model(course.model.name, course),
+                                       tmp_path / "adapter")
+    ids = torch.arange(5, 15)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(input_ids=ids).logits, trainer.model(input_ids=ids).logits)
+    assert not [one for one in tmp_path.iterdir() if "partial" in one.name]
 
 
 def test_groups_that_are_none_are_refused(tmp_path):
