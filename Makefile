@@ -52,11 +52,12 @@ fuzz: $(TESTS)  ## 100,000 new inputs for everything that reads a completion
 mutants: $(TESTS)  ## small mistakes put into the verifier and the rewards: which do the tests miss?
 	nice $(RUN) -m tests.mutants
 
-bench: $(TESTS) $(TRL)  ## grading against math-verify alone; clicks; PPO against TRL 1.9.0's
+bench: $(TESTS) $(TRL)  ## grading against math-verify alone; clicks; PPO and GRPO against TRL
 	$(RUN) -m tests.benchmarks.grading
 	$(RUN) -m tests.benchmarks.formulas
 	$(RUN) -m tests.benchmarks.clicks
 	$(RUN) -m tests.benchmarks.ppo
+	$(RUN) -m tests.benchmarks.grpo
 
 bench-gpu: $(READY)  ## steps of this commit and, in AGAINST, of an older one; notebooks under caps
 	$(RUN) -m tests.benchmarks.gpu steps $(if $(AGAINST),--against $(AGAINST)) --cap-gb 15.5

@@ -48,16 +48,18 @@ SAME = ("batch", "minibatch", "epochs", "completion", "steps", "seed", "completi
 
 
 class Side:
-    """A worker's process, on the packages of its side; it makes a step when it is told to."""
+    """A worker's process, on the packages of its side (`first` stand before the course's own); it
+    makes a step when it is told to."""
 
-    def __init__(self, side: str, threads: int, work: dict):
-        paths = [str(TRL)] * (side != "ours") + [str(ROOT)]
+    def __init__(self, side: str, threads: int, work: dict, name: str, worker: str,
+                 first: Sequence[Path] = ()):
+        paths = [*map(str, first), str(ROOT)]
         env = {**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": str(threads),
                "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1",
                "PYTHONPATH": os.pathsep.join(paths)}
-        self.name, self.errors = NAMES[side], tempfile.TemporaryFile("w+")
+        self.name, self.errors = name, tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.ppo_worker",
+            [sys.executable, "-m", f"tests.benchmarks.{worker}",
              json.dumps({"side": side, **work})],
             cwd=ROOT, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self.errors)
@@ -79,24 +81,28 @@ class Side:
 
 def measure(sides: Sequence[str], threads: int, work: dict) -> dict[str, dict]:
     """{side: what its worker found}; the sides take turns, step by step."""
-    workers = {side: Side(side, threads, work) for side in sides}
-    try:
-        for step in range(work["steps"] + 1):  # the first is the warm-up
-            for worker in workers.values():
-                worker.step()
-            print(f"OMP_NUM_THREADS={threads}, step {step}, load {os.getloadavg()[0]:.1f}",
-                  file=sys.stderr, flush=True)
-        found = {side: json.loads(worker.step()) for side, worker in workers.items()}
-    finally:
-        for worker in workers.values():
-            worker.process.kill()
-            worker.process.wait()
+    found = in_turn({side: Side(side, threads, work, NAMES[side], "ppo_worker",
+                                [TRL] * (side != "ours")) for side in sides}, work["steps"])
     for side in sides[1:]:
         if found[side]["versions"]["trl"] != VERSION:
             raise SystemExit(f"TRL {found[side]['versions']['trl']} was measured instead of "
                              f"{VERSION}: run `make bench`, which installs it into {TRL.name}")
     check(list(found.values()))
     return found
+
+
+def in_turn(workers: dict[str, Side], steps: int) -> dict[str, dict]:
+    """{side: what its worker found} after a step of warm-up and `steps` that count."""
+    try:
+        for step in range(steps + 1):
+            for worker in workers.values():
+                worker.step()
+            print(f"step {step}, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
+        return {side: json.loads(worker.step()) for side, worker in workers.items()}
+    finally:
+        for worker in workers.values():
+            worker.process.kill()
+            worker.process.wait()
 
 
 def check(runs: list[dict]) -> None:
