@@ -40,11 +40,13 @@ def group_batches(answers: Rollout, size: int, device: torch.device | str) -> li
     last, so that as few batches as possible need a gradient. Answers are equal if prompt, tokens,
     advantage and whether they count are.
     """
+    if answers.advantages is None:
+        raise ValueError("answers are batched once they have advantages")
     first: dict[tuple, int] = {}
     copies = [0] * len(answers)
-    keys = [(tuple(prompt), tuple(ids), float(push), bool(counts)) for prompt, ids, push, counts in
-            zip(answers.prompts, answers.completions, answers.advantages, answers.judged,
-                strict=True)]
+    keys = [(tuple(prompt), tuple(ids), push, counts) for prompt, ids, push, counts in zip(
+        answers.prompts, answers.completions, answers.advantages.tolist(),
+        answers.judged.tolist(), strict=True)]
     for row, key in enumerate(keys):
         copies[first.setdefault(key, row)] += 1
     groups: dict[tuple, list[int]] = {}

@@ -12,6 +12,7 @@ from helpers.config import ROOT, Course
 from helpers.rewards import reward_functions
 from helpers.train import pairs
 from helpers.train.ppo import AdapterBank, PPOConfig, PPOTrainer
+from helpers.train.ppo.rollout import objective
 from helpers.train.settings import NoGradientNoStep
 from tests.loss_checks import on_cpu
 
@@ -72,7 +73,7 @@ def test_ppo_leaves_what_has_no_verdict_out_of_every_mean(tokenizer, tmp_path):
     with torch.no_grad():  # numbers that differ between the rows that count and those that do not
         rollout.truncated[:] = torch.tensor([True, False] * 4)
         rollout.logp[::2] += 0.5
-    told = trainer._metrics(rollout)
+    told = objective(rollout, trainer.memory["kl_coef"])
     judged = rollout.texts[::2]
     assert told["rewards/odd/mean"] == mean([len(text.split()) for text in judged])
     assert told["objective/scores"] == mean([len(text.split()) for text in judged])
@@ -89,7 +90,7 @@ def test_each_part_has_the_mean_of_its_own_verdicts(tokenizer, tmp_path):
     """TRL's metrics: a reward function's mean is over the completions that it judged."""
     trainer = ppo(tokenizer, tmp_path, words, even)
     rollout = trainer.roll_out(0)
-    told = trainer._metrics(rollout)
+    told = objective(rollout, trainer.memory["kl_coef"])
     assert told["rewards/even/mean"] == mean([0.1, 0.3, 0.5, 0.7])
     assert told["rewards/words/mean"] == mean([len(text.split()) for text in rollout.texts])
     both = [len(text.split()) + i / 10 for i, text in enumerate(rollout.texts) if i % 2]
@@ -99,7 +100,7 @@ def test_each_part_has_the_mean_of_its_own_verdicts(tokenizer, tmp_path):
 def test_without_none_the_means_are_the_plain_ones_to_the_bit(tokenizer, tmp_path):
     trainer = ppo(tokenizer, tmp_path, words)
     rollout = trainer.roll_out(0)
-    told, mask = trainer._metrics(rollout), rollout.mask
+    told, mask = objective(rollout, trainer.memory["kl_coef"]), rollout.mask
     assert told["objective/scores"] == float(rollout.scores.mean())
     assert told["completions/mean_length"] == float(mask.sum(1).mean())
     assert told["objective/kl"] == float(
@@ -142,7 +143,7 @@ def test_a_reward_models_scale_is_that_of_judged_completions(tokenizer, tmp_path
     assert learned.isnan().tolist() == [False, True] * 4
     scale = [float(learned[::2].mean()), float(learned[::2].std())]
     assert trainer.memory["scale"] == pytest.approx(scale, rel=1e-5)
-    told = trainer._metrics(rollout)
+    told = objective(rollout, trainer.memory["kl_coef"])
     assert told["rewards/reward_model/mean"] == pytest.approx(scale[0], rel=1e-5)
     assert rollout.scores.isfinite().all() and not rollout.scores[1::2].any()
 
@@ -192,7 +193,7 @@ def test_a_minibatch_without_a_verdict_moves_nothing_among_others(tokenizer, tmp
     rollout = trainer.roll_out(1)
     silent_ones = [one for one in trainer.collector.batches(rollout) if one.rows % 2]
     before = state(trainer)
-    assert len(silent_ones) == 4 and trainer._minibatch(rollout, silent_ones, "here") == {}
+    assert len(silent_ones) == 4 and trainer.minibatch(rollout, silent_ones, "here") == {}
     assert same(state(trainer), before)
 
 

@@ -1,4 +1,4 @@
-"""Collects experience: samples completions, has them scored, and asks every role about them."""
+"""Samples completions, has them scored, and asks every role about them."""
 
 from collections.abc import Callable, Sequence
 
@@ -80,20 +80,6 @@ class Collector:
                 return 0.0, torch.inf
             self.memory["scale"] = [float(first.mean()), float(first.std()) + 1e-8]
         return tuple(self.memory["scale"])
-
-    def experience(self, rows: Sequence[dict], seed: int, kl_coef: float) -> Rollout:
-        """A rollout with everything that learning from it takes."""
-        rollout = self.sample(rows, seed)
-        rollout.logp, rollout.entropy = self.forward_all("policy", rollout)
-        (rollout.ref_logp,) = self.forward_all("reference", rollout)
-        (rollout.values,) = self.forward_all("value", rollout)
-        kl = losses.kl_k1 if self.args.kl_estimator == "k1" else losses.kl_k3
-        rewards = losses.token_rewards(rollout.scores, rollout.logp, rollout.ref_logp,
-                                       rollout.mask, kl_coef, kl)
-        advantages, rollout.returns = losses.gae(rewards, rollout.values, rollout.mask,
-                                                 self.args.gamma, self.args.lam)
-        rollout.advantages = losses.masked_whiten(advantages, rollout.mask)
-        return rollout
 
     def batches(self, rollout: Rollout) -> list[MicroBatch]:
         """What is read in one pass each, all rows of it: as the first epoch will read them."""

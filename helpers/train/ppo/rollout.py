@@ -107,6 +107,22 @@ class Rollout:
         return batch
 
 
+def objective(rollout: Rollout, kl_coef: float) -> dict[str, float]:
+    """What an experience was like, by the names of TRL's PPOTrainer: scores, distance to the
+    reference in nats an answer, and how well the critic foresaw the returns."""
+    kl = rollout.mean(((rollout.logp - rollout.ref_logp) * rollout.mask).sum(1))
+    score = rollout.mean(rollout.scores)
+    return {
+        "objective/kl": kl, "objective/kl_coef": kl_coef, "objective/scores": score,
+        "objective/non_score_reward": -kl_coef * kl, "objective/rlhf_reward": score - kl_coef * kl,
+        "policy/entropy_avg": rollout.token_mean(rollout.entropy),
+        "val/explained_variance": losses.explained_variance(
+            rollout.values, rollout.returns, rollout.mask),
+        "val/error": rollout.token_mean((rollout.values - rollout.returns).abs()),
+        **rollout.metrics(),
+    }
+
+
 def written(prompts: list[list[int]], answers: Sequence[Completion]) -> Rollout:
     """A rollout of what was sampled, (B,) each: prompts as tokens, and their answers."""
     return Rollout(prompts, [list(one.ids) for one in answers], [one.text for one in answers],
