@@ -65,7 +65,7 @@ ORDER = (
          controls_of_try try_problem""", "widgets/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
-         ppo/rollout shared ppo/collect ppo/step ppo/trainer ppo group methods
+         ppo/rollout shared ppo/collect ppo/step ppo/trainer ppo group methods diagnosis
          ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph opening processes states runner execute report tables scoreboard course . __main__
