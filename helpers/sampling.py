@@ -45,12 +45,18 @@ def generate(
     completions; the n of one prompt stay together. An answer ends at an end token or at
     `stop_text`, where its text is cut. The same seed and batch size give the same texts, and the
     global random state is left as it was. `progress(done, total)` is called after every batch.
+    On a processor several answers to a prompt are read as branches of a tree (`branching`).
     """
     if greedy and n != 1:
         raise ValueError(f"greedy decoding gives one answer, n = {n} would be {n} equal ones")
     if isinstance(model, VLLMModel):
         return model.complete(prompts, n, temperature, top_p, max_new_tokens, seed, greedy,
                               stop_text)
+    if n > 1 and model.device.type == "cpu":
+        [found] = generate_each(
+            model, tokenizer, prompts, [(temperature, top_p)], n, max_new_tokens, seed,
+            max(1, batch_size // SHARING), stop_text, progress)
+        return found
     config = _generation_config(tokenizer, temperature, top_p, max_new_tokens, greedy)
     encoded = _encoded(tokenizer, prompts)
     results: list[list[Completion]] = [[] for _ in prompts]
