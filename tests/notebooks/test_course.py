@@ -171,7 +171,7 @@ def test_the_exam_says_what_its_tests_can_see_and_what_scores_cost(exam):
     assert power[500]["no_worse"] < 0.95
     drawn = exam["answers_drawn"]
     assert drawn["sft"] == drawn["base"] == 0 and drawn["dpo"] == 600 * 8
-    assert drawn["ppo"] == 14 * 128 + 600 * 8 and drawn["grpo"] == 50 * 128
+    assert drawn["ppo"] == 14 * 128 + 600 * 8 and drawn["grpo"] == 80 * 128
     equal = exam["equal_answers"]
     assert equal["drawn"] == 14 * 128 and equal["right"].keys() == {"ppo", "grpo"}
     tokens, votes = exam["spent"]["sft, vote"]
