@@ -132,7 +132,8 @@ EXERCISES = (
     Exercise(
         "03.1", "Who is learned from", 1, 10,
         "`(B, T)`, B counts, B counts → `(B, T)`",
-        "Section 3 built its labels row by row. Do it for a batch: loss on the tokens of the "
+        "Section 3 labelled one example, and padded rows that were labelled before. Label a "
+        "padded batch of which only lengths are known: loss on the tokens of the "
         "answer, its end among them, on nothing of the prompt and none of the padding.",
         "`torch.arange(T)` compared with a column of lengths, `torch.tensor(lengths)[:, None]`, "
         "gives a (B, T) of true and false. Do not shift anything here: that is the loss's "

@@ -137,7 +137,7 @@ EXERCISES = (
     Exercise(
         "A1.2", "Warm up, stay, cool down", 2, 10,
         "counts of steps and a rate → a rate",
-        "Section 6 follows a cosine, for which the end must be known from the start. A schedule in "
+        "Section 7 follows a cosine, for which the end must be known from the start. A schedule in "
         "three straight pieces can be ended whenever one likes: keep the model of the long middle, "
         "and cool down from there.",
         "The least of three lines: one that rises from the start, one that falls to the end, and "
