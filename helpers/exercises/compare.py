@@ -19,8 +19,9 @@ SHORT.maxlist = SHORT.maxtuple = SHORT.maxdict = 8
 def shown(value: Any) -> str:
     """A value on one line, cut where it is long; never an error."""
     try:
-        if _is_array(value) and math.prod(value.shape) <= 24:
-            return f"{type(value).__name__.lower()}({value.tolist()})"
+        if _is_array(value):
+            small, kind = math.prod(value.shape) <= 24, type(value).__name__.lower()
+            return f"{kind}({value.tolist()})" if small else f"{kind} of {tuple(value.shape)}"
         return " ".join(SHORT.repr(value).split())
     except Exception as error:  # a __repr__ of the reader's
         return f"a {type(value).__name__} whose repr raises {type(error).__name__}"
@@ -130,10 +131,12 @@ def _numpy(value: Any) -> np.ndarray:
 
 
 def _type(got: Any, expected: Any) -> str:
-    return (
-        f"returned {shown(got)}, a {type(got).__name__}, where a "
-        f"{type(expected).__name__} is asked for"
-    )
+    return f"returned {shown(got)}, {_kind(got)}, where {_kind(expected)} is asked for"
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
 def _value(got: Any, expected: Any) -> str:

@@ -57,7 +57,8 @@ class Guess:
             if options
             else ipywidgets.Text(placeholder="a number", layout=ipywidgets.Layout(width="12em"))
         )
-        self.button = ipywidgets.Button(description="Look")
+        margin = ipywidgets.Layout(margin="2px 2px 2px 16px")
+        self.button = ipywidgets.Button(description="Look", layout=margin)
         self.page = ipywidgets.HTML()
         asked = ipywidgets.HTML(f"<b>{escape(question)}</b>")
         self.box = ipywidgets.VBox(

@@ -199,6 +199,9 @@ def test_tensors_are_told_apart_by_shape_nan_and_value():
         torch.tensor([[1.0, 2], [5, 4]]), right
     )
     assert "a list, where a Tensor" in difference(right.tolist(), right)
+    assert shown(right) == "tensor([[1.0, 2.0], [3.0, 4.0]])"
+    assert shown(torch.ones(5, 6)) == "tensor of (5, 6)"
+    assert difference(1, "x") == "returned 1, an int, where a str is asked for"
     assert alike(right / 0 * 0, right / 0 * 0) and not alike("a", {"b": 1})
     assert difference({"a": 1}, {"b": 1}).startswith("returned the keys")
     assert difference(1, True).endswith("where a bool is asked for")
