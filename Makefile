@@ -12,7 +12,7 @@ TRL := .venv-trl/ready
 PYTEST := $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: course status ladder clinic notebooks readme playground quick test fuzz mutants bench bench-gpu lint \
-  types coverage hooks map setup clean chromium test-python
+  types coverage hooks map setup clean chromium test-python handout solutions grade
 
 course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
 	$(COURSE) run --preset $(PRESET) --task $(TASK) --seed $(SEED)
@@ -39,6 +39,16 @@ readme: $(READY)  ## README's scoreboard and figure: a run of its own, on the se
 playground: $(READY)  ## ask the models in the browser; MODEL=folder or id on the hub adds one
 	$(RUN) -m helpers.course.playground --preset $(PRESET) --task $(TASK) --seed $(SEED) \
 	  $(if $(MODEL),--model '$(MODEL)')
+
+handout: $(READY)  ## the notebooks without solutions, in OUT (artifacts/handout)
+	$(RUN) -m helpers.exercises handout $(if $(OUT),--out '$(OUT)')
+
+solutions: $(READY)  ## the notebooks with the solutions in the stubs, in OUT (artifacts/solutions)
+	$(RUN) -m helpers.exercises solutions $(if $(OUT),--out '$(OUT)')
+
+grade: $(READY)  ## grade the notebooks, or folders of them, in DIR; a table in OUT
+	@test -n '$(DIR)' || { echo "which ones? make grade DIR=folder-of-submissions" >&2; exit 2; }
+	$(RUN) -m helpers.exercises grade '$(DIR)' $(if $(OUT),--out '$(OUT)')
 
 quick: $(TESTS)  ## the tests that run no notebook of the course: minutes
 	$(PYTEST) -m "not slow"

@@ -61,8 +61,12 @@ ORDER = (
          style figures tables . lossplots scoreplots examplots dataplots verifyplots judgeplots
          dpoplots ppoplots""", "plots/"),
     Part("What a reader touches", """
-         . live controls records asking stages writing engine answered history pages trying
+         . live controls guess records asking stages writing engine answered history pages trying
          controls_of_try try_problem""", "widgets/"),
+    Part("Exercises that answer", """
+         exercise compare deadline progress notebook_00 notebook_01 notebook_02 notebook_03
+         notebook_04 notebook_05 notebook_08 notebook_a1 checks . cells handout worker grading
+         __main__""", "exercises/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
          ppo/rollout shared ppo/collect ppo/step ppo/trainer ppo group methods diagnosis
@@ -81,11 +85,13 @@ WINGS = {
     "rewards": {"verify"},
     "plots": {"data", "verify", "rewards"},
     "widgets": {"data", "verify", "rewards", "plots"},
+    "exercises": set(),
     "train": {"data", "verify", "rewards"},
     "train/tracking": {"data", "verify", "rewards", "plots"},
     "course": {"data", "verify", "rewards", "plots"},
 }
-FOLDERS = {"data", "verify", "rewards", "plots", "widgets", "train", "course"}
+FOLDERS = {"data", "verify", "rewards", "plots", "widgets", "exercises", "train",
+           "course"}
 
 INTRODUCTION = """# The library: what it holds, and who may import whom
 

@@ -19,7 +19,8 @@ from helpers.config import ROOT, ConfigError, Course
 
 @dataclass(frozen=True)
 class Notebook:
-    """One notebook as the runner sees it; `code` is a hash of its code cells."""
+    """One notebook as the runner sees it; `code` is a hash of its code cells, those of exercises
+    left out."""
 
     name: str  # the file's name without .ipynb
     path: Path
@@ -93,8 +94,9 @@ def _read(path: Path, course: Course) -> Notebook:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         meta = content["metadata"].get("course", {})
-        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in content["cells"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in content["cells"]
+                 if not _of_exercise(cell)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path} is no notebook: {error!r}") from None
     cannot = ""
     for key in ("preset", "task"):
@@ -119,6 +121,12 @@ def _read(path: Path, course: Course) -> Notebook:
         cannot=cannot,
         after=tuple(meta.get("after", [])),
     )
+
+
+def _of_exercise(cell: dict) -> bool:
+    """Whether the cell is a stub or a check: what stands there changes no stage."""
+    tags = cell.get("metadata", {}).get("tags", [])
+    return any(str(tag).startswith(("exercise:", "check:")) for tag in tags)
 
 
 def _stages(need: str, course: Course) -> list[str]:

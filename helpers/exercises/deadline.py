@@ -1,0 +1,72 @@
+"""A function of the reader's under a time limit, wherever it is called from.
+
+It runs in a thread, and its end is asked for by an exception raised inside that thread, again and
+again for a second. A signal would be simpler, but it works in the main thread of Unix only. The
+limits of this: a single call into C (`10**10**9`, a huge matrix product) is not interrupted before
+it returns, and one that does not let other threads run holds the notebook as long; a loop that
+catches *everything* goes on in its thread, until the kernel is restarted, while the notebook
+continues. Interrupting the kernel works at any time.
+"""
+
+import ctypes
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection
+from types import CodeType
+from typing import Any
+
+STOPPING = 1.0  # seconds in which a late function is asked to stop
+
+
+class Late(BaseException):
+    """Raised inside a function whose time is up; no Exception, which many a loop catches."""
+
+
+class Peeked(BaseException):
+    """Raised inside a function that calls what it must not."""
+
+
+def within(seconds: float, call: Callable[[], Any], forbidden: Collection[CodeType] = ()) -> Any:
+    """What `call()` returns, or raises; Late after `seconds`.
+
+    forbidden: code that must not run below `call`: Peeked is raised in its place.
+    """
+    answer: dict[str, Any] = {}
+
+    def watch(frame, event, _) -> None:
+        if event == "call" and frame.f_code in forbidden:
+            answer["peeked"] = True  # even if it catches what is raised
+            raise Peeked
+
+    def run() -> None:
+        try:
+            if forbidden:
+                sys.setprofile(watch)
+            answer["value"] = call()
+        except BaseException as error:  # SystemExit as well: it must not end a notebook
+            answer["error"] = error
+        finally:
+            sys.setprofile(None)
+
+    thread = threading.Thread(target=run, name="exercise", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        _stop(thread)
+        raise Late
+    if answer.get("peeked"):
+        raise Peeked
+    if "error" in answer:
+        raise answer["error"]
+    return answer["value"]
+
+
+def _stop(thread: threading.Thread) -> None:
+    """Ask a thread to end, as often as it fits into a second."""
+    until = time.monotonic() + STOPPING
+    while thread.is_alive() and time.monotonic() < until:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Late)
+        )
+        thread.join(0.05)

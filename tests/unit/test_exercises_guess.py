@@ -1,0 +1,91 @@
+"""Guess, then look: what is said to a guess, and a page that says nothing before a click."""
+
+import json
+
+import pytest
+
+from helpers.config import ROOT
+from helpers.exercises import cells
+from helpers.widgets import guess as module
+from helpers.widgets.guess import Guess, Score, guess
+
+
+@pytest.fixture
+def outputs(monkeypatch):
+    found = []
+    monkeypatch.setattr(module, "SCORE", Score())
+    monkeypatch.setattr(
+        "helpers.widgets.live.output", lambda data, name, update=False: found.append((data, update))
+    )
+    return found
+
+
+def made(one, value):
+    one.field.value = value
+    one.button.click()
+    return one.page.value
+
+
+def test_a_number_hits_within_its_factor_and_counts_once(outputs):
+    one = Guess("How many?", 89, "89 of 1000 <b>", factor=1.25)
+    assert "type a number first" in made(one, "many") and "type a number" in made(one, "inf")
+    assert "89" not in one.page.value
+    text = made(one, "1,00")
+    assert "You said 100: near enough." in text and "1 of 1 guess hit" in text
+    assert "&lt;b&gt;" in text and "89 of 1000 <b>" not in text
+    assert "no." in made(one, "20") and "1 of 1 guess hit" in one.page.value
+    other = Guess("How many?", 2, "2", factor=1)
+    assert "1 of 2 guesses hit" in made(other, "3")
+
+
+def test_a_choice_is_right_or_not(outputs):
+    one = Guess("Which?", "ours", "ours", options=["ours", "theirs"])
+    assert one.field.value is None and "choose one first" in made(one, None)
+    assert "You said theirs: no." in made(one, "theirs")
+    assert "You said ours: right." in made(one, "ours") and "0 of 1 guess hit" in one.page.value
+
+
+@pytest.mark.parametrize(
+    "answer, options, told", [("x", ["a", "b"], "none of the options"), ("x", [], "is no number")]
+)
+def test_an_answer_that_cannot_be_given_is_an_error(answer, options, told):
+    with pytest.raises(ValueError, match=told):
+        Guess("Which?", answer, "", options)
+
+
+def test_the_static_page_folds_the_answer_and_says_it_nowhere_else(outputs):
+    guess("How many <i>?", 4711, "it is 4711 <i>")
+    (live, _), (copy, _) = outputs
+    assert "4711" not in live["text/plain"] and "4711" not in copy["text/plain"]
+    before, inside = copy["text/html"].split("</summary>")
+    assert "<details" in before and " open" not in before and "4711" not in before
+    assert "it is 4711 &lt;i&gt;" in inside and "<i>" not in copy["text/html"]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "notebooks").glob("0[012]*.ipynb")), ids=lambda path: path.stem
+)
+def test_guesses_of_the_notebooks_are_stored_folded(path):
+    [cell] = [
+        c
+        for c in cells.read(path)["cells"]
+        if c["cell_type"] == "code" and "\nguess(" in "".join(c["source"])
+    ]
+    assert [o["output_type"] for o in cell["outputs"]] == ["display_data"] * 2
+    page = "".join(cell["outputs"][1]["data"]["text/html"])
+    assert page.count("<details") == 1 and " open" not in page
+    told = page.split("</summary>")[1]
+    number = told.split(">")[1].split("<")[0].split()
+    others = json.dumps(
+        [
+            cell["source"],
+            cell["outputs"][0],
+            page.split("</summary>")[0],
+            cell["outputs"][1]["data"]["text/plain"],
+        ]
+    )
+    assert not any(
+        word.rstrip(".:,") in others
+        for word in number
+        if word.rstrip(".:,").replace(",", "").isdigit() and len(word) > 2 and word != "1000"
+    )
