@@ -61,13 +61,14 @@ ORDER = (
          dpoplots ppoplots""", "plots/"),
     Part("What a reader touches", """
          . live controls records asking stages writing engine answered history pages trying
-         controls_of_try try_problem""", "widgets/"),
+         controls_of_try try_problem marks panel recorded example advantages clip gae pass_at_k
+         temperatures reward_mixer grader rollout_inspector""", "widgets/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
-         ppo/rollout ppo/collect ppo/trainer ppo group methods ppo/clinic""", "train/"),
+         ppo/rollout rollouts ppo/collect ppo/trainer ppo group methods ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph opening processes states runner execute report tables scoreboard course . __main__
-         ladder publish map playground""",
+         ladder publish map smollm2 playground""",
          "course/"),
 )
 
