@@ -12,7 +12,7 @@ from helpers import losses, plots
 from helpers.widgets.panel import Panel, labelled
 
 WORDS = "sliders for the ratio, the advantage and the clip range"
-SIGNS = {"+1: better than expected": 1.0, "−1: worse than expected": -1.0}
+SIGNS = [("+1: better than expected", 1.0), ("−1: worse than expected", -1.0)]
 
 
 def surrogate(ratio: float, advantage: float, low: float = 0.2, high: float = 0.2

@@ -121,8 +121,8 @@ def reward_mixer(course: Course, question: str = "", answer: str = "",
     problem = labelled(ipywidgets.Dropdown(options=[
         (f"{place + 1}. {group.question[:60]}", place) for place, group in enumerate(groups)]),
         "Answers to")
-    divide = labelled(ipywidgets.Dropdown(options={
-        "by the deviation (GRPO)": True, "not at all (Dr. GRPO)": False}), "Divide")
+    divide = labelled(ipywidgets.Dropdown(options=[
+        ("by the deviation (GRPO)", True), ("not at all (Dr. GRPO)", False)]), "Divide")
     sliders: dict[str, ipywidgets.FloatSlider] = {}
     weights = ipywidgets.VBox([])
 
