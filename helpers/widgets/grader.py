@@ -79,7 +79,7 @@ def reason(track: Track, one: Ungraded) -> str:
     if found is None:
         return "no answer was found in it, even leniently"
     same = "equals" if one.lenient else "is not"
-    told = f"the answer found is {found!r}, which {same} {one.answer!r}"
+    told = f"the answer found is “{found}”, which {same} “{one.answer}”"
     if one.lenient and not one.strict:
         told += "; but it is not stated once, in the asked form, at the end"
     return told

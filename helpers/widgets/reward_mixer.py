@@ -91,10 +91,10 @@ def page(group: Group, parts: Mapping[str, Sequence[float]], weights: Mapping[st
     most = max(1e-9, *map(abs, advantages))
     rows = []
     for at in sorted(range(len(totals)), key=lambda one: -totals[one]):
-        by = "planted by us" if at >= len(totals) - group.planted else "a model's"
+        by = "planted by us: " if at >= len(totals) - group.planted else ""
         told = ", ".join(f"{name} {parts[name][at]:g}" for name in parts if parts[name][at]) \
             or "no part pays"
-        rows.append([marks.text_of(group.texts[at]) + marks.note(f"{by}: {told}"),
+        rows.append([marks.text_of(group.texts[at]) + marks.note(f"{by}{told}"),
                      f"{totals[at]:.2f}".replace("-", "−"),
                      f"{marks.signed(advantages[at], most)}<br>{marks.pushed(advantages[at])}"])
     up = sum(one > marks.SMALL for one in advantages)

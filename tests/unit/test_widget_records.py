@@ -276,10 +276,10 @@ def test_agreement_counts_only_what_both_have_labelled():
 
 
 @pytest.mark.parametrize("one, words", [
-    (Ungraded("", "7", "#### 8", False, False), "'8', which is not '7'"),
+    (Ungraded("", "7", "#### 8", False, False), "“8”, which is not “7”"),
     (Ungraded("", "7", "I do not know.", False, False), "no answer was found"),
     (Ungraded("", "7", "#### 7", False, True, truncated=True), "cut off at the length limit"),
-    (Ungraded("", "7", "#### 7.0", True, True), "equals '7'"),
+    (Ungraded("", "7", "#### 7.0", True, True), "equals “7”"),
 ])
 def test_reasons(course, one, words):
     assert words in grader.reason(Track(course), one)
