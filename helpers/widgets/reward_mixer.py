@@ -18,8 +18,8 @@ from helpers.widgets.panel import Panel, labelled
 from helpers.widgets.recorded import samples
 
 WORDS = "a slider for the weight of each part of the reward"
-PARTS = ("exact_answer", "correct_answer", "countdown", "boxed", "step_words", "length_penalty",
-         "reasoning")
+OF_ANSWERS = ("exact_answer", "correct_answer")  # a puzzle has no answer to compare with
+PARTS = (*OF_ANSWERS, "countdown", "boxed", "step_words", "length_penalty", "reasoning")
 MOST = 6  # recorded answers shown of a problem
 # Written by us, to have something that the parts disagree about: {v} the answer, {w} a wrong one.
 PLANTED = ("So it is \\boxed{{{v}}}.",
@@ -54,9 +54,10 @@ def paid(course: Course, group: Group) -> dict[str, list[float]]:
     """{part: what it pays each answer, unweighted}: those of the course, and others of PARTS that
     do not pay all answers alike. A part that cannot judge the group is left out."""
     wanted = dict.fromkeys([*course.rewards, *PARTS])
+    wanted.pop("random_reward", None)  # a coin: it is nothing of the answer
     found = {}
     for name in wanted:
-        if name == "countdown" and "nums" not in group.columns or name == "random_reward":
+        if name in (OF_ANSWERS if "nums" in group.columns else ("countdown",)):
             continue
         alone = Course.load(course.preset, course.task, course.seed, {
             **{key: value for key, value in course.overrides.items()

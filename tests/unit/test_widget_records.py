@@ -310,3 +310,26 @@ def test_small_numbers_and_marks():
     assert "<" not in re.sub(r"</?div[^>]*>", "", marks.text_of(EVIL))
     assert marks.plain("<p>4 &lt; 5</p><b>so</b>") == "4 < 5 so"
     assert len(marks.plain("a" * 999)) < 410
+
+
+def test_puzzles_are_graded_weighed_and_turned_over_by_their_own_rules(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_ARTIFACTS", str(tmp_path))
+    course = Course.load("tiny", "countdown")
+    texts = [f"<think>\nhm\n</think>\n<answer> {one} </answer>" for one in (
+        "44 + 19 + 35", "44 + 54")] + ["I give up"]
+    row = {"id": "p", "question": "44, 19, 35 -> 98", "answer": "98", "nums": [44, 19, 35],
+           "target": 98, "completions": texts, "tokens": [20] * 3, "truncated": [False] * 3,
+           "strict": [True, False, False], "lenient": [True, False, False]}
+    stage = Stage.begin(course, "grpo")
+    for name in ("samples_before.jsonl", "samples.jsonl"):
+        stage.save_samples([row], name)
+    stage.finish()
+    assert recorded.samples(course).rows == [row]
+    one = grader.be_the_grader(course)
+    for _ in one.asked:
+        one.label(True)
+    assert "1 labelled" in text(one) or "1 of 1 labelled" in text(one)
+    panel = reward_mixer.reward_mixer(course)
+    assert "1 of 3 answers would be pushed up" in text(panel) and "planted" not in text(panel)
+    paid = [one["reward"] for one in recorded.rollouts(course)["grpo"].rows[0]["answers"]]
+    assert paid[0] > paid[1] > paid[2], "right, in its tags, and none of both"
