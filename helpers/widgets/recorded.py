@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from helpers import losses, rewards
-from helpers.artifacts import opened
+from helpers.artifacts import Stage, opened
 from helpers.config import ROOT, Course
 from helpers.evaluate import cost, load_samples
 from helpers.evaluate.sweep import Setting
@@ -37,12 +37,16 @@ class Record:
     course: Course
 
 
-def rollouts(course: Course) -> dict[str, Record]:
-    """{run: lines of a `rollouts.jsonl`, by step and problem} of all runs that have some.
+def rollouts(course: Course, stage: Stage | None = None) -> dict[str, Record]:
+    """{run: lines of a `rollouts.jsonl`, by step and problem} of all runs that have some, or of
+    this `stage` alone, which need not be finished yet.
 
     Of a stage that recorded no steps but its answers before and after, these two are the steps:
     without tokens and log-probabilities, their rewards computed again from the texts.
     """
+    if stage and (lines := stage.path / "rollouts.jsonl").exists():
+        return {stage.name: Record(load_samples(lines), f"Recorded while {stage.name} learned.",
+                                   course)}
     found = {}
     for name in LEARNERS:
         try:

@@ -10,6 +10,7 @@ import ipywidgets
 import torch
 
 from helpers import losses
+from helpers.artifacts import Stage
 from helpers.config import Course
 from helpers.plots.tables import LINE
 from helpers.widgets import marks, pages
@@ -114,12 +115,13 @@ def page(lines: dict[int, dict], step: int) -> str:
               f"</div>")
 
 
-def rollout_inspector(course: Course) -> Panel:
-    """Show the widget over what this run recorded, or over the record that comes with the course.
+def rollout_inspector(course: Course, stage: Stage | None = None) -> Panel:
+    """Show the widget over what this run recorded (or this `stage` of it, while it is written), or
+    over the record that comes with the course.
 
     A page without Python shows the first and the last step of the first problem.
     """
-    runs = rollouts(course)
+    runs = rollouts(course, stage)
     run = labelled(ipywidgets.Dropdown(options=list(runs)), "Run")
     problem = labelled(ipywidgets.Dropdown(options=[("", "")]), "Answers to")
     step = labelled(ipywidgets.SelectionSlider(options=[0]), "Step")

@@ -116,6 +116,16 @@ def test_a_run_that_kept_only_before_and_after_has_two_steps_and_says_what_is_mi
     assert "KL: not recorded" in text(panel) and not said(panel)
 
 
+def test_a_stage_that_is_being_written_is_shown_before_the_others(course):
+    made(course, "ppo", {"rollouts.jsonl": [line(0, 1)]})
+    stage = Stage.begin(course, "grpo")
+    assert set(recorded.rollouts(course, stage)) == {"ppo"}, "nothing is recorded in it yet"
+    stage.save_samples([line(0, 0), line(3, 2)], "rollouts.jsonl")
+    panel = rollout_inspector.rollout_inspector(course, stage)
+    assert "Recorded while grpo learned" in text(panel) and panel.box.children[1].options == (
+        "grpo",)
+
+
 # Rollout inspector
 
 
