@@ -135,6 +135,8 @@ def test_steps_are_recorded_when_due_and_a_resume_keeps_those_before(course, tok
     several = SimpleNamespace(**{**vars(ARGS), "world_size": 2})
     recorder.on_step_end(several, state(4, 5), None, model, tokenizer)
     assert steps() == [0, 2], "not of several processes"
+    recorder.on_train_begin(ARGS, state(0, 5), None, model, tokenizer)
+    assert steps() == [0], "a run that begins anew has a record of its own"
 
 
 def test_a_character_of_several_tokens_stands_with_its_last_one(tokenizer):

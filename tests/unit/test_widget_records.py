@@ -184,6 +184,8 @@ def test_the_sweep_by_temperature_is_counted_by_hand(course):
     assert high["pass"] == pytest.approx([0.25, 0.5, 1.0])
     assert low["maj"] == pytest.approx([0.75, 0.75, 1.0])
     assert high["maj"] == pytest.approx([0.25, 0.25, 0.0]), "the most frequent one is wrong"
+    without_form = recorded.by_temperature([{**row, "strict": [False] * 3}])
+    assert without_form == [low, high], "any format counts"
 
 
 def test_a_temperature_is_chosen_and_one_that_is_missing_is_said(course):
