@@ -36,7 +36,7 @@ readme: $(READY)  ## README's scoreboard and figure: a run of its own, on the se
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.course.scoreboard --preset tiny --readme
 	COURSE_ARTIFACTS=artifacts/readme $(RUN) -m helpers.course.publish --preset tiny --figures
 
-playground: $(READY)  ## ask the models in the browser; MODEL=folder or id on the hub adds one
+playground: $(READY)  ## ask the models in the browser; MODEL=folder, id on the hub or smollm2 adds one
 	$(RUN) -m helpers.course.playground --preset $(PRESET) --task $(TASK) --seed $(SEED) \
 	  $(if $(MODEL),--model '$(MODEL)')
 

@@ -62,18 +62,19 @@ ORDER = (
          dpoplots ppoplots""", "plots/"),
     Part("What a reader touches", """
          . live controls guess records asking stages writing engine answered history pages trying
-         controls_of_try try_problem""", "widgets/"),
+         controls_of_try try_problem marks panel recorded example advantages clip gae pass_at_k
+         temperatures reward_mixer grader rollout_inspector""", "widgets/"),
     Part("Exercises that answer", """
          exercise compare deadline progress notebook_00 notebook_01 notebook_02 notebook_03
          notebook_04 notebook_05 notebook_08 notebook_a1 checks . cells handout worker grading
          __main__""", "exercises/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
-         ppo/rollout shared ppo/collect ppo/step ppo/trainer ppo group methods diagnosis
+         ppo/rollout rollouts shared ppo/collect ppo/step ppo/trainer ppo group methods diagnosis
          ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph opening processes states runner execute report tables scoreboard course . __main__
-         ladder publish map playground""",
+         ladder publish map smollm2 playground""",
          "course/"),
 )
 

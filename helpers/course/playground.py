@@ -1,7 +1,8 @@
 """Serves the playground, notebook 09, in the browser: `python -m helpers.course.playground`.
 
-Voila runs the notebook up to its widget and shows no code. The server listens on this machine alone
-(127.0.0.1), and only who has the link with its token is let in: a kernel runs behind the page.
+Voila runs the notebook up to its last widget and shows no code. The server listens on this machine
+alone (127.0.0.1), and only who has the link with its token is let in: a kernel runs behind the
+page.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import nbformat
 
 from helpers.artifacts import ArtifactError
 from helpers.config import HUB_ID, ROOT, ConfigError, Course
-from helpers.course import graph, opening
+from helpers.course import graph, opening, smollm2
 
 NOTEBOOK = "09_playground"
 LAST = "playground"  # the tag of the last cell that is served
@@ -29,7 +30,7 @@ OWN_ONLY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-
 
 
 def served(course: Course, path: Path) -> nbformat.NotebookNode:
-    """The notebook as it is served: its title, the parameters of this run, and all up to its
+    """The notebook as it is served: its title, the parameters of this run, and all up to its last
     widget. The library is found by PYTHONPATH, so the set-up cell goes."""
     values = {"preset": course.preset, "task": course.task, "seed": course.seed,
               "overrides": course.overrides}
@@ -78,7 +79,10 @@ def say_when_open(port: int, token: str) -> None:
 
 
 def found(model: str) -> str:
-    """The folder, absolute, or the id on the hub; ConfigError where there can be no model."""
+    """The folder, absolute, or the id on the hub; ConfigError where there can be no model. By the
+    name of `smollm2` that one, which is fetched the first time."""
+    if model.lower() == smollm2.NAME:
+        return str(smollm2.fetched().resolve())
     place = Path(model).expanduser()
     place = place if place.is_dir() else ROOT / place
     if (place / "config.json").is_file():
@@ -86,12 +90,13 @@ def found(model: str) -> str:
     if not place.exists() and HUB_ID.fullmatch(model):
         return model
     raise ConfigError(f"MODEL: no model in {place} (no config.json); give a folder that "
-                      f"save_pretrained wrote, of a whole model, or the id of one on the hub")
+                      f"save_pretrained wrote, of a whole model, the id of one on the hub, or "
+                      f"{smollm2.NAME}")
 
 
 def serve(course: Course, model: str | None = None, port: int = PORT) -> None:
     """Serve until Ctrl-C. ConfigError before anything starts, for a course that has no
-    playground and a model that is none. `model`: a folder, or an id on the hub."""
+    playground and a model that is none. `model`: as `found` takes it."""
     from voila.app import Voila
 
     opening.check_course(course)
@@ -119,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--task", default="gsm8k")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--overrides", default=None, help="a YAML or JSON mapping")
-    parser.add_argument("--model", help="one more model: a folder, or an id on the hub")
+    parser.add_argument("--model", help="one more model: a folder, an id on the hub, or smollm2")
     parser.add_argument("--port", type=int, default=PORT)
     options = parser.parse_args(arguments)
     try:

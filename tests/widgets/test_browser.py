@@ -1,4 +1,4 @@
-"""*Try a problem* in a real browser: what a reader types, presses, and sees, on a page of Voila.
+"""The playground in a real browser: what a reader types, presses, and sees, on a page of Voila.
 
 The models are the tiny base under the names of two rungs, so they really write. For a look at the
 pages: SCREENSHOTS=folder.
@@ -119,8 +119,9 @@ def test_an_empty_problem_is_one_message(page):
 
 
 def test_a_typed_problem_is_answered_side_by_side(page):
-    page.get_by_label("Problem").fill(f"{PROBLEM} {EVIL}")
-    page.get_by_label("Answer").fill("17")
+    parts = shown(page).count("exact_answer")  # the reward mixer names it, too
+    page.get_by_label("Problem", exact=True).fill(f"{PROBLEM} {EVIL}")
+    page.get_by_label("Answer", exact=True).fill("17")
     for name in ("sft", "grpo"):
         page.get_by_label(name, exact=True).check()
     assert page.get_by_label("dpo", exact=True).is_disabled()
@@ -130,21 +131,21 @@ def test_a_typed_problem_is_answered_side_by_side(page):
     text = shown(page)
     assert text.count("Vote: ") == 2 and "There is no problem yet" not in text
     assert text.count("strict ✗ wrong") + text.count("strict ✓ right") == 8
-    assert text.count("answer found: ") == 8 and text.count("exact_answer") == 8
+    assert text.count("answer found: ") == 8 and text.count("exact_answer") == parts + 8
     assert EVIL in text, "it is shown as it was typed"
     assert page.evaluate("window.hacked") is None
-    assert page.locator(".widget-html img, .widget-html script").count() == 0
+    assert page.locator('.widget-html img[src="x"], .widget-html script').count() == 0
     assert page.locator('span[title^="probability"]').count() > 50
 
 
-def test_the_copy_is_hidden_where_the_widget_lives(page):
+def test_the_copies_are_hidden_where_the_widgets_live(page):
     copies = page.locator('[class^="copy-"]')
-    assert copies.count() == 1 and not copies.first.is_visible()
+    assert copies.count() == 9 and not any(one.is_visible() for one in copies.all())
 
 
 @pytest.mark.parametrize("width", [1000, 390])
 def test_nothing_is_wider_than_the_page(page, width):
-    page.set_viewport_size({"width": width, "height": 2600})
+    page.set_viewport_size({"width": width, "height": 9000 if width < 500 else 6000})
     page.locator("summary", has_text="Not made yet").click()
     page.wait_for_timeout(500)
     picture(page, f"try-{width}")
@@ -172,7 +173,7 @@ def test_sliders_move_by_keyboard_and_stop_stops(page):
 
 def test_earlier_tries_come_back(page):
     menu = page.get_by_label("Earlier tries")
-    page.wait_for_function("document.querySelectorAll('select option').length >= 3")
+    page.wait_for_function("one => one.options.length >= 3", arg=menu.element_handle())
     menu.select_option(index=2)  # the first try
     page.get_by_text("An earlier try.").wait_for()
     page.wait_for_timeout(500)
@@ -186,8 +187,103 @@ def test_a_drawn_problem_is_answered_after_all_that(page):
         handle.press("Home")  # greedy
     press(page, "Draw a problem")
     page.wait_for_function("document.querySelector('textarea').value.indexOf('script') < 0")
-    assert page.get_by_label("Answer").input_value()
+    assert page.get_by_label("Answer", exact=True).input_value()
     press(page, "Generate")
     page.get_by_text("Done.").wait_for()
     page.wait_for_timeout(500)
     assert "temperature 0" in shown(page) and shown(page).count("answer found: ") == 2
+
+
+# The other widgets of the page
+
+
+def part(page, heading: str):
+    """What stands between this heading and the next one: found by the heading's words."""
+    return page.get_by_role("heading", name=heading, exact=True)
+
+
+def wait_for(page, words) -> None:
+    """Until a widget shows it; its hidden copy does not count."""
+    page.locator(".widget-html").get_by_text(words).first.wait_for()
+
+
+def moved(page, label: str, key: str, times: int = 1) -> None:
+    """A slider by its label, moved by keyboard."""
+    handle = page.locator(".widget-slider", has=page.locator(
+        f'label:text-is("{label}")')).get_by_role("slider")
+    handle.focus()
+    for _ in range(times):
+        handle.press(key)
+
+
+def test_every_widget_has_its_heading(page):
+    for heading in ("Be the grader", "Reward mixer", "Advantages", "The clip", "GAE",
+                    "Rollout inspector", "pass@k and the vote", "How temperature moves them"):
+        assert part(page, heading).count() == 1, heading
+    assert shown(page).count("a record that comes with the course") >= 3
+
+
+def test_answers_are_labelled_by_keyboard_and_compared(page):
+    wait_for(page, re.compile(r"Answer 1 of 8, 0 labelled"))
+    assert "you agree with the" not in shown(page)
+    press(page, "Compare")
+    page.get_by_role("alert").get_by_text("Label an answer first").wait_for()
+    for place in range(8):
+        press(page, "Right" if place % 2 else "Wrong")
+        wait_for(page, re.compile(f"{place + 1} (of 8 )?labelled"))
+    wait_for(page, "where you disagree, and why")
+    assert "you agree with the" in shown(page) and "lenient grading" in shown(page)
+    picture(page, "graded")
+
+
+def test_an_answer_is_ticked_in_advantages(page):
+    wait_for(page, "2 of 8 right.")
+    page.get_by_label("answer 3 right", exact=True).press("Space")
+    wait_for(page, "3 of 8 right.")
+    moved(page, "Answers, G", "ArrowLeft", 4)
+    wait_for(page, "3 of 4 right.")
+
+
+def test_the_ratio_is_moved_by_keyboard_and_the_slope_changes(page):
+    wait_for(page, "objective 1.20, slope 0.00")
+    moved(page, "Ratio", "ArrowLeft", 4)
+    wait_for(page, "objective 1.10, slope 1.00")
+    page.get_by_label("Advantage", exact=True).select_option(index=1)
+    wait_for(page, "objective −1.10, slope −1.00")
+
+
+def test_a_weight_a_reward_a_step_a_spread_and_a_temperature(page):
+    """One change in each of the others; what it says follows."""
+    moved(page, "exact_answer", "Home")
+    wait_for(page, re.compile(r"\d of \d answers would be pushed up"))
+    rewards = page.get_by_label("Rewards", exact=True)
+    rewards.fill("0, 0, 0, 0, 0")
+    rewards.press("Tab")
+    page.get_by_role("alert").get_by_text("5 numbers for 6 tokens").wait_for()
+    rewards.fill("0, 0, 0, 0, 0, 1")
+    rewards.press("Tab")
+    moved(page, "Lambda", "Home")
+    wait_for(page, "only the next forecast counts")
+    wait_for(page, re.compile(r"Step 0: \d of 6 answers right"))
+    moved(page, "Step", "End")
+    wait_for(page, re.compile(r"Step 80: \d of 6 answers right"))
+    moved(page, "Mean chance", "Home")
+    wait_for(page, "One answer is right in 0.05 of cases")
+
+
+def test_sliders_over_what_was_recorded_are_moved_too(page):
+    handle = page.locator(".widget-inline-hbox", has=page.locator(
+        'label:text-is("Temperature")')).get_by_role("slider").last
+    handle.focus()
+    handle.press("Home")
+    wait_for(page, re.compile("at temperature 0.1: pass@1"))
+
+
+@pytest.mark.parametrize("width", [1000, 390])
+def test_no_widget_is_wider_than_the_page_after_all_that(page, width):
+    page.set_viewport_size({"width": width, "height": 11000 if width < 500 else 7000})
+    page.wait_for_timeout(1000)
+    picture(page, f"all-{width}")
+    assert page.evaluate(WIDER) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size({"width": 1000, "height": 900})
