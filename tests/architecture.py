@@ -53,7 +53,8 @@ ORDER = (
          verify/stated verify/extract verify/symbolic_worker verify/refusal verify/symbolic
          verify/together verify/compare verify/grade verify/countdown verify verify/__main__
          rewards/text rewards/cut rewards/answers rewards/style rewards
-         losses stats track evaluate evaluate/sweep evaluate/few_shot evaluate/claims
+         losses/tokens losses/preferences losses/advantages losses/policy losses/ppo losses
+         stats track evaluate evaluate/sweep evaluate/few_shot evaluate/claims
          evaluate/power evaluate/cost
          evaluate/__main__ judge rewritings audit survey
          pretraining"""),
@@ -65,7 +66,8 @@ ORDER = (
          controls_of_try try_problem""", "widgets/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
-         ppo/rollout shared ppo/collect ppo/trainer ppo group methods ppo/clinic""", "train/"),
+         ppo/rollout shared drawn ppo/collect ppo/trainer ppo group methods ppo/clinic""",
+         "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph opening processes states runner execute report tables scoreboard course . __main__
          ladder publish map playground""",
@@ -96,7 +98,7 @@ a run lasts), and nothing imports `course`.
 
 The path of the course, *problem → prompt → completion → verdict → reward → advantage → loss →
 checkpoint → score*, runs through `data`, `prompts`, `sampling`, `verify`, `rewards`, `losses`,
-`train` and `evaluate`. The [legend of shapes](losses.py) is the first thing in `losses`.
+`train` and `evaluate`. The [legend of shapes](losses/__init__.py) is the first thing in `losses`.
 """
 LAST = "`presets/` holds the hardware settings, `tasks/` the data sets with their answer formats " \
        "and rewards.\n"
