@@ -43,8 +43,8 @@ def group_batches(answers: Rollout, size: int, device: torch.device | str) -> li
     first: dict[tuple, int] = {}
     copies = [0] * len(answers)
     keys = [(tuple(prompt), tuple(ids), float(push), bool(counts)) for prompt, ids, push, counts in
-            zip(answers.prompts, answers.completions, answers.advantages, answers.judged,
-                strict=True)]
+            zip(answers.prompts, answers.completions, answers.advantages.tolist(),
+                answers.judged, strict=True)]
     for row, key in enumerate(keys):
         copies[first.setdefault(key, row)] += 1
     groups: dict[tuple, list[int]] = {}
