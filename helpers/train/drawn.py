@@ -46,7 +46,8 @@ def refilled(
 
     `draw` answers the prompts at some of `places`: B answers, rewards (groups, G). It is called
     `times` at most, each time for as many groups as still lack; what then is still equal stays and
-    has advantage 0. The order of the groups stays, and so does their number.
+    has advantage 0. The order of the groups stays, and so does their number. What differs is the
+    whole reward, as the advantage sees it; the paper counts right answers.
     """
     left, groups, drawn = iter(places), len(rewards), len(rewards)
     for _ in range(times):
