@@ -179,8 +179,9 @@ class Grpo(Section):
     num_generations: Annotated[int, Field(ge=2)]  # the group; one answer has no neighbour
     beta: NotNegative
     epsilon: Positive
-    epsilon_high: Positive | None  # None = epsilon
-    loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo"]
+    epsilon_high: Positive | None  # None = epsilon; of cispo the largest ratio itself
+    loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo", "cispo"]
+    importance_sampling_level: Literal["token", "sequence"] = "token"  # sequence is GSPO
     scale_rewards: Literal["group", "batch", "none"]
     temperature: Positive
     max_grad_norm: Positive
@@ -189,6 +190,32 @@ class Grpo(Section):
     save_steps: Count
     logging_steps: Count
     mask_truncated_completions: bool
+    # Times a step that groups of equal rewards are drawn anew, of other prompts; 0 = never
+    dynamic_sampling: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("loss_type")
+    @classmethod
+    def _cap(cls, kind: str, info: ValidationInfo) -> str:
+        cap = info.data.get("epsilon_high") or info.data.get("epsilon") or 1
+        if kind == "cispo" and cap < 1:
+            raise ValueError(f"needs an epsilon_high of 1 or more, its largest ratio, and has {cap}"
+                             ", which cuts fresh answers as well, whose ratio is 1; 5 is usual")
+        return kind
+
+    @field_validator("importance_sampling_level")
+    @classmethod
+    def _mean_of_each(cls, level: str, info: ValidationInfo) -> str:
+        if level == "sequence" and info.data.get("loss_type", "grpo") != "grpo":
+            raise ValueError("needs loss_type grpo (GSPO); the others weigh an answer's one ratio "
+                             "by its length")
+        return level
+
+    @field_validator("dynamic_sampling")
+    @classmethod
+    def _ours(cls, times: int, info: ValidationInfo) -> int:
+        if times and info.data.get("engine") == "trl":
+            raise ValueError("needs engine ours; TRL's trainer draws once a step")
+        return times
 
 
 class Sweep(Section):

@@ -20,10 +20,15 @@ def pass_at_k(n: int, c: ArrayLike, k: int) -> np.ndarray:
     """Chance that at least one of k samples is right, when c of n samples were (unbiased).
 
     1 - C(n - c, k) / C(n, k) (Chen et al. 2021, arXiv:2107.03374, eq. 1), for each entry of `c`.
+    ValueError for a count that cannot be: below 0, above n, or no whole number.
     """
     if not 1 <= k <= n:
         raise ValueError(f"pass@{k} needs at least {max(k, 1)} samples a problem, there are {n}")
-    wrong = n - np.asarray(c)[..., None]  # (..., 1) against the k draws without replacement
+    counts = np.asarray(c, dtype=float)
+    if (bad := counts[~((counts >= 0) & (counts <= n) & (counts % 1 == 0))]).size:
+        raise ValueError(f"pass@{k}: {bad.flat[0]:g} right of {n} samples cannot be; give whole "
+                         f"numbers from 0 to {n}, one a problem")
+    wrong = n - counts[..., None]  # (..., 1) against the k draws without replacement
     draws = np.arange(k)  # with fewer than k wrong ones, one factor is 0, and so is the product
     return 1 - np.prod((wrong - draws) / (n - draws), axis=-1)
 

@@ -53,7 +53,8 @@ ORDER = (
          verify/stated verify/extract verify/symbolic_worker verify/refusal verify/symbolic
          verify/together verify/compare verify/grade verify/countdown verify verify/__main__
          rewards/text rewards/cut rewards/answers rewards/style rewards
-         losses stats track evaluate evaluate/sweep evaluate/few_shot evaluate/claims
+         losses/tokens losses/preferences losses/advantages losses/policy losses/ppo losses
+         stats track evaluate evaluate/sweep evaluate/few_shot evaluate/claims
          evaluate/power evaluate/cost
          evaluate/__main__ judge rewritings audit survey
          pretraining"""),
@@ -70,8 +71,8 @@ ORDER = (
          __main__""", "exercises/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
-         ppo/rollout rollouts shared ppo/collect ppo/step ppo/trainer ppo group methods diagnosis
-         ppo/clinic""", "train/"),
+         ppo/rollout rollouts shared drawn ppo/collect ppo/step ppo/trainer ppo group methods
+         diagnosis ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph opening processes states runner execute report tables scoreboard course . __main__
          ladder publish map smollm2 playground""",
@@ -104,7 +105,7 @@ a run lasts), and nothing imports `course`.
 
 The path of the course, *problem → prompt → completion → verdict → reward → advantage → loss →
 checkpoint → score*, runs through `data`, `prompts`, `sampling`, `verify`, `rewards`, `losses`,
-`train` and `evaluate`. The [legend of shapes](losses.py) is the first thing in `losses`.
+`train` and `evaluate`. The [legend of shapes](losses/__init__.py) is the first thing in `losses`.
 """
 LAST = "`presets/` holds the hardware settings, `tasks/` the data sets with their answer formats " \
        "and rewards.\n"

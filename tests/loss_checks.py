@@ -5,8 +5,9 @@ A check is a function `check_…` of the module under test, so that it can be ru
 a second parameter is the name of a fixture that it needs.
 """
 
-import importlib.util
+import importlib
 import inspect
+import sys
 from types import SimpleNamespace
 
 import torch
@@ -26,14 +27,26 @@ def close(a, b, atol=1e-12):
     torch.testing.assert_close(a, torch.as_tensor(b, dtype=a.dtype), rtol=0, atol=atol)
 
 
-def with_changes(**changes):
-    """The module's functions with some replaced, also where they call each other."""
-    module = importlib.util.module_from_spec(losses.__spec__)
-    losses.__spec__.loader.exec_module(module)
+def with_changes(package="helpers.losses", **changes):
+    """A fresh copy of a module or package with some functions replaced, also where they call each
+    other, in whatever module of it."""
+    above, _, own = package.rpartition(".")
+    kept = {name: sys.modules.pop(name) for name in list(sys.modules)
+            if name == package or name.startswith(f"{package}.")}
+    try:
+        copy = importlib.import_module(package)
+        modules = [sys.modules[name] for name in kept]
+    finally:  # the real ones are what everyone else imports
+        for name in kept:
+            sys.modules.pop(name, None)
+        sys.modules.update(kept)
+        setattr(sys.modules[above], own, kept[package])
     for name, function in changes.items():
-        assert hasattr(module, name), f"helpers/losses.py has no {name} to replace"
-        setattr(module, name, function)
-    return module
+        assert hasattr(copy, name), f"{package} has no {name} to replace"
+        for module in modules:
+            if hasattr(module, name):
+                setattr(module, name, function)
+    return copy
 
 
 def checks_in(namespace):
@@ -135,6 +148,73 @@ def check_policy_gradient(under_test, kl=OK.kl_k1, tolerance=1e-12):
 
 
 # For TRL's trainers
+
+
+def random_batch(seed):
+    """(B, T) = (8, 6) log-probabilities of policy, writer and reference, a mask of uneven lengths,
+    and advantages (8,)."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def noise(scale):
+        return torch.randn(8, 6, generator=generator) * scale
+
+    old = -noise(1.0).abs()
+    lengths = torch.randint(1, 7, (8, 1), generator=generator)
+    mask = (torch.arange(6) < lengths).float()
+    advantages = torch.randn(8, generator=generator)
+    return old + noise(0.3), old, old + noise(0.5), mask, advantages
+
+
+def trl_trainer(kind, folder, **settings):
+    """TRL's GRPOTrainer or RLOOTrainer on a one-layer random model; only its loss and advantages
+    are used."""
+    import trl
+    from datasets import Dataset
+
+    config = getattr(trl, f"{kind}Config")(
+        **on_cpu(folder), num_generations=4, per_device_train_batch_size=8,
+        max_completion_length=6, **{"beta": 0.0, **settings})
+    return getattr(trl, f"{kind}Trainer")(
+        tiny_model("Qwen2ForCausalLM"), reward_funcs=lambda completions, **_: [0.0] * 8,
+        args=config, processing_class=tiny_tokenizer(),
+        train_dataset=Dataset.from_dict({"prompt": ["a", "b"]}))
+
+
+def trl_loss(trainer, logp, old, ref, mask, advantages, use_bias_correction_kl=True, **settings):
+    """The loss of TRL's GRPOTrainer on given tensors; settings: loss_type, epsilon_low, …"""
+    trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1
+    for name, value in settings.items():
+        assert hasattr(trainer, name), name
+        setattr(trainer, name, value)
+    trainer.args.use_bias_correction_kl = use_bias_correction_kl
+    trainer._get_per_token_logps_and_entropies = lambda *_, **__: (logp, torch.zeros(8, 6), None)
+    ids = torch.ones(8, 6, dtype=torch.long)
+    return trainer.compute_loss(trainer.model, {
+        "prompt_ids": ids[:, :1], "prompt_mask": ids[:, :1], "completion_ids": ids,
+        "completion_mask": mask, "advantages": advantages, "old_per_token_logps": old,
+        "ref_per_token_logps": ref, "num_items_in_batch": mask.sum()})
+
+
+def trl_advantages(trainer, rewards):
+    """What a TRL trainer makes of rewards (2, 4), NaN for None: (8,)."""
+    trainer.beta = 0.0
+    trainer._calculate_rewards = lambda *_: rewards.reshape(8, 1)
+    trainer.model.train()
+    trainer.__dict__.pop("_get_per_token_logps_and_entropies", None)
+    rows = [{"prompt": prompt} for prompt in "ab" for _ in range(4)]
+    return trainer._generate_and_score_completions(rows)["advantages"]
+
+
+def same_as_trl(ours, theirs, our_input, their_input, atol=1e-6):
+    """Value and gradient; returns the larger difference."""
+    close(ours.detach(), theirs.detach(), atol=atol)
+    (their_gradient,) = torch.autograd.grad(theirs, their_input)
+    (our_gradient,) = torch.autograd.grad(ours, our_input)
+    assert their_gradient.abs().max() > 1e-3
+    close(our_gradient, their_gradient, atol=atol)
+    return max(float((ours - theirs).detach().abs()),
+               float((our_gradient - their_gradient).abs().max()))
 
 
 def tiny_tokenizer():

@@ -1,6 +1,6 @@
 """Known mistakes in the losses of PPO, each with the checks that must catch it.
 
-A mutant replaces functions of helpers/losses.py; `OK` are the right ones.
+A mutant replaces functions of helpers/losses; `OK` are the right ones.
 """
 
 import torch

@@ -1,5 +1,5 @@
 """Known mistakes in the losses of the reward model and of DPO, each with the checks that must
-catch it. A mutant replaces functions of helpers/losses.py; `OK` are the right ones.
+catch it. A mutant replaces functions of helpers/losses; `OK` are the right ones.
 """
 
 import torch

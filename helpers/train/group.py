@@ -10,7 +10,8 @@ d. The deviation of a group divides by G - 1, and 1e-4 is added, as in TRL.
 e. An answer without a verdict (a reward function says None), or cut off where
    `mask_truncated_completions` says so, is in no mean: not in its group's, not in the loss's.
 f. An advantage of 0 has no gradient, so a piece without any other is read forwards only; a step of
-   nothing else moves nothing, where an optimiser's momentum would.
+   nothing else moves nothing, where momentum would. With `dynamic_sampling` groups of equal rewards
+   are replaced by other prompts' (`train.drawn`); rewards are told of those drawn first.
 g. A prompt is read once for its group, and equal answers once, counted as often (`train.shared`).
 """
 
@@ -28,8 +29,9 @@ from helpers.merging import merged_where_exact
 from helpers.prompts import chat_text
 from helpers.rewards import add_up
 from helpers.train.adapters import save_adapter
+from helpers.train.drawn import to_learn_from
 from helpers.train.loop import TrainingError, TrainingLoop, generator
-from helpers.train.ppo.rollout import Rollout, known_mean, known_std, numbers, written
+from helpers.train.ppo.rollout import Rollout, numbers, written
 from helpers.train.shared import GroupBatch, group_batches, group_logprobs
 
 
@@ -38,7 +40,9 @@ class GroupTrainer(TrainingLoop):
     order, with "prompt" (a text or a conversation) and the columns that `reward_funcs` take."""
 
     def __init__(self, model: PeftModel, args, train_dataset: Sequence[dict], processing_class,
-                 reward_funcs: Sequence[Callable], callbacks: Sequence = ()):
+                 reward_funcs: Sequence[Callable], callbacks: Sequence = (), dynamic_sampling=0):
+        self.clip = (args.loss_type, args.epsilon, args.epsilon_high or args.epsilon)
+        losses.check_settings(args.loss_type, args.importance_sampling_level, self.clip[-1])
         trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
         optimizer = torch.optim.AdamW(
             trained.values(), lr=args.learning_rate, betas=(args.adam_beta1, args.adam_beta2),
@@ -48,7 +52,7 @@ class GroupTrainer(TrainingLoop):
         self.tokenizer, self.reward_funcs = processing_class, list(reward_funcs)
         self.trained, self.device = list(trained.values()), model.device
         answers = args.per_device_train_batch_size * args.gradient_accumulation_steps
-        self.prompts = answers // args.num_generations
+        self.prompts, self.dynamic_sampling = answers // args.num_generations, dynamic_sampling
         self.rows = [row | {"prompt": row["prompt"] if isinstance(row["prompt"], str) else
                             chat_text(processing_class, row["prompt"])} for row in train_dataset]
 
@@ -56,25 +60,25 @@ class GroupTrainer(TrainingLoop):
         """Sections 1 to 4 on the next prompts; what section 5 and the curves look at."""
         started = time.monotonic()
         rows, answers = self.sample(step)
-        advantages = losses.group_advantages(self.reward(rows, answers), self.args.scale_rewards)
-        answers.advantages = advantages.flatten()
-        told = {"reward": known_mean(answers.scores), "reward_std": known_std(answers.scores),
-                "frac_reward_zero_std": float((advantages.abs().amax(1) < 1e-3).float().mean())}
-        told |= answers.metrics() | self.learn(answers, step)
-        return self.everywhere(told) | {"step_time": time.monotonic() - started}
+        answers, rewards, told = to_learn_from(self, step, answers, self.reward(rows, answers))
+        answers.advantages = losses.group_advantages(rewards, self.args.scale_rewards).flatten()
+        told = self.everywhere(told | self.learn(answers, step))
+        return told | {"step_time": time.monotonic() - started}
 
     # 1. Groups: G answers to each of P prompts, drawn by the policy as it is, and their rewards.
 
-    def sample(self, step: int) -> tuple[list[dict], Rollout]:
-        """The rows of P prompts, each G times, and B = P * G answers in the same order."""
+    def sample(self, step: int, *others: int) -> tuple[list[dict], Rollout]:
+        """The rows of P prompts (the next, or those at `others`), each G times, and B answers."""
         args, process = self.args, self.accelerator.process_index
         first = (step * self.accelerator.num_processes + process) * self.prompts
-        rows = [self.rows[place % len(self.rows)] for place in range(first, first + self.prompts)]
+        rows = [self.rows[place % len(self.rows)]
+                for place in others or range(first, first + self.prompts)]
         with self.accelerator.autocast(), merged_where_exact(self.model) as policy:
             [groups] = sampling.generate_each(
                 policy, self.tokenizer, [row["prompt"] for row in rows],
                 [(args.temperature, args.top_p)], args.num_generations, args.max_completion_length,
-                generator(args.seed, step, process).initial_seed(), args.generation_batch_size)
+                generator(args.seed, step, process, *others).initial_seed(),
+                args.generation_batch_size)
         rows = [row for row in rows for _ in range(args.num_generations)]
         ids = self.tokenizer([row["prompt"] for row in rows], add_special_tokens=False)["input_ids"]
         return rows, written(ids, [one for group in groups for one in group])
@@ -92,7 +96,7 @@ class GroupTrainer(TrainingLoop):
         if self.args.mask_truncated_completions:
             answers.scores[answers.truncated] = math.nan
         answers.mask[answers.scores.isnan()] = 0
-        return answers.scores.view(self.prompts, self.args.num_generations)
+        return answers.scores.view(-1, self.args.num_generations)
 
     # 3. The loss, piece by piece; 4. the step of the optimiser.
 
@@ -119,27 +123,24 @@ class GroupTrainer(TrainingLoop):
         """Adds a piece's gradient; its share of the loss and of the means over tokens. weights
         (b, t): what each token counts; old (B, T): the writer's log-probabilities."""
         args, advantages = self.args, answers.advantages[batch.rows].to(self.device)
-        policy, high = self.model.get_base_model(), args.epsilon_high or args.epsilon
-        learning = bool(advantages.any()) or args.beta > 0
+        policy, learning = self.model.get_base_model(), bool(advantages.any()) or args.beta > 0
         with self.accelerator.autocast(), torch.set_grad_enabled(learning):
             logp = group_logprobs(policy, batch, args.temperature)
             if not again:
                 batch.into(old, logp.detach())
             before = batch.of(old) if again else logp.detach()
-            loss = losses.clipped_policy_loss(logp, before, advantages, args.epsilon, high)
+            ratios = losses.log_ratios(logp, before, batch.mask, args.importance_sampling_level)
+            loss = losses.policy_token_loss(logp, ratios, advantages, *self.clip)
             if args.beta:
                 with self.model.disable_adapter(), torch.no_grad():
                     reference = group_logprobs(policy, batch, args.temperature)
                 kl = losses.kl_k3(logp, reference)
-                off = torch.exp(logp - before) if args.use_bias_correction_kl else 1.0
-                loss = loss + args.beta * off * kl
+                loss = loss + args.beta * kl * (ratios.exp() if args.use_bias_correction_kl else 1)
             loss = (loss * weights).sum()
         if learning:
             self.accelerator.backward(loss)
-        ratio, push = (logp.detach() - before).exp(), advantages[:, None]
         told = {"entropy": -logp} | ({"kl": kl} if args.beta else {})  # surprise: its mean is that
-        told |= {"clip_ratio/low_mean": (ratio < 1 - args.epsilon) & (push < 0),
-                 "clip_ratio/high_mean": (ratio > 1 + high) & (push > 0)}
+        told |= losses.clipped_tokens(ratios.detach(), advantages, *self.clip)
         share = batch.copies * batch.mask / answers.mask.sum().clamp(min=1)  # of all tokens
         return {"loss": loss.detach()} | {key: (one.detach() * share).sum()
                                           for key, one in told.items()}

@@ -19,10 +19,15 @@ from transformers.integrations import get_reporting_integration_callbacks
 from transformers.trainer_callback import CallbackHandler, ProgressCallback
 
 from helpers import checkpoints
+from helpers.rewards import RewardError
 
 
 class TrainingError(RuntimeError):
     """Training cannot go on: one line with what happened, where, and what to do."""
+
+
+class EmptyTextError(ValueError):
+    """A prompt or a completion of no tokens: which one."""
 
 
 def generator(seed: int, *place: int) -> torch.Generator:
@@ -73,7 +78,10 @@ class TrainingLoop:
         told = (self.args, self.state, self.control)
         self.control = self.callbacks.on_train_begin(*told)
         while self.state.global_step < self.args.max_steps:
-            metrics = self.training_step(self.state.global_step)
+            try:
+                metrics = self.training_step(self.state.global_step)
+            except (RewardError, EmptyTextError) as error:
+                raise type(error)(f"step {self.state.global_step + 1}: {error}") from error
             metrics["learning_rate"] = self.scheduler.get_last_lr()[0]
             if self.updated:
                 self.scheduler.step()

@@ -220,7 +220,8 @@ def _grpo(course: Course, args, start: str | Path, **more):
         torch.manual_seed(course.seed)
         if args.gradient_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
-        return GroupTrainer(get_peft_model(model, lora_config(course)), args, **more)
+        return GroupTrainer(get_peft_model(model, lora_config(course)), args,
+                            dynamic_sampling=course.grpo.dynamic_sampling, **more)
     from trl import GRPOTrainer
 
     trainer = GRPOTrainer(model, args=args, peft_config=lora_config(course), **more)
@@ -234,7 +235,7 @@ GRPO = Method(
     "GRPO", "grpo", _grpo_config,
     lambda course: STEPS | {name: name for name in (
         "num_generations", "temperature", "epsilon", "epsilon_high", "beta", "loss_type",
-        "scale_rewards", "mask_truncated_completions")} | {
+        "importance_sampling_level", "scale_rewards", "mask_truncated_completions")} | {
             "max_completion_length": "lengths.completion"},
     _grpo_fixed, _grpo)
 

@@ -1,6 +1,7 @@
 """Statistics by brute force and known values; scores by hand; measuring with a real tiny model."""
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -55,6 +56,17 @@ def test_pass_at_k_takes_arrays_and_large_n():
         pass_at_k(8, 3, 9)
     with pytest.raises(ValueError, match="pass@0"):
         pass_at_k(8, 3, 0)
+
+
+@pytest.mark.parametrize("counts, bad", [
+    (9, "9"), (-1, "-1"), ([3, 8, 12, 0], "12"), (2.5, "2.5"), ([1, math.nan], "nan"),
+    (math.inf, "inf"), ([[0], [-2]], "-2")])
+def test_pass_at_k_refuses_counts_that_cannot_be(counts, bad):
+    with pytest.raises(ValueError, match=f"^pass@2: {bad} right of 8 samples cannot be; give whole "
+                                         "numbers from 0 to 8"):
+        pass_at_k(8, counts, 2)
+    assert pass_at_k(8, [0, 8.0, True], 1).tolist() == [0.0, 1.0, 0.125]
+    assert pass_at_k(8, [], 1).size == 0
 
 
 @pytest.mark.parametrize(("answers", "credit"), [

@@ -71,7 +71,9 @@ def theirs(folder, monkeypatch, **changes):
 @pytest.mark.parametrize("settings", [
     {}, {"loss_type": "grpo", "beta": 0.04, "scale_rewards": "batch"},
     {"loss_type": "dr_grpo", "scale_rewards": "none", "epsilon_high": 0.28},
-    {"beta": 0.04, "use_bias_correction_kl": False, "temperature": 0.7}], ids=str)
+    {"beta": 0.04, "use_bias_correction_kl": False, "temperature": 0.7},
+    {"loss_type": "grpo", "importance_sampling_level": "sequence", "beta": 0.04},
+    {"loss_type": "cispo", "epsilon_high": 5.0}], ids=str)
 def test_three_steps_are_those_of_trl(tmp_path, monkeypatch, settings):
     """The same answers, the same losses, norms of gradients and weights."""
     trl, written, before = theirs(tmp_path / "trl", monkeypatch, **settings)

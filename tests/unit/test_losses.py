@@ -16,9 +16,10 @@ from tests.loss_checks import (
     close,
     exact,
     flat_gradient,
-    on_cpu,
-    tiny_model,
-    tiny_tokenizer,
+    random_batch,
+    same_as_trl,
+    trl_loss,
+    trl_trainer,
     with_changes,
 )
 
@@ -262,36 +263,13 @@ def test_k3_and_k2_are_never_negative_and_k1_can_be():
 
 @pytest.fixture(scope="module")
 def trainer(tmp_path_factory):
-    """TRL's GRPOTrainer on a one-layer random model; only its loss and advantages are used."""
-    from datasets import Dataset
-    from trl import GRPOConfig, GRPOTrainer
-
-    config = GRPOConfig(
-        **on_cpu(tmp_path_factory.mktemp("trl")), num_generations=4,
-        per_device_train_batch_size=8, max_completion_length=6, beta=0.0)
-    return GRPOTrainer(tiny_model("Qwen2ForCausalLM"),
-                       reward_funcs=lambda completions, **_: [0.0] * len(completions),
-                       args=config, processing_class=tiny_tokenizer(),
-                       train_dataset=Dataset.from_dict({"prompt": ["a", "b"]}))
-
-
-def random_batch(seed):
-    generator = torch.Generator().manual_seed(seed)
-
-    def noise(scale):
-        return torch.randn(8, 6, generator=generator) * scale
-
-    old = -noise(1.0).abs()
-    lengths = torch.randint(1, 7, (8, 1), generator=generator)
-    mask = (torch.arange(6) < lengths).float()
-    advantages = torch.randn(8, generator=generator)
-    return old + noise(0.3), old, old + noise(0.5), mask, advantages
+    return trl_trainer("GRPO", tmp_path_factory.mktemp("trl"))
 
 
 TRL_SETTINGS = [
     {"loss_type": kind, "epsilon_low": low, "epsilon_high": high, "beta": beta,
      "use_bias_correction_kl": correction}
-    for kind in losses.LOSS_TYPES
+    for kind in ("grpo", "bnpo", "dr_grpo", "dapo")  # cispo: test_policy_gradients.py
     for low, high in [(0.2, 0.2), (0.1, 0.28)]
     for beta, correction in [(0.0, True), (0.04, True), (0.04, False)]
 ]
@@ -299,25 +277,11 @@ TRL_SETTINGS = [
 
 def check_loss_against_trl(under_test, trainer, settings):
     logp, old, ref, mask, advantages = random_batch(seed=1)
-    trainer.model.train()
-    trainer.current_gradient_accumulation_steps = 1
-    for name in ("loss_type", "epsilon_low", "epsilon_high", "beta"):
-        setattr(trainer, name, settings[name])
-    trainer.args.use_bias_correction_kl = settings["use_bias_correction_kl"]
     theirs, ours = logp.clone().requires_grad_(), logp.clone().requires_grad_()
-    trainer._get_per_token_logps_and_entropies = lambda *_, **__: (theirs, torch.zeros(8, 6), None)
-    ids = torch.ones(8, 6, dtype=torch.long)
-    expected = trainer.compute_loss(trainer.model, {
-        "prompt_ids": ids[:, :1], "prompt_mask": ids[:, :1], "completion_ids": ids,
-        "completion_mask": mask, "advantages": advantages, "old_per_token_logps": old,
-        "ref_per_token_logps": ref, "num_items_in_batch": mask.sum()})
+    expected = trl_loss(trainer, theirs, old, ref, mask, advantages, **settings)
     found = under_test.grpo_loss(ours, old, advantages, mask, ref_logp=ref,
                                  max_completion_length=trainer.max_completion_length, **settings)
-    close(found, expected.detach(), atol=1e-6)
-    (their_gradient,) = torch.autograd.grad(expected, theirs)
-    (our_gradient,) = torch.autograd.grad(found, ours)
-    assert their_gradient.abs().max() > 1e-3
-    close(our_gradient, their_gradient, atol=1e-6)
+    same_as_trl(found, expected, ours, theirs)
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.long, torch.float64])
@@ -344,19 +308,6 @@ def test_scores_of_another_precision_will_do():
 @pytest.mark.parametrize("settings", TRL_SETTINGS, ids=lambda s: "-".join(map(str, s.values())))
 def test_loss_and_gradient_equal_trl(trainer, settings):
     check_loss_against_trl(losses, trainer, settings)
-
-
-@pytest.mark.parametrize("scale", ["group", "none"])
-def test_advantages_equal_trl(trainer, monkeypatch, scale):
-    rewards = torch.tensor([[0.0, 1.0, 0.0, 0.5], [1.0, math.nan, 0.0, 1.0]])
-    monkeypatch.setattr(trainer, "beta", 0.0)
-    monkeypatch.setattr(trainer, "scale_rewards", scale)
-    monkeypatch.setattr(trainer, "_calculate_rewards", lambda *_: rewards.reshape(8, 1))
-    trainer.model.train()
-    rows = [{"prompt": prompt} for prompt in "ab" for _ in range(4)]
-    expected = trainer._generate_and_score_completions(rows)["advantages"]
-    assert expected.abs().max() > 0.1
-    close(losses.group_advantages(rewards, scale=scale == "group").flatten(), expected, atol=1e-6)
 
 
 # Mutants: known mistakes, each with the check that must catch it

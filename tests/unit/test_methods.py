@@ -98,7 +98,7 @@ EXPECTED = {  # what the cells of notebooks 03 to 07 give to their trainers, by 
              "generation_batch_size": 256}),
     "grpo": ("grpo", {name: name for name in (
         "num_generations", "temperature", "epsilon", "epsilon_high", "beta", "loss_type",
-        "scale_rewards", "mask_truncated_completions")},
+        "importance_sampling_level", "scale_rewards", "mask_truncated_completions")},
              {"max_completion_length": 104, "shuffle_dataset": False, "use_vllm": False,
               "per_device_train_batch_size": 32, "gradient_accumulation_steps": 4,
               "reward_weights": [1.0]}),

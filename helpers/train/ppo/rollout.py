@@ -13,7 +13,7 @@ from torch import Tensor
 
 from helpers import losses
 from helpers.engines import Completion
-from helpers.train.loop import generator
+from helpers.train.loop import EmptyTextError, generator
 from helpers.train.ppo.config import PPOConfig
 from helpers.train.rows import MicroBatch, by_length, micro_batches
 
@@ -46,7 +46,7 @@ class Rollout:
     def __post_init__(self):
         for name, lists in [("prompt", self.prompts), ("completion", self.completions)]:
             if empty := [row for row, ids in enumerate(lists) if not ids]:
-                raise ValueError(f"{name} {empty[0]} is empty; it needs at least one token")
+                raise EmptyTextError(f"{name} {empty[0]} is empty; it needs at least one token")
         lengths = torch.tensor([len(ids) for ids in self.completions])
         self.mask = (torch.arange(int(lengths.max())) < lengths[:, None]).float()
 
