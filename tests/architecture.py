@@ -64,9 +64,9 @@ ORDER = (
          . live controls guess records asking stages writing engine answered history pages trying
          controls_of_try try_problem""", "widgets/"),
     Part("Exercises that answer", """
-         exercise compare deadline progress notebook_00 notebook_01 notebook_02 notebook_03
-         notebook_04 notebook_05 notebook_08 notebook_a1 checks . cells handout worker grading
-         __main__""", "exercises/"),
+         exercise compare deadline progress drawn notebook_00 notebook_01 notebook_02 notebook_03
+         notebook_04 notebook_05 notebook_06_losses notebook_06 notebook_07 notebook_08 notebook_a1
+         checks . cells handout worker grading __main__""", "exercises/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
          ppo/rollout shared ppo/collect ppo/step ppo/trainer ppo group methods diagnosis
