@@ -39,16 +39,16 @@ def task_text(exercise: Exercise) -> str:
 
 def check_code(exercise: Exercise) -> str:
     """The check, and the function that goes on, the reader's own or the reference, put to use."""
-    call = f'solved = exercises.check("{exercise.number}", {exercise.name}, course)'
+    call = f'{exercise.kept} = exercises.check("{exercise.number}", {exercise.name}, course)'
     if len(call) > 79:
         call = call.replace("(", "(\n    ", 1)
     first, *others = exercise.measured.splitlines()
     opened = first.find(f"{exercise.name}(") + len(exercise.name)
-    shorter = len(exercise.name) - len("solved")
+    shorter = len(exercise.name) - len(exercise.kept)
     for place, line in enumerate(others):  # what was aligned with the name's parenthesis
         if len(line) - len(line.lstrip()) > opened >= len(exercise.name):
             others[place] = line[shorter:]
-    used = re.sub(rf"\b{exercise.name}\(", "solved(", "\n".join([first, *others]))
+    used = re.sub(rf"\b{exercise.name}\(", f"{exercise.kept}(", "\n".join([first, *others]))
     return f"from helpers import exercises\n\n{call}\n{used}"
 
 

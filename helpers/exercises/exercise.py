@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-NOTEBOOKS = ("00", "01", "02", "03", "04", "05", "08", "A1")
+NOTEBOOKS = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "A1")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Exercise:
     minutes: for a student who has read the notebook. measured: an expression with the reference's
     name; its value stands in the solution, with a remark. given: code for what of the notebook's
     own it needs. tolerance: relative and absolute. seconds: how long all cases together may take.
+    kept: what the cell of the check calls the function to go on with, no name of the notebook's.
     """
 
     number: str
@@ -53,6 +54,7 @@ class Exercise:
     given: str = ""
     tolerance: float = 1e-5
     seconds: float = 5.0
+    kept: str = "solved"
 
     @property
     def name(self) -> str:
