@@ -129,16 +129,23 @@ class TrainingLoop:
     def update(self, weights: dict[str, list[nn.Parameter]]) -> dict[str, float]:
         """One step of the optimiser: gradients averaged over all processes, clipped for each name
         alone; returns their norms before. In float16 a step with a gradient that overflowed is
-        skipped, with a lower scale for the next."""
+        skipped, with a lower scale for the next; else it is a TrainingError, and nothing moves."""
         if self.accelerator.num_processes > 1:
             for weight in (one for group in weights.values() for one in group):
                 weight.grad = self.accelerator.reduce(weight.grad, "mean")
         self.accelerator.unscale_gradients()  # on the mean, so that all skip a step or none does
         norms = {name: nn.utils.clip_grad_norm_(group, self.args.max_grad_norm).item()
                  for name, group in weights.items()}
+        bad = {name: norm for name, norm in norms.items() if not math.isfinite(norm)}
+        if bad and not self.accelerator.scaler:
+            self.optimizer.zero_grad()
+            raise TrainingError(
+                f"step {self.state.global_step + 1}: the gradient of {next(iter(bad))} has norm "
+                f"{next(iter(bad.values()))}. The last checkpoint is whole: go on from it with a "
+                "lower learning rate.")
         self.optimizer.step()
         # Not `step_was_skipped`: a fused optimiser skips inside its kernel and does not tell.
-        self.updated |= not self.accelerator.scaler or all(map(math.isfinite, norms.values()))
+        self.updated |= not bad
         self.optimizer.zero_grad()
         return norms
 

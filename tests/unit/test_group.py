@@ -187,6 +187,24 @@ def test_groups_that_are_none_are_refused(tmp_path):
             ours(tmp_path, num_generations=wrong)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_gradient_that_is_no_number_moves_nothing(tmp_path, monkeypatch, value):
+    """Beside a loss that is one."""
+    trainer, plain = ours(tmp_path), group.group_logprobs
+
+    def broken(*asked):
+        logp = plain(*asked)
+        if logp.requires_grad:
+            logp.register_hook(lambda gradient: gradient + value)
+        return logp
+
+    monkeypatch.setattr(group, "group_logprobs", broken)
+    before = weights(trainer).clone()
+    with pytest.raises(TrainingError, match="^step 1: the gradient of policy has norm (nan|inf)"):
+        trainer.train()
+    assert torch.equal(weights(trainer), before)
+
+
 def test_a_loss_that_is_no_number_stops_the_run_with_its_step(tmp_path, monkeypatch):
     trainer, plain = ours(tmp_path), group.group_logprobs
     monkeypatch.setattr(group, "group_logprobs", lambda *asked: plain(*asked) + math.nan)
