@@ -61,6 +61,7 @@ class GroupTrainer(TrainingLoop):
         told = {"reward": known_mean(answers.scores), "reward_std": known_std(answers.scores),
                 "frac_reward_zero_std": float((advantages.abs().amax(1) < 1e-3).float().mean())}
         told |= answers.metrics() | self.learn(answers, step)
+        told["completions/clipped_ratio"] = float(answers.truncated.float().mean())  # of all
         return self.everywhere(told) | {"step_time": time.monotonic() - started}
 
     # 1. Groups: G answers to each of P prompts, drawn by the policy as it is, and their rewards.
