@@ -49,6 +49,8 @@ def generate(
     """
     if greedy and n != 1:
         raise ValueError(f"greedy decoding gives one answer, n = {n} would be {n} equal ones")
+    if not greedy:
+        _check(temperature, top_p)
     if isinstance(model, VLLMModel):
         return model.complete(prompts, n, temperature, top_p, max_new_tokens, seed, greedy,
                               stop_text)
@@ -99,6 +101,8 @@ def generate_each(
     if isinstance(model, VLLMModel) or model.device.type != "cpu":
         return _one_by_one(model, tokenizer, prompts, settings, n, progress, batch_size=batch_size,
                            max_new_tokens=max_new_tokens, seed=seed, stop_text=stop_text)
+    for temperature, top_p in settings:
+        _check(temperature or 1.0, top_p)
     config = _generation_config(tokenizer, 1.0, 1.0, max_new_tokens, greedy=False)
     encoded = _encoded(tokenizer, prompts)
     counts = [n if temperature else 1 for temperature, _ in settings]
@@ -139,6 +143,14 @@ def _one_by_one(model, tokenizer, prompts, settings, n, progress, *, seed, **how
         if progress:
             progress((place + 1) * len(prompts), total)
     return results
+
+
+def _check(temperature: float, top_p: float) -> None:
+    """ValueError for what is no distribution."""
+    if not temperature > 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0 (or greedy=True)")
+    if not 0 < top_p <= 1:
+        raise ValueError(f"top_p is {top_p}; it must be above 0, and at most 1")
 
 
 def _encoded(tokenizer, prompts: Sequence[str]) -> list[list[int]]:

@@ -95,7 +95,7 @@ def examine(exercise: Exercise, function: Any, seed: int | None = None) -> Verdi
         )
     except Peeked:
         return Verdict("wrong", "this calls the reference solution; write your own")
-    except Exception as error:  # a result whose own methods raise when it is compared
+    except (Exception, SystemExit) as error:  # a result whose methods raise when it is compared
         return Verdict("error", f"what {exercise.name} returned cannot be read: {text_of(error)}")
 
 
@@ -109,12 +109,20 @@ def _before(exercise: Exercise, function: Any) -> Verdict | None:
     """What is wrong without a call."""
     if not callable(function):
         return Verdict("error", f"give the function itself, {exercise.name}, not {shown(function)}")
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    code = _code_of(function)
     if code is exercise.reference.__code__:
         return Verdict("untouched", "this is the reference: run the cell with your function again")
-    if code is not None and _does_nothing(code):
+    if isinstance(code, CodeType) and _does_nothing(code):
         return Verdict("untouched", "not solved yet")
     return None
+
+
+def _code_of(function: Any) -> Any:
+    """The code below all wrappers; None where there is none, or no end of wrappers."""
+    try:
+        return getattr(inspect.unwrap(function), "__code__", None)
+    except ValueError:
+        return None
 
 
 def _does_nothing(code: CodeType) -> bool:
@@ -186,11 +194,11 @@ def _same(mine: Any, theirs: Any, tolerance: float) -> bool:
 def _said(error: BaseException, function: Callable) -> str:
     """An error of the reader's code in one line, with the line of code that raised it."""
     text = text_of(error)
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    code = _code_of(function)
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if code is not None and frame.filename == code.co_filename
+        if isinstance(code, CodeType) and frame.filename == code.co_filename
     ]
     if not frames:
         return text
@@ -199,9 +207,10 @@ def _said(error: BaseException, function: Callable) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """Type and message; a message that cannot be read is left out."""
+    """Type and message; a message that cannot be read is left out, and a sign that no file or page
+    can hold (half of a surrogate pair) is a question mark."""
     try:
-        message = " ".join(str(error).split())
+        message = " ".join(str(error).encode(errors="replace").decode().split())
     except Exception:
         message = ""
     message = message if len(message) <= LONGEST else f"{message[:LONGEST]} …"

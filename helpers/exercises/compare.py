@@ -36,7 +36,8 @@ def difference(got: Any, expected: Any, tolerance: float = 1e-5) -> str:
     if _is_array(expected) and _dimensions(expected):
         return _of_arrays(got, expected, tolerance)
     if isinstance(expected, bool) or expected is None or isinstance(expected, str):
-        plain = got.item() if isinstance(got, np.generic) else got
+        single = isinstance(got, np.generic) or (_is_array(got) and not _dimensions(got))
+        plain = got.item() if single else got
         if type(plain) is not type(expected):
             return _type(got, expected)
         return "" if plain == expected else _value(got, expected)
@@ -136,7 +137,7 @@ def _type(got: Any, expected: Any) -> str:
 
 def _kind(value: Any) -> str:
     name = type(value).__name__
-    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
+    return f"an {name}" if name[0] in "aeiou" or name == "ndarray" else f"a {name}"
 
 
 def _value(got: Any, expected: Any) -> str:

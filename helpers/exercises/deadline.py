@@ -51,7 +51,11 @@ def within(seconds: float, call: Callable[[], Any], forbidden: Collection[CodeTy
 
     thread = threading.Thread(target=run, name="exercise", daemon=True)
     thread.start()
-    thread.join(seconds)
+    try:
+        thread.join(seconds)
+    except BaseException:  # the kernel was interrupted: the function is to end as well
+        _stop(thread)
+        raise
     if thread.is_alive():
         _stop(thread)
         raise Late

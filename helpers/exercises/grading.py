@@ -11,9 +11,11 @@ import ast
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -153,19 +155,36 @@ def grade(name: str, paths: list[Path], seconds: float = SECONDS) -> list[Row]:
 
 
 def _run(stubs: list[Stub], seconds: float) -> dict[str, tuple[str, str]]:
-    """{exercise: (result, message)}, by a process that is ended when its time is up; what it said
-    until then counts."""
-    if not stubs:
-        return {}
+    """{exercise: (result, message)}, all within `seconds`. A stub that ends the process costs no
+    other its result: the ones behind it are run in another process."""
+    found: dict[str, tuple[str, str]] = {}
+    until = time.monotonic() + seconds
+    while left := [stub for stub in stubs if stub.exercise not in found]:
+        answers, ended = _process(left, max(0.0, until - time.monotonic()))
+        found |= answers
+        behind = [stub.exercise for stub in left if stub.exercise not in answers]
+        if behind and ended:
+            found[behind[0]] = ("error", "the process ended before it: does the code end Python?")
+        elif behind:
+            why = f"not done when the submission's {seconds:g} seconds were over"
+            found |= {number: ("late", why) for number in behind}
+    return found
+
+
+def _process(stubs: list[Stub], seconds: float) -> tuple[dict[str, tuple[str, str]], bool]:
+    """What a process says of stubs until it is done or its time is up, and whether it ended by
+    itself. It stands in an empty folder of its own: relative paths in a stub lead nowhere else."""
     with tempfile.TemporaryDirectory() as place:
-        job, answer = Path(place) / "job.json", Path(place) / "answer.jsonl"
+        job, answer, here = (Path(place) / name for name in ("job.json", "answer.jsonl", "here"))
+        here.mkdir()
         job.write_text(json.dumps([asdict(stub) for stub in stubs]), encoding="utf-8")
-        line = [sys.executable, "-m", "helpers.exercises.worker", str(job), str(answer)]
-        why = "the process ended before it: does the code end Python?"
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        ended = True
         try:
             subprocess.run(
-                line,
-                cwd=ROOT,
+                [sys.executable, "-m", "helpers.exercises.worker", str(job), str(answer)],
+                cwd=here,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
                 timeout=seconds,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -173,21 +192,21 @@ def _run(stubs: list[Stub], seconds: float) -> dict[str, tuple[str, str]]:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            why = f"not done when the submission's {seconds:g} seconds were over"
+            ended = False
         text = answer.read_text(encoding="utf-8", errors="replace") if answer.exists() else ""
-    result = "late" if "seconds" in why else "error"
-    found = {stub.exercise: (result, why) for stub in stubs}
+    found = {}
     for row in text.splitlines():
         try:
             one = json.loads(row)
             found[one["exercise"]] = (one["result"], one["message"])
         except (ValueError, KeyError, TypeError):  # a line that was cut by the end
             continue
-    return found
+    return found, ended
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Rows as CSV. Text that a spreadsheet would take for a formula begins with an apostrophe."""
+    """Rows as CSV. Text that a spreadsheet would take for a formula begins with an apostrophe; a
+    sign that UTF-8 lacks, as in a name of other bytes, is a question mark."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -197,8 +216,12 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def _plain(text: str) -> str:
-    line = " ".join(text.split())
+    line = " ".join(_encodable(text).split())
     return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
 def grade_folder(folder: Path, out: Path, seconds: float = SECONDS) -> list[Row]:
@@ -209,7 +232,7 @@ def grade_folder(folder: Path, out: Path, seconds: float = SECONDS) -> list[Row]
         atomic_write_text(out, table(rows))
         mine = [row for row in rows if row.submission == name]
         print(
-            f"{name}: {sum(row.result == 'passed' for row in mine)} of "
+            f"{_encodable(name)}: {sum(row.result == 'passed' for row in mine)} of "
             f"{len([row for row in mine if row.exercise])} passed",
             flush=True,
         )

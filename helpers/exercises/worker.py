@@ -30,7 +30,10 @@ def graded(exercise: Exercise, source: str) -> Verdict:
         return Verdict("error", f"the cell does not run: {text_of(error)}")
     if exercise.name not in names:
         return Verdict("error", f"the cell defines no {exercise.name}")
-    return examine(exercise, names[exercise.name])
+    try:
+        return examine(exercise, names[exercise.name])
+    except BaseException as error:  # KeyboardInterrupt: here nobody but the student raises it
+        return Verdict("error", f"{exercise.name} cannot be checked: {text_of(error)}")
 
 
 def main(job: str, answer: str) -> None:

@@ -12,6 +12,8 @@ import pandas as pd
 
 MOST = 0.5  # of the answers cut: more than half cannot earn anything
 ALL = 0.95  # of the groups without a signal
+CURVES = ("reward", "learning_rate", "grad_norm", "frac_reward_zero_std",
+          "completions/clipped_ratio")
 TURNS = ("<|im_start|>", "<|im_end|>", "<|user|>", "<|assistant|>", "[INST]")
 
 
@@ -33,14 +35,19 @@ def diagnose(curve: pd.DataFrame, rows: Sequence[dict] = (), floor: float = 0.02
 
     curve: one row a logged step with "reward", and as far as logged "learning_rate", "grad_norm",
     "frac_reward_zero_std", "completions/clipped_ratio". rows: answers of the model, as
-    `evaluate.measure` gives them ("completions", "lenient"), which tell a wrong form from wrong
-    answers. floor: a mean reward up to it counts as none. ValueError for a curve without rewards.
+    `evaluate.measure` gives them ("completions", "strict", "lenient"), which tell a wrong form from
+    wrong answers. floor: a mean reward up to it counts as none. ValueError for a curve without
+    rewards.
     """
     if "reward" not in curve or not len(curve):
         raise ValueError("a curve without the column reward says nothing about rewards: give the "
                          "curve of a run that is paid, as the stage saved it")
-    mean = {key: float(curve[key].mean()) for key in curve if curve[key].notna().any()}
+    mean = {key: float(curve[key].astype(float).mean()) for key in CURVES
+            if key in curve and curve[key].notna().any()}
     if "reward" not in mean:
+        judged = any(str(key).startswith("rewards/") and curve[key].notna().any() for key in curve)
+        if judged and (found := _of_answers(mean, rows, False)):  # paid, but left out as cut
+            return found
         return [Finding("no verdict", "every reward is None",
                         "Call the reward function on one row by hand: it misses a column, or "
                         "declines every answer")]
@@ -70,7 +77,8 @@ def _of_answers(mean: dict[str, float], rows: Sequence[dict], unpaid: bool) -> l
         found.append(Finding("template", f"{turns} of {len(texts)} answers write turns of a chat",
                              "The prompt is not of the model's own template, or its end token is "
                              "not among those that end an answer"))
-    right = sum(sum(row["lenient"]) for row in rows)
+    right = sum(loose and not strict for row in rows for loose, strict in zip(
+        row["lenient"], row.get("strict") or [False] * len(row["lenient"]), strict=True))
     if unpaid and right > 0.02 * len(texts):
         found.append(Finding("format", f"{right} of {len(texts)} answers are right in a form that "
                                        "is not paid",

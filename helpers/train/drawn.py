@@ -106,5 +106,6 @@ def first_look(answers: Rollout, rewards: Tensor, step: int) -> dict[str, float]
         warnings.warn(f"step {step + 1} teaches nothing: all {len(answers)} answers {why}",
                       stacklevel=2)
     return answers.metrics() | {
+        "completions/clipped_ratio": float(answers.truncated.float().mean()),  # left out or not
         "reward": known_mean(answers.scores), "reward_std": known_std(answers.scores),
         "frac_reward_zero_std": float((~losses.unequal(rewards)).float().mean())}

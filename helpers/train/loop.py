@@ -41,7 +41,8 @@ class TrainingLoop:
     """Runs `training_step` to `args.max_steps`; a subclass says what a step does.
 
     `kept` (named objects with state_dict and load_state_dict) and `memory` (plain numbers by name)
-    are what a checkpoint holds beside `weights`, a function that gives tensors by name.
+    are what a checkpoint holds beside `weights`, a function that gives tensors by name. Every step
+    has a seed of its own, so that dropout after a resume is what it would have been.
     """
 
     def __init__(self, args: TrainingArguments, model: nn.Module, processing_class,
@@ -78,6 +79,8 @@ class TrainingLoop:
         told = (self.args, self.state, self.control)
         self.control = self.callbacks.on_train_begin(*told)
         while self.state.global_step < self.args.max_steps:
+            place = (self.state.global_step, self.accelerator.process_index, 1)
+            torch.manual_seed(generator(self.args.seed, *place).initial_seed())
             try:
                 metrics = self.training_step(self.state.global_step)
             except (RewardError, EmptyTextError) as error:

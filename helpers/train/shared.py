@@ -2,7 +2,8 @@
 was written more than once is read once and counted as often.
 
 Nothing changes but rounding: answers look back at the same keys and values, and equal answers have
-equal gradients. Shapes: the legend in `helpers.losses`.
+equal gradients. (With dropout they share what is dropped, which leaves the gradient's mean as it
+is.) Shapes: the legend in `helpers.losses`.
 """
 
 from collections.abc import Sequence

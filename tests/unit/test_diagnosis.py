@@ -62,6 +62,30 @@ def test_answers_that_are_cut(tmp_path):
     assert names(run(tmp_path, pay)) == ["limit"]
 
 
+def cut_off(answers):
+    """All answers but two of each group of four."""
+    return torch.arange(len(answers)) % 4 > 1
+
+
+@pytest.mark.parametrize("cut", [cut_off, lambda answers: torch.ones(len(answers)).bool()])
+def test_answers_that_are_cut_are_told_where_they_are_left_out(tmp_path, monkeypatch, cut):
+    """What is in no mean is not out of sight: else all that was cut would read as no verdict."""
+    trainer = ours(tmp_path, pay, mask_truncated_completions=True)
+    sample = trainer.sample
+
+    def some(step):
+        rows, answers = sample(step)
+        answers.truncated = cut(answers)
+        return rows, answers
+
+    monkeypatch.setattr(trainer, "sample", some)
+    trainer.train()
+    curve = pd.DataFrame(trainer.state.log_history)
+    shares = curve["completions/clipped_ratio"].tolist()
+    assert shares == [0.5 if cut is cut_off else 1.0] * 3
+    assert names(curve) == ([] if cut is cut_off else ["limit"])
+
+
 def test_a_learning_rate_of_zero(tmp_path, monkeypatch):
     assert names(ends(ours(tmp_path, pay, learning_rate=0.0), monkeypatch)) == ["learning rate"]
 
@@ -96,6 +120,20 @@ def test_the_template_is_told_from_the_form(tmp_path, monkeypatch):
 def test_what_is_right_and_paid_is_no_fault_of_form():
     curve = pd.DataFrame({"reward": [0.4, 0.5], "frac_reward_zero_std": [0.2, 0.3]})
     assert diagnose(curve, [RIGHT] * 8) == []
+
+
+def test_what_is_right_as_asked_is_no_fault_of_form():
+    """Rewards may be low or below zero, though answers are right: rare ones, or costs."""
+    curve = pd.DataFrame({"reward": [-0.5, -0.3], "frac_reward_zero_std": [0.2, 0.3]})
+    assert diagnose(curve, [RIGHT | {"strict": [True, False]}] * 8) == []
+    assert names(curve, [RIGHT | {"strict": [False, False]}] * 8) == ["format"]
+
+
+def test_other_columns_are_no_matter_whatever_they_hold():
+    curve = pd.DataFrame({"reward": [None, 0.5], "note": ["a", None], "grad_norm": [None, 1.0],
+                          "when": pd.Timestamp("2026-01-01")}, dtype=object)
+    assert diagnose(curve) == []
+    assert names(curve.assign(reward=None)) == ["no verdict"]
 
 
 def test_a_finding_reads_as_one_line():

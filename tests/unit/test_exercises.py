@@ -5,6 +5,7 @@ import copy
 import json
 import os
 import random
+import threading
 import time
 import types
 from dataclasses import replace
@@ -125,6 +126,22 @@ class Odd(float):
         raise RuntimeError("no")
 
 
+class Leaving(float):
+    @property
+    def real(self):
+        raise SystemExit(3)
+
+
+class Endless:
+    """Whatever it is asked for, it is that itself."""
+
+    def __getattr__(self, name):
+        return self
+
+    def __call__(self, train, test):
+        return -1.0
+
+
 class Mute(Exception):
     def __str__(self):
         raise ValueError
@@ -164,13 +181,15 @@ def stubborn(train, test):
         (lambda train, test: np.zeros(3), "wrong", "shape (3,) where one number is asked for"),
         (lambda train, test: -1.0, "wrong", "returned -1.0 where "),
         (lambda train, test: Odd(1), "error", "cannot be read: RuntimeError"),
+        (lambda train, test: Leaving(1), "error", "cannot be read: SystemExit"),
+        (Endless(), "wrong", "returned -1.0 where "),
         (mute, "error", "raised Mute"),
         (endless, "late", "was not done after 0.2 seconds"),
         (stubborn, "late", "was not done after 0.2 seconds"),
         ("majority_baseline", "error", "give the function itself"),
         (0.5, "error", "give the function itself, majority_baseline, not 0.5"),
     ],
-    ids=str,
+    ids=lambda one: getattr(one, "__name__", str(one)),  # not an address: workers must agree
 )
 def test_whatever_a_student_writes_gets_one_clear_message(function, status, told):
     verdict = examine(replace(MAJORITY, seconds=0.2), function)
@@ -206,6 +225,9 @@ def test_tensors_are_told_apart_by_shape_nan_and_value():
     assert difference({"a": 1}, {"b": 1}).startswith("returned the keys")
     assert difference(1, True).endswith("where a bool is asked for")
     assert not difference(np.bool_(True), True) and not difference((1, 2), [1, 2])
+    for single in (np.array(True), torch.tensor(True)):  # of no dimension: one truth
+        assert not difference(single, True) and "where False is right" in difference(single, False)
+    assert difference(np.array([True]), True).endswith("an ndarray, where a bool is asked for")
     assert len(shown("x" * 10_000)) < 200
 
 
@@ -251,6 +273,28 @@ def test_a_deadline_gives_results_and_errors_and_ends_what_is_late():
     assert len(running) == there
     with pytest.raises(Peeked):
         within(5, lambda: peeking([], []), {MAJORITY.reference.__code__})
+
+
+def test_an_interrupted_check_ends_the_function_too(monkeypatch):
+    running = []
+
+    def count():
+        while True:
+            running.append(1)
+            time.sleep(0.001)
+
+    class Interrupted(threading.Thread):
+        def join(self, timeout=None):
+            super().join(timeout)
+            if timeout == 0.2:  # the first one
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading, "Thread", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        within(0.2, count)
+    there = len(running)
+    time.sleep(0.1)
+    assert there and len(running) == there
 
 
 # In a notebook

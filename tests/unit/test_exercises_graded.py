@@ -179,6 +179,7 @@ def test_right_wrong_broken_and_dead_submissions_give_one_table(tmp_path, capsys
     assert found["cy", ""][0] == "broken" and "cy.ipynb is no notebook" in found["cy", ""][1]
     assert [found["di", f"00.{n}"][0] for n in (1, 2, 3)] == ["passed", "error", "error"]
     assert "does the code end Python" in found["di", "00.2"][1]
+    assert "NameError: name 'x'" in found["di", "00.3"][1]  # in a process of its own
     assert found["ed", "00.1"][0] == "passed" and found["ed", "00.2"][0] == "late"
     assert found["ed", "99.1"] == ("broken", "there is no such exercise")
     assert "ann: 3 of 3 passed" in capsys.readouterr().out
@@ -188,6 +189,37 @@ def test_a_submission_that_takes_too_long_is_ended():
     assert grading._run([grading.Stub("a.ipynb", "00.1", "x")], seconds=0.01) == {
         "00.1": ("late", "not done when the submission's 0.01 seconds were over")
     }
+
+
+def test_a_stub_stands_in_an_empty_folder_and_costs_no_other_its_result(tmp_path):
+    """Relative paths lead nowhere: what deletes or writes there meets no file of anybody's."""
+    path = notebook(
+        tmp_path / "a.ipynb",
+        stub("02.1", "import os\nraise ValueError(os.listdir())"),
+        stub("02.2", "import os\ndef gated_advantages(*asked): os._exit(3)"),
+        stub("02.3", "def overlong_penalty(*asked): raise KeyboardInterrupt"),
+        stub("02.4", find("02.4").solution()),
+    )
+    found = results(grading.grade("a", [path]))
+    assert found["02.1"] == ("error", "the cell does not run: ValueError: []")
+    assert found["02.2"] == ("error", "the process ended before it: does the code end Python?")
+    assert found["02.3"] == ("error", "overlong_penalty cannot be checked: KeyboardInterrupt")
+    assert found["02.4"][0] == "passed"
+
+
+def test_signs_that_utf_8_lacks_stop_no_table(tmp_path, monkeypatch, capsys):
+    """Half of a surrogate pair in a message, or bytes in the name of a file."""
+    lone = "def least_weight(a, b):\n    raise ValueError('a \\ud800')"
+    verdict = worker.graded(find("02.4"), lone)
+    assert verdict.status == "error" and "raised ValueError: a ? (line 2" in verdict.message
+    rows = [grading.Row("ann \udcff", "a.ipynb", "02.4", "error", "\ud800")]
+    monkeypatch.setattr(grading, "grade", lambda name, paths, seconds: rows)
+    monkeypatch.setattr(grading, "submissions", lambda folder: {"ann \udcff": []})
+    grading.grade_folder(tmp_path, tmp_path / "grades.csv")
+    assert (tmp_path / "grades.csv").read_text(encoding="utf-8").splitlines()[1] == (
+        "ann ?,a.ipynb,02.4,error,?"
+    )
+    assert capsys.readouterr().out.startswith("ann ?: 0 of ")
 
 
 def test_what_is_missing_or_there_twice_is_said_without_a_process(tmp_path, monkeypatch):

@@ -164,6 +164,20 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
     assert second.state.log_history[-1]["reward"] == whole.state.log_history[-1]["reward"]
 
 
+def test_dropout_is_that_of_the_step_after_a_stop_too(tmp_path, monkeypatch):
+    monkeypatch.setitem(SMALL, "lora", {"dropout": 0.3})
+    whole = ours(tmp_path / "whole", save_strategy="steps", save_steps=2)
+    whole.train()
+    torch.rand(3)  # whatever else has been drawn
+    second = ours(tmp_path / "parts")
+    second.train(resume_from_checkpoint=tmp_path / "whole" / "checkpoint-2")
+    assert torch.equal(weights(second), weights(whole))
+    monkeypatch.setitem(SMALL, "lora", {"dropout": 0.0})
+    plain = ours(tmp_path / "plain")
+    plain.train()
+    assert not torch.equal(weights(plain), weights(whole))
+
+
 def test_what_is_saved_says_what_was_trained(tmp_path):
     """Twice into the same folder: the later one stands there, whole."""
     trainer = ours(tmp_path, max_steps=1)

@@ -234,3 +234,17 @@ def test_progress_batches_and_refusals(model, tokenizer):
         generate(model, tokenizer, ["a", ""])
     with pytest.raises(ValueError, match="greedy"):
         generate(model, tokenizer, ["a"], n=2, greedy=True)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize(("wrong", "told"), [
+    ({"temperature": 0.0}, "temperature is 0.0"), ({"temperature": -1.0}, "temperature is -1.0"),
+    ({"temperature": float("nan")}, "temperature is nan"),
+    ({"top_p": 0.0}, "top_p is 0.0"), ({"top_p": 1.5}, "top_p is 1.5")])
+def test_what_is_no_distribution_is_refused_however_many_answers(model, tokenizer, n, wrong, told):
+    with pytest.raises(ValueError, match=told):
+        generate(model, tokenizer, ["a"], n=n, max_new_tokens=1, **wrong)
+    asked = (wrong.get("temperature", 1.0), wrong.get("top_p", 1.0))
+    if asked[0] != 0:  # of several settings one may be greedy
+        with pytest.raises(ValueError, match=told):
+            sampling.generate_each(model, tokenizer, ["a"], [(1.0, 1.0), asked], n)
