@@ -231,6 +231,10 @@ OTHER = [
     ("(-1)^n", "1"),
     ("(-1)^n", "-1"),
     ("(-1)^{n+k}", "1"),
+    ("(-1)^{n+k}", "-1"),
+    ("(-1)^n", "(-1)^m"),
+    (r"(-1)^a\pi", r"(-1)^b\pi"),
+    (r"2\frac{1}{2305843009213693921}+x", "2+x"),  # the prime of the residues
     (r"\lfloor n/2\rfloor", r"\lfloor n/3\rfloor"),
     (r"\lfloor\sqrt{n-1}\rfloor", r"\lfloor\sqrt{n-2}\rfloor"),
     ("n-k", "k-n"),
