@@ -82,6 +82,7 @@ EQUAL = [  # reference, answer
     # a formula, and a number with a unit or in words; letters that are a unit or factors
     (r"\sqrt{25}\cdot10^6", "5 million"), (r"\sqrt{25}\cdot10^6\text{ cm}", r"5\text{ million cm}"),
     ("4x square units", "4x sq. units"), (r"\sqrt{3}", r"\sqrt{3}\text{ (cm)}"), ("x(cm)", "mcx"),
+    (r"\frac{x}{2}", r"2(\frac14)x"), (r"10x", r"4x\cdot 2\frac12"),
     ("2x(cm)", "2cmx"), ("3 m", r"m\cdot 3"), ("m+m", "2 m"), (r"\sqrt{9}", "3 m"),
 ]  # fmt: skip
 DIFFERENT = [
