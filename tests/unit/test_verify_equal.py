@@ -343,7 +343,8 @@ def test_a_name_before_an_answer_is_taken_off_up_to_400_signs():
     (r"x \lt 3", "x<3"), (r"x \gt 3", "x>3"), (r"\ltimes", r"\ltimes"), ("x&gt;3", "x>3"),
     (r"3 \pmod5", r"3\pmod{5}"), (r"3 \pmod n", r"3\pmod{n}"), ("+5", "5"), ("(+3, + 4)", "(3,4)"),
     (r"(-\infty, +\infty)", r"(-\infty,\infty)"), (r"{n \choose k}", r"\binom{n}{k}"),
-    (r"2{ 1 \over 2 }", r"2\frac{1}{2}"), (r"{\{7\}}", r"\{7\}"),
+    (r"2{ 1 \over 2 }", r"2\frac{1}{2}"), (r"{\{7\}}", r"\{7\}"), (r"{x\}}", r"x\}"),
+    ("{a}+{b}", "{a}+{b}"), ("{a}b", "{a}b"), ("negative 5", "-5"), ("(1,050, 2)", "(1050, 2)"),
     (r"\color{red} $5$", "5"), (r"a\hspace{1cm}b", "ab"), (r"5\hspace{1cm}6", "5, 6"),
 ])
 def test_canonical_spelling(written, spelling):
