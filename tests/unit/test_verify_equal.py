@@ -345,6 +345,10 @@ def test_a_name_before_an_answer_is_taken_off_up_to_400_signs():
     (r"(-\infty, +\infty)", r"(-\infty,\infty)"), (r"{n \choose k}", r"\binom{n}{k}"),
     (r"2{ 1 \over 2 }", r"2\frac{1}{2}"), (r"{\{7\}}", r"\{7\}"), (r"{x\}}", r"x\}"),
     ("{a}+{b}", "{a}+{b}"), ("{a}b", "{a}b"), ("negative 5", "-5"), ("(1,050, 2)", "(1050, 2)"),
+    ("The final answer is 5", "5"), ("Answer: 5", "5"), (r"\left.x\right|", "x|"),
+    (r"\dbinom{5}{2}", r"\binom{5}{2}"),
+    ("negatives", "negatives"), ("-(5)", "-5"), ("1 degree", "1°"), (r"\lbrace 3\rbrace", r"\{3\}"),
+    ("9{,}50", "9,50"), ("{-}5", "-5"), ("x**2", "x^2"), ("x ** {-2}", "x^{-2}"),
     (r"\color{red} $5$", "5"), (r"a\hspace{1cm}b", "ab"), (r"5\hspace{1cm}6", "5, 6"),
 ])
 def test_canonical_spelling(written, spelling):
