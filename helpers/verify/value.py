@@ -80,14 +80,9 @@ def _calculating() -> Iterator[None]:
 
 def _agree(measured: tuple, against: tuple) -> bool:
     (a, noise), (b, more_noise) = measured, against
-    _arithmetic.dps = 2 * DIGITS + max(0, _magnitude(a), _magnitude(b))
+    _arithmetic.dps = DIGITS  # of what is left: mpmath rounds a difference, not what it is of
     least = min(1, abs(a)) * _arithmetic.mpf(10) ** -_SAME
     return bool(abs(a - b) <= max(noise, more_noise, least))
-
-
-def _magnitude(value: Any) -> int:
-    """The number of digits before the point, below 0 for small values."""
-    return int(_arithmetic.mag(value) * 0.302) if value else 0
 
 
 @lru_cache(maxsize=4096)
