@@ -133,7 +133,7 @@ def _points(tree: Tree) -> int:
     """How many points are needed, and so which: more where letters must be whole."""
     if tree[:2] in (("fn", "floor"), ("fn", "ceil")):
         return _ROUNDED if symbols(tree) else _FRACTIONS
-    whole = tree[0] in ("!", "binom", "mod") and symbols(tree)
+    whole = tree[0] in ("!", "binom") and symbols(tree)
     whole = whole or (tree[0] == "^" and symbols(tree[2]))
     below = (_points(part) for part in tree[1:] if isinstance(part, tuple))
     return max([_WHOLE if whole else _FRACTIONS, *below])

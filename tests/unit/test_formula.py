@@ -205,6 +205,8 @@ SAME = [
     (r"\sin 30°", r"\frac12"),
     (r"\frac{n!}{(n-1)!}", "n"),
     (r"\binom{n}{2}", r"\frac{n(n-1)}{2}"),
+    (r"\pi\binom{n}{2}", r"\pi\frac{n(n-1)}{2}"),
+    (r"\pi n!", r"\pi n(n-1)!"),
     ("(x^2)^{1/2}", "|x|x^0"),
     (r"\lfloor 7/2\rfloor", "3"),
     (r"\lceil 7/2\rceil", "4"),
