@@ -56,7 +56,7 @@ x, y, two, three = ("sym", "x"), ("sym", "y"), num(2), num(3)
         (r"(2)\frac13", ("*", two, ("/", num(1), three))),
         (r"0.5\frac13", ("*", num("1/2"), ("/", num(1), three))),
         (r"x2\frac13y", ("*", ("*", x, num("7/3")), y)),
-        (r"x\cdot1,000\frac{1}{2,000}", ("*", x, num("2000001/2000"))),
+        (r"x\cdot1,500\frac{1}{2,250}", ("*", x, num("3375001/2250"))),
         (r"x-2\frac13", ("+", x, ("neg", num("7/3")))),
         (r"\sin 2\frac13", ("fn", "sin", num("7/3"))),
         (r"\log_2\frac13", ("log", two, ("/", num(1), three))),
