@@ -251,6 +251,12 @@ def test_a_relation_that_cannot_be_read_is_asked_if_it_has_letters(monkeypatch):
     assert not equal(r"1\cap 2<1", r"2\cap 1<1") and len(asked) == 1
 
 
+def test_what_has_entries_is_no_formula_and_is_not_asked(monkeypatch):
+    monkeypatch.setattr(symbolic, "equal", lambda *_: True)
+    for text in ("(2,4)", r"\sqrt2,\sqrt3", r"\begin{pmatrix}1&2\end{pmatrix}", r"(0,1)\cup(2,3)"):
+        assert not equal(text, r"\sqrt{5}") and not equal(r"\sqrt{5}", text)
+
+
 def test_mixed_numbers_after_hashes_are_right_in_both_gradings():
     for grading in GRADINGS:
         assert grade("so\n#### 1 1/2", "1.5", "hash", grading)
