@@ -81,6 +81,7 @@ EQUAL = [  # reference, answer
     (r"a\pmod n", r"a+3n\pmod n"), (r"2^n\pmod 3", r"(-1)^n\pmod 3"), (r"2n\pmod 2", r"0\pmod 2"),
     # a formula, and a number with a unit or in words; letters that are a unit or factors
     (r"\sqrt{25}\cdot10^6", "5 million"), (r"\sqrt{25}\cdot10^6\text{ cm}", r"5\text{ million cm}"),
+    ("x=8", "5+3=8"), ("5+3=8", "x=8"),
     ("4x square units", "4x sq. units"), (r"\sqrt{3}", r"\sqrt{3}\text{ (cm)}"), ("x(cm)", "mcx"),
     (r"\frac{x}{2}", r"2(\frac14)x"), (r"10x", r"4x\cdot 2\frac12"),
     ("2x(cm)", "2cmx"), ("3 m", r"m\cdot 3"), ("m+m", "2 m"), (r"\sqrt{9}", "3 m"),
@@ -129,6 +130,9 @@ DIFFERENT = [
     ("x+y", "x-y"), ("2^{10}", "2^{11}"), (r"3\sqrt{13}", r"3\sqrt{14}"),
     ("0<x<3", "0<y<3"), ("1<2<3", "2<3<4"), ("x=y=z", "x=y=w"), (r"3\pmod 7", r"4\pmod 7"),
     (r"3\pmod 5", r"3\pmod 7"), ("3", r"3\pmod 7"), ("3", "x=2, x=3"), (r"\sin(x)", r"\sin(y)"),
+    (r"1\pmod 0", r"2\pmod 0"), (r"n\pmod 2", r"1\pmod 2"), (r"n\pmod 2", r"0\pmod 2"),
+    (r"n\pmod 2", r"k\pmod 2"), (r"n\pmod 2", r"m\pmod 2"), ("seat", r"a\cdot e\cdot s\cdot t"),
+    (r"\sqrt{25}/2", r"2\left(\frac12\right)"),
     # nothing
     ("", ""), (" ", " "), ("5", ""), ("", "5"), (".", "."),
 ]  # fmt: skip
