@@ -316,6 +316,7 @@ def test_another_value_somewhere(one, other):
         r"10^{2000}+\sqrt[3]{2}",
         r"10^{2000}+\sin 2",
         r"(\frac12)^{99999}\pi",
+        r"(\frac14)^{20000}\pi",
         r"\exp(10^{50})",
         r"\sinh(10^{50})",
         r"\ln(\sqrt3\cdot\sqrt5-\sqrt{15})",
