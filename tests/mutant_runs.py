@@ -346,8 +346,8 @@ def put_function(functions: list[FunctionType], function: str, code: CodeType) -
     known = [thing for thing in functions if thing.__code__.co_qualname == function]
     if len(codes) != 1 or not known:
         raise LookupError(f"{function}: {len(codes)} in the source, {len(known)} in use")
-    for thing in known:
-        thing.__code__ = codes[0]
+    for thing in known:  # one that does not call `super()` any more has no free variable
+        thing.__code__ = codes[0].replace(co_freevars=thing.__code__.co_freevars)
 
 
 def put_constants(name: str, code: CodeType) -> None:

@@ -7,8 +7,8 @@ too large to be written down is refused (`TooLarge`), so nothing here runs long 
 `formula`.
 """
 
+import hashlib
 import math
-import zlib
 from fractions import Fraction
 from typing import Any
 
@@ -35,6 +35,12 @@ class OtherArithmetic(Exception):
 def is_real(letter: str) -> bool:
     """Whether a letter may be a fraction where others are whole: x is rounded, n need not be."""
     return letter.partition("_")[0] in _REAL
+
+
+def drawn(point: int, name: str) -> int:
+    """A number as if by chance for every point and letter. No checksum: those of two letters differ
+    by the same bits at every point, so n + m would be even at all of them, or odd."""
+    return int.from_bytes(hashlib.blake2b(f"{point} {name}".encode(), digest_size=8).digest())
 
 
 def evaluate(tree: Tree, by: "Exact") -> Any:
@@ -68,7 +74,7 @@ class Exact:
         return value
 
     def letter(self, name: str) -> Any:
-        return self.number(Fraction(20 + zlib.crc32(f"{self.point} {name}".encode()) % 300))
+        return self.number(Fraction(20 + drawn(self.point, name) % 300))
 
     def constant(self, name: str) -> Any:
         raise OtherArithmetic(name)
@@ -145,6 +151,8 @@ class Modulus(Exact):
     ROOT = pow(7, (PRIME - 1) // 4, PRIME)  # its square is -1
 
     def number(self, value: Fraction) -> int:
+        if value.denominator % self.PRIME == 0:
+            raise OtherArithmetic("no residue")
         return value.numerator * pow(value.denominator, -1, self.PRIME) % self.PRIME
 
     def constant(self, name: str) -> int:

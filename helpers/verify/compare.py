@@ -24,11 +24,13 @@ from helpers.verify.quantity import LONGEST, UNIT, number, sign_of, written_quan
 from helpers.verify.relations import has_letters, interval, named, same_relation
 from helpers.verify.structure import chain, parts, split
 from helpers.verify.tokens import COMMAND, FUNCTIONS
+from helpers.verify.tree import symbols
 from helpers.verify.units import is_known, same_unit
 from helpers.verify.value import same
 
 _LONGEST_FORMULA = 4 * LONGEST  # characters; longer answers are equal only if they are the same
 _MOST_PARTS = 40  # entries of a list or matrix; MATH has no answer with more
+_POINTS = 32  # where remainders with letters are compared; by 2, half of all numbers are the same
 
 _CHOICE = re.compile(r"\(?([A-J])\)?")
 _WORDS = re.compile(r"(?=.*[A-Za-z]{2})[A-Za-z .,:'\"0-9()-]+")
@@ -95,9 +97,12 @@ def _equal(one: str, other: str, budget: symbolic.Budget) -> bool:
         return same_shape and _PAIRING[kind[:3]](entries, others, budget)
     if chain(one)[1] or chain(other)[1]:
         return _related(one, other, budget)
-    if asked and len(asked[1]) != 1 or kind or other_kind:
-        return False  # a letter after a number may be a unit or a factor: 3 m
-    return _same_formula(one, other, budget)
+    if kind or other_kind:
+        return False
+    if any(found and found[1].isalpha() and len(found[1]) == 1 for found in (asked, given)):
+        if _same_value(one, other, budget):  # the letter may be a factor as well as a unit: 3 m
+            return True
+    return not asked and _same_formula(one, other, budget)
 
 
 def _is_words(text: str) -> bool:
@@ -151,8 +156,10 @@ def _related(one: str, other: str, budget: symbolic.Budget) -> bool:
 def _same_formula(one: str, other: str, budget: symbolic.Budget) -> bool:
     """Two formulas, each perhaps with a unit behind it."""
     (body, of), (other_body, other_of) = _without_unit(one), _without_unit(other)
-    if not same_unit(of, other_of):
-        return False
+    return same_unit(of, other_of) and _same_value(body, other_body, budget)
+
+
+def _same_value(body: str, other_body: str, budget: symbolic.Budget) -> bool:
     if any(re.search("[A-Za-z]{4}", COMMAND.sub(" ", text)) for text in (body, other_body)):
         return False  # words, and not the same ones
     try:
@@ -181,6 +188,11 @@ def _without_unit(text: str) -> tuple[str, str]:
 
 
 def _same_remainder(one: tuple, other: tuple) -> bool:
-    (of, modulus), (other_of, other_modulus) = ([evaluate(part, Exact(0)) for part in tree[1:]]
-                                                for tree in (one, other))
-    return modulus == other_modulus and (of - other_of) % modulus == 0
+    for point in range(_POINTS if symbols(one) | symbols(other) else 1):
+        (of, modulus), (other_of, other_modulus) = (
+            [evaluate(part, Exact(point)) for part in tree[1:]] for tree in (one, other))
+        if modulus == 0:
+            raise NoValue("a remainder of a division by 0")
+        if modulus != other_modulus or (of - other_of) % modulus != 0:
+            return False
+    return True

@@ -3,13 +3,12 @@ r"""Formulas calculated to many digits: roots, powers, functions, pi and e.
 The largest number on the way is noted, for its last digit is the noise of all that is smaller.
 """
 
-import zlib
 from fractions import Fraction
 from typing import Any
 
 import mpmath
 
-from helpers.verify.arithmetic import Exact, NoValue, TooLarge, evaluate, is_real
+from helpers.verify.arithmetic import Exact, NoValue, TooLarge, drawn, evaluate, is_real
 from helpers.verify.tree import Tree
 
 DIGITS = 60  # that are always right
@@ -45,9 +44,9 @@ class Digits(Exact):
     def letter(self, name: str) -> Any:
         if self.whole_letters == "all" or (self.whole_letters == "but x" and not is_real(name)):
             return super().letter(name)
-        drawn = zlib.crc32(f"{self.point} {name}".encode())
-        sign = (1, -1, 1 - 2 * (drawn >> 20 & 1))[self.point % 3]
-        return self.number(sign * Fraction(300 + drawn % 2000, 1009))
+        number = drawn(self.point, name)
+        sign = (1, -1, 1 - 2 * (number >> 20 & 1))[self.point % 3]
+        return self.number(sign * Fraction(300 + number % 2000, 1009))
 
     def constant(self, name: str) -> Any:
         if name == "oo":

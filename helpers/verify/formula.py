@@ -7,6 +7,7 @@ is half an x. A function without brackets takes the factors that follow up to th
 `\sin 2x \cos x` is sin(2x) cos(x). A whole number before a proper fraction is a mixed number.
 """
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -20,14 +21,15 @@ from helpers.verify.tokens import (
     Unreadable,
     tokens,
 )
-from helpers.verify.tree import Tree
+from helpers.verify.tree import Tree, is_number
 
 __all__ = ["DEEPEST", "LONGEST", "Unreadable", "read"]
 
 LONGEST = 400  # characters
 DEEPEST = 40  # brackets, fractions and powers inside each other
 
-_CLOSING = {"(": ")", "[": "]", "{": "}", r"\{": r"\}"}
+_FRACTION = re.compile(r"\\frac \{ ([0-9,]+) \} \{ ([0-9,]+) \}(?! [\^!])")  # tokens
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 def read(text: str) -> Tree:
@@ -84,14 +86,17 @@ class _Reader:
     def product(self) -> Tree:
         if self.next() in ("+", "-"):
             return self.negated(self.product)
-        tree = self.power()
+        tree = last = self.power()
         while True:
             if self.take(*TIMES):
-                tree = ("*", tree, self.signed())
+                last = self.signed()
+                tree = ("*", tree, last)
             elif self.take(*OVER):
-                tree = ("/", tree, self.signed())
+                last = self.signed()
+                tree = ("/", tree, last)
             elif self.starts_factor():
-                tree = self.beside(tree, self.power())
+                last = self.beside(last)
+                tree = ("*", tree, last)
             else:
                 return tree
 
@@ -111,16 +116,12 @@ class _Reader:
         if self.depth > DEEPEST:
             raise Unreadable(f"deeper than {DEEPEST}")
 
-    def beside(self, left: Tree, right: Tree) -> Tree:
-        """Two factors without a sign between them."""
-        if right[0] == "num" and (left[0] == "num" or left[0] == "neg"):
+    def beside(self, left: Tree) -> Tree:
+        """A factor without a sign between it and the one before."""
+        right = self.power()
+        if right[0] == "num" and is_number(left):
             raise Unreadable("two numbers side by side")
-        whole = left[0] == "num" and left[1].denominator == 1
-        if whole and right[0] == "/" and right[1][0] == right[2][0] == "num":
-            top, bottom = right[1][1], right[2][1]
-            if top.denominator == bottom.denominator == 1 and 0 < top < bottom:
-                return ("num", left[1] + top / bottom)
-        return ("*", left, right)
+        return right
 
     def starts_factor(self) -> bool:
         token = self.next()
@@ -131,7 +132,10 @@ class _Reader:
         return not token.startswith("\\") or token[1:] in STARTS
 
     def power(self) -> Tree:
+        whole = self.next().replace(",", "").isdigit()
         tree = self.atom()
+        if whole and (part := self.proper_fraction()):
+            tree = ("num", tree[1] + part)
         while True:
             if self.next() == "!":
                 return self.after_power(tree)
@@ -141,6 +145,16 @@ class _Reader:
                 return self.after_power(("^", tree, self.exponent()))
             else:
                 return tree
+
+    def proper_fraction(self) -> Fraction | None:
+        r"""What makes a mixed number of the whole one before it: `2\frac12`, but not `2(\frac12)`,
+        which is a product. None, with nothing taken, if it is no such thing."""
+        found = _FRACTION.match(" ".join(self.tokens[self.place : self.place + 8]))
+        top, bottom = (int(part.replace(",", "")) for part in found.groups()) if found else (0, 0)
+        if not 0 < top < bottom:
+            return None
+        self.place += 7
+        return Fraction(top, bottom)
 
     def after_power(self, tree: Tree) -> Tree:
         if self.next() == "^":
@@ -159,7 +173,7 @@ class _Reader:
 
     def group(self) -> Tree:
         """What stands in brackets of any kind, or else one atom."""
-        opened = self.take("{", "(", "[")
+        opened = self.take(*_CLOSING)
         if not opened:
             return self.atom()
         tree = self.sum()
@@ -246,8 +260,9 @@ class _Reader:
         return self.group() if self.next() in _CLOSING else self.factors()
 
     def factors(self) -> Tree:
-        tree = self.power()
+        tree = last = self.power()
         while self.starts_factor() and self.next()[1:] not in FUNCTIONS:
-            tree = self.beside(tree, self.power())
+            last = self.beside(last)
+            tree = ("*", tree, last)
         return tree
 

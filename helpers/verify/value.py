@@ -6,7 +6,8 @@ By a modulus where both are rational (no root, no function, no constant but i), 
   two different numbers leave the same residue with a chance of about 1 in 10^18. Letters are put at
   eight points of 300 whole numbers each, for they may stand in an exponent: a polynomial of degree
   d that is not 0 is 0 at all eight with a chance of at most (d / 300)^8 (Schwartz 1980,
-  doi:10.1145/322217.322225).
+  doi:10.1145/322217.322225). In an exponent they have 32: `(-1)^n` and `(-1)^k` are the same at
+  every second one.
 - *Digits.* 60 digits beyond the largest number on the way, at points on both sides of 0: the root
   of x^2 is not x.
 """
@@ -26,7 +27,8 @@ from helpers.verify.tree import Tree, symbols
 
 _SAME = 40  # digits in which two values agree, if they are the same
 _FRACTIONS = 3  # points, where letters may be fractions
-_WHOLE = 8  # where they must be whole: odd ones and even ones
+_POLYNOMIAL = 8  # where they are whole
+_WHOLE = 32  # where they must be whole, and much may depend on whether they are even
 _ROUNDED = 128  # where values are rounded: to meet one where the root of n - 1 is whole; at every
 # second one x may be a fraction, for else to round it would change nothing
 _arithmetic = mpmath.MPContext()  # its number of digits is changed on the way: one thread at a time
@@ -78,21 +80,17 @@ def _calculating() -> Iterator[None]:
 
 def _agree(measured: tuple, against: tuple) -> bool:
     (a, noise), (b, more_noise) = measured, against
-    _arithmetic.dps = 2 * DIGITS + max(0, _magnitude(a), _magnitude(b))
+    _arithmetic.dps = DIGITS  # of what is left: mpmath rounds a difference, not what it is of
     least = min(1, abs(a)) * _arithmetic.mpf(10) ** -_SAME
     return bool(abs(a - b) <= max(noise, more_noise, least))
-
-
-def _magnitude(value: Any) -> int:
-    """The number of digits before the point, below 0 for small values."""
-    return int(_arithmetic.mag(value) * 0.302) if value else 0
 
 
 @lru_cache(maxsize=4096)
 def _residues(tree: Tree, points: int) -> tuple | None:
     """The residues of a tree at so many points; None if it is not rational."""
     try:
-        return _everywhere(tree, max(points, _WHOLE), lambda point: evaluate(tree, Modulus(point)))
+        points = max(points, _POLYNOMIAL)
+        return _everywhere(tree, points, lambda point: evaluate(tree, Modulus(point)))
     except OtherArithmetic:
         return None
 
@@ -135,7 +133,7 @@ def _points(tree: Tree) -> int:
     """How many points are needed, and so which: more where letters must be whole."""
     if tree[:2] in (("fn", "floor"), ("fn", "ceil")):
         return _ROUNDED if symbols(tree) else _FRACTIONS
-    whole = tree[0] in ("!", "binom", "mod") and symbols(tree)
+    whole = tree[0] in ("!", "binom") and symbols(tree)
     whole = whole or (tree[0] == "^" and symbols(tree[2]))
     below = (_points(part) for part in tree[1:] if isinstance(part, tuple))
     return max([_WHOLE if whole else _FRACTIONS, *below])

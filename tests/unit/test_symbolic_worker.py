@@ -10,6 +10,7 @@ SAME = [
     (r"\frac{x^2-1}{x-1}", "x+1"), ("a+b+c+d+f+g+h", "h+g+f+d+c+b+a"),
     (r"\infty", r"\infty"), ("x=2", "x=2"), (r"\{1,2\}", r"\{2,1\}"), ("(x+1)^2", "x^2+2x+1"),
     (r"\mathbb{R}\setminus\{1,2\}", r"\mathbb{R}\setminus\{2,1\}"),
+    ("1<x<2", "(1,2)"),
 ]  # fmt: skip
 DIFFERENT = [
     ("x", "y"), ("x", "5"), ("5", "x"), (r"\sqrt{x^2}", "x"), ("", ""), ("", "x"), ("x", ""),
@@ -52,6 +53,7 @@ def test_a_constant_has_one_value_and_what_has_letters_one_at_every_point(worker
 
 @pytest.mark.parametrize("formula", [
     r"\infty", r"x+\infty", r"\frac{1}{0}", r"\{1,2\}", "x=2", "", r"(1,2)", "a+b+c+d+f+g+h",
+    r"\tan\frac{\pi}{2}", r"\lim_{x\to 0}\frac1x",
 ])  # fmt: skip
 def test_what_has_no_value(worker, formula):
     assert worker.values(formula) is None

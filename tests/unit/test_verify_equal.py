@@ -48,7 +48,8 @@ EQUAL = [  # reference, answer
     # words, choices, times, ratios, other bases: equal as text
     (r"\text{Evelyn}", "Evelyn"), (r"\text{east}", "East."), (r"\text{(C)}", "C"), ("(C)", "C"),
     ("C", r"\textbf{(C)}"), ("3:30 p.m.", "3:30 PM"), ("5:6", "5 : 6"), ("52_8", "52_{8}"),
-    (r"4210_{5}", "4210_5"), ("west", r"\textrm{west}"),
+    (r"4210_{5}", "4210_5"), ("west", r"\textrm{west}"), ("a cat", "A cat."),
+    ("Room 12", "room 12"), ("red, blue", "blue and red"),
     # lists, sets, tuples, intervals, matrices
     ("2, 3, 5", "5,3,2"), ("2,3,5", r"\{2, 3, 5\}"), ("1,-2", "-2, 1"), (r"\{5\}", "5"),
     (r"1 \pm \sqrt{19}", r"1-\sqrt{19}, 1+\sqrt{19}"), (r"\pm 3", "3, -3"), ("2; 3", "3, 2"),
@@ -77,6 +78,13 @@ EQUAL = [  # reference, answer
     (r"\frac{11+9a}{20}", r"\frac{9a}{20}+\frac{11}{20}"), (r"e^{2}", "e^2"), ("f(x)=2x", "2x"),
     (r"18+2\pi \text{ cm}", r"2\pi+18"), (r"\binom{5}{2}", "10"), (r"\sqrt[3]{8}\pi", r"2\pi"),
     (r"3\pmod 7", r"10 \pmod{7}"), (r"x\text{ cm}", "x"), ("0<x<3", "3>x>0"), (r"\ln(x)", r"\ln x"),
+    (r"a\pmod n", r"a+3n\pmod n"), (r"2^n\pmod 3", r"(-1)^n\pmod 3"), (r"2n\pmod 2", r"0\pmod 2"),
+    # a formula, and a number with a unit or in words; letters that are a unit or factors
+    (r"\sqrt{25}\cdot10^6", "5 million"), (r"\sqrt{25}\cdot10^6\text{ cm}", r"5\text{ million cm}"),
+    ("x=8", "5+3=8"), ("5+3=8", "x=8"),
+    ("4x square units", "4x sq. units"), (r"\sqrt{3}", r"\sqrt{3}\text{ (cm)}"), ("x(cm)", "mcx"),
+    (r"\frac{x}{2}", r"2(\frac14)x"), (r"10x", r"4x\cdot 2\frac12"),
+    ("2x(cm)", "2cmx"), ("3 m", r"m\cdot 3"), ("m+m", "2 m"), (r"\sqrt{9}", "3 m"),
 ]  # fmt: skip
 DIFFERENT = [
     (r"\frac{1}{2} xy", r"\frac{1}{2}"), (r"\frac{1}{2}\text{ cup}", r"\frac{1}{3}\text{ cup}"),
@@ -84,7 +92,9 @@ DIFFERENT = [
     # a number is asked for, and a calculation is left undone
     ("4", "2+2"), ("120", "5!"), ("5", r"\frac{60}{12}"), ("5", "60/12"), ("3", r"\sqrt{9}"),
     ("8", "2^3"), ("3", "3, 5, 7"), ("3", "3 and 5"), ("5", "I think 5 then 3"),
-    (r"\frac12", r"\sin 30^\circ"), ("1", r"\tan 45^\circ"),
+    (r"\frac12", r"\sin 30^\circ"), ("1", r"\tan 45^\circ"), ("5%", r"\sqrt{25}"),
+    ("3 m", r"\sqrt9"), (r"90^\circ", r"9\cdot 10"), ("3 cm", r"\sqrt9\text{ cm}"), ("4 g", "2+2"),
+    ("$4", "2+2"),
     # near is not equal
     (r"\sqrt{2}", "1.414214"), ("1/3", "0.333333"), (r"\pi", "3.14"), (r"\pi", "3.141592653589793"),
     (r"\pi", r"\frac{22}{7}"), ("0.1", "0.10000000001"), (r"10^{-20}", r"10^{-21}"),
@@ -120,6 +130,9 @@ DIFFERENT = [
     ("x+y", "x-y"), ("2^{10}", "2^{11}"), (r"3\sqrt{13}", r"3\sqrt{14}"),
     ("0<x<3", "0<y<3"), ("1<2<3", "2<3<4"), ("x=y=z", "x=y=w"), (r"3\pmod 7", r"4\pmod 7"),
     (r"3\pmod 5", r"3\pmod 7"), ("3", r"3\pmod 7"), ("3", "x=2, x=3"), (r"\sin(x)", r"\sin(y)"),
+    (r"1\pmod 0", r"2\pmod 0"), (r"n\pmod 2", r"1\pmod 2"), (r"n\pmod 2", r"0\pmod 2"),
+    (r"n\pmod 2", r"k\pmod 2"), (r"n\pmod 2", r"m\pmod 2"), ("seat", r"a\cdot e\cdot s\cdot t"),
+    (r"\sqrt{25}/2", r"2\left(\frac12\right)"),
     # nothing
     ("", ""), (" ", " "), ("5", ""), ("", "5"), (".", "."),
 ]  # fmt: skip
@@ -242,6 +255,12 @@ def test_a_relation_that_cannot_be_read_is_asked_if_it_has_letters(monkeypatch):
     assert not equal(r"1\cap 2<1", r"2\cap 1<1") and len(asked) == 1
 
 
+def test_what_has_entries_is_no_formula_and_is_not_asked(monkeypatch):
+    monkeypatch.setattr(symbolic, "equal", lambda *_: True)
+    for text in ("(2,4)", r"\sqrt2,\sqrt3", r"\begin{pmatrix}1&2\end{pmatrix}", r"(0,1)\cup(2,3)"):
+        assert not equal(text, r"\sqrt{5}") and not equal(r"\sqrt{5}", text)
+
+
 def test_mixed_numbers_after_hashes_are_right_in_both_gradings():
     for grading in GRADINGS:
         assert grade("so\n#### 1 1/2", "1.5", "hash", grading)
@@ -334,7 +353,12 @@ def test_a_name_before_an_answer_is_taken_off_up_to_400_signs():
     (r"x \lt 3", "x<3"), (r"x \gt 3", "x>3"), (r"\ltimes", r"\ltimes"), ("x&gt;3", "x>3"),
     (r"3 \pmod5", r"3\pmod{5}"), (r"3 \pmod n", r"3\pmod{n}"), ("+5", "5"), ("(+3, + 4)", "(3,4)"),
     (r"(-\infty, +\infty)", r"(-\infty,\infty)"), (r"{n \choose k}", r"\binom{n}{k}"),
-    (r"2{ 1 \over 2 }", r"2\frac{1}{2}"), (r"{\{7\}}", r"\{7\}"),
+    (r"2{ 1 \over 2 }", r"2\frac{1}{2}"), (r"{\{7\}}", r"\{7\}"), (r"{x\}}", r"x\}"),
+    ("{a}+{b}", "{a}+{b}"), ("{a}b", "{a}b"), ("negative 5", "-5"), ("(1,050, 2)", "(1050, 2)"),
+    ("The final answer is 5", "5"), ("Answer: 5", "5"), (r"\left.x\right|", "x|"),
+    (r"\dbinom{5}{2}", r"\binom{5}{2}"),
+    ("negatives", "negatives"), ("-(5)", "-5"), ("1 degree", "1°"), (r"\lbrace 3\rbrace", r"\{3\}"),
+    ("9{,}50", "9,50"), ("{-}5", "-5"), ("x**2", "x^2"), ("x ** {-2}", "x^{-2}"),
     (r"\color{red} $5$", "5"), (r"a\hspace{1cm}b", "ab"), (r"5\hspace{1cm}6", "5, 6"),
 ])
 def test_canonical_spelling(written, spelling):
