@@ -6,7 +6,7 @@ from pathlib import Path
 
 from helpers.exercises import cells
 from helpers.exercises.exercise import find
-from helpers.files import ArtifactError
+from helpers.files import ArtifactError, atomic_write_text
 
 FOLDED = re.compile(r"<details>\s*<summary>(?:Solution|Answer)</summary>.*?</details>\n*", re.S)
 
@@ -41,13 +41,13 @@ def with_solutions(content: dict) -> dict:
 
 
 def write(source: Path, out: Path, change: Callable[[dict], dict]) -> list[Path]:
-    """Every notebook of a folder, changed, into another one.
+    """Every notebook of a folder, changed, into another one, with the pages beside them.
 
     ArtifactError if there is no notebook, or if `out` is the source or holds anything but notebooks
     of the same names: a folder of somebody's is never written over.
     """
-    paths = notebooks_in(source)
-    names = {path.name for path in paths}
+    paths, pages = notebooks_in(source), sorted(source.glob("*.md"))  # that notebooks link to
+    names = {path.name for path in [*paths, *pages]}
     if out.resolve() == source.resolve():
         raise ArtifactError(f"{out} holds the notebooks themselves; give another folder: OUT=…")
     if out.exists() and not out.is_dir():
@@ -58,6 +58,8 @@ def write(source: Path, out: Path, change: Callable[[dict], dict]) -> list[Path]
     changed = [(out / path.name, change(cells.read(path))) for path in paths]
     for path, content in changed:
         cells.save(path, content)
+    for page in pages:
+        atomic_write_text(out / page.name, page.read_text(encoding="utf-8"))
     return [path for path, _ in changed]
 
 

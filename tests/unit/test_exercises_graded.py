@@ -45,6 +45,8 @@ def results(rows):
 def test_the_handout_has_no_solution_and_the_rest_of_every_notebook(tmp_path):
     written = handout.write(NOTEBOOKS, tmp_path / "new" / "folder", handout.without_solutions)
     assert [path.name for path in written] == sorted(p.name for p in NOTEBOOKS.glob("*.ipynb"))
+    glossary = tmp_path / "new" / "folder" / "glossary.md"
+    assert glossary.read_text() == (NOTEBOOKS / "glossary.md").read_text()
     for path in written:
         before, after = cells.read(NOTEBOOKS / path.name), cells.read(path)
         texts = ["".join(cell["source"]) for cell in after["cells"]]
