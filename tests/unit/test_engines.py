@@ -125,10 +125,8 @@ def test_a_process_has_one_engine_with_a_share_of_what_is_free(stand_in, monkeyp
 
 
 def test_grpo_beside_an_engine_corrects_for_its_probabilities(stand_in):
-    engines_of = {engine: Course.load(overrides={
-        "generation": {"engine": "vllm"}, "grpo": {"engine": engine}}) for engine in ("ours", "trl")}
-    assert not GRPO.fixed(engines_of["ours"])["use_vllm"]  # its page samples by itself
-    fixed = GRPO.fixed(engines_of["trl"])
+    assert not GRPO.fixed(course("vllm"))["use_vllm"]  # the course's own page samples by itself
+    fixed = GRPO.fixed(course("vllm", grpo={"engine": "trl"}))
     assert fixed["use_vllm"] and fixed["vllm_importance_sampling_correction"]
     assert fixed["vllm_importance_sampling_mode"] == "sequence_mask"
 
