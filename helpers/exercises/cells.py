@@ -53,7 +53,8 @@ def check_code(exercise: Exercise) -> str:
 
 
 def measured(exercise: Exercise) -> Any:
-    """The value of the exercise's measured expression, by running its solution."""
+    """The value of the exercise's measured expression, by running its solution: both are the
+    course's own text, never a student's or a model's."""
     names: dict[str, Any] = {}
     exec(compile(f"{exercise.given}\n{exercise.solution()}", exercise.number, "exec"), names)
     return eval(exercise.measured, names)
