@@ -12,6 +12,8 @@ pytest_plugins = ["tests.guards", "tests.full_course", "pytester"]
 sys.modules.setdefault("rfc3987_syntax", None)
 # One thread a process: with several processes on few cores more threads are many times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A kernel that a test starts finds `helpers` as a student's does, or not at all.
+os.environ.pop("PYTHONPATH", None)
 
 
 # With two workers the order decides how long they wait: each takes its next file when it has less
