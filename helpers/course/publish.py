@@ -11,6 +11,7 @@ themselves stay as they are.
 
 import argparse
 import copy
+import html
 import re
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from helpers.artifacts import ArtifactError
 from helpers.config import ROOT, ConfigError, Course
 from helpers.course import graph, states
 from helpers.files import atomic_write_text
+from helpers.plots import first_screen
 
 WIDGETS = "application/vnd.jupyter.widget-view+json"
 COPY = re.compile(r'<div class="copy-[0-9a-f]{12}">')  # of a widget's copy: a name of its own
@@ -110,6 +112,19 @@ def publish_figures(course: Course, root: Path = ROOT) -> list[Path]:
     return [folder / name for name in names]
 
 
+def publish_openings(course: Course) -> list[Path]:
+    """Keep the figures of the run that the notebooks open with (`helpers.plots.first_screen`);
+    those that this run has not drawn stay as they are."""
+    written = []
+    for name, figure in first_screen.PICTURES.items():
+        drawn = course.dir() / "figures" / f"{figure}.svg"
+        if drawn.is_file():
+            [alt] = re.findall(r"<dc:description>(.*?)</dc:description>",
+                               drawn.read_text(encoding="utf-8"), re.DOTALL)
+            written.append(first_screen.keep(name, drawn.with_suffix(".png"), html.unescape(alt)))
+    return written
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers.course.publish", description=__doc__)
     parser.add_argument("--preset", default="tiny")
@@ -119,7 +134,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         course = Course.load(options.preset, options.task, options.seed)
-        for path in publish_figures(course) if options.figures else publish(course):
+        for path in (publish_figures(course) if options.figures
+                     else publish(course) + publish_openings(course)):
             print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e3:.0f} kB")
     except (ArtifactError, ConfigError) as error:
         print(f"error: {error}", file=sys.stderr)

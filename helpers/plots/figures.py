@@ -57,11 +57,12 @@ def show(fig: Figure, alt: str, display_id: str | None = None, update: bool = Fa
 
     if get_ipython() is None:
         return False
-    _display(_png(fig), alt, display_id, update)
+    show_png(_png(fig), alt, display_id, update)
     return True
 
 
-def _display(png: bytes, alt: str, display_id: str | None = None, update: bool = False) -> None:
+def show_png(png: bytes, alt: str, display_id: str | None = None, update: bool = False) -> None:
+    """Put a picture with its alt text into the cell's output."""
     from IPython.display import display
 
     data = {"image/png": base64.b64encode(png).decode(), "text/plain": alt}
@@ -102,7 +103,7 @@ def save_figure(fig: Figure, name: str, alt: str | None = None, stage: Any = Non
                 file, format="svg", metadata=notes, dpi=DPI))
         fig.set_layout_engine(layout)
     if seen:
-        _display(png, alt)
+        show_png(png, alt)
 
 
 def smoothed(values: Sequence[float] | np.ndarray) -> np.ndarray:
