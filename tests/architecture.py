@@ -74,8 +74,8 @@ ORDER = (
          ppo/rollout rollouts shared drawn ppo/collect ppo/step ppo/trainer ppo group methods
          diagnosis ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
-         graph opening processes states runner execute report tables scoreboard course . __main__
-         ladder publish map smollm2 playground""",
+         graph opening processes states runner execute report tables judged scoreboard course .
+         __main__ ladder publish map smollm2 playground""",
          "course/"),
 )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from helpers.config import ROOT, ConfigError, Course
 from helpers.course import course as runner
-from helpers.course import scoreboard
+from helpers.course import judged, scoreboard
 from helpers.course.runner import RunFailed
 from helpers.course.tables import interval, markdown, write_block
 from helpers.files import ArtifactError, write_json
@@ -146,7 +146,8 @@ def record(board: dict, path: Path = RECORD, readme: Path = ROOT / "README.md") 
     claimed = [{**_checked(claim, "gsm8k", seed, board["gains"]), "holds": None}
                for claim in claims("gsm8k") if claim.gain.pooled for seed in seeds]  # of each
     kept = {"run_id": board["run_id"], "rows": rows, "claims": claimed + [
-        row for row in check(board) if row["task"] == "gsm8k"]}
+        row for row in check(board) if row["task"] == "gsm8k"],
+        "judges": [one for one in board["judges"] if one["task"] == "gsm8k"]}
     write_block(readme, BLOCK, table(kept))
     write_json(path, kept)
 
@@ -178,7 +179,8 @@ def table(recorded: dict) -> str:
         markdown(["task", "model", "seeds", *(HEADS.get(name, name) for name in MEASURED)],
                  spread(rows)),
         markdown(["claim", *(f"seed {seed}" for seed in seeds), "together, points", "holds"],
-                 claimed)])
+                 claimed),
+        "The reward model, in percent:", judged.table(recorded["judges"])])
 
 
 def seed_of(word: str) -> int:
@@ -213,9 +215,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     rows = check(board)
+    judges = [one for one in board["judges"] if one["task"] == "gsm8k"]
     means = markdown(["task", "model", "seeds", *MEASURED], spread(board["rows"]))
-    print(f"\n{report(rows)}\n\n{means}")
-    return 0 if all(row["holds"] for row in rows) else 1
+    print(f"\n{report(rows)}\n\n{means}\n\n{judged.table(judges)}")
+    return 0 if all(row["holds"] for row in rows) and all(map(judged.holds, judges)) else 1
 
 
 if __name__ == "__main__":

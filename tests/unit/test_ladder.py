@@ -8,7 +8,8 @@ import pytest
 
 from helpers import rungs
 from helpers.config import ROOT, ConfigError
-from helpers.course import ladder
+from helpers.course import judged, ladder
+from helpers.files import write_json
 
 MEASURES = ("strict", "lenient", "greedy", "lenient_pass@8", "maj@8")
 
@@ -19,6 +20,8 @@ def board():
            "pass@8": 0.8, "maj@8": None}
     return {
         "rows": [row | {"stage": stage} for stage in rungs.MODELS], "pooled": [],
+        "judges": [{"task": "gsm8k", "seed": 0, "untrained": 0.79, "trained": 0.91,
+                    "over_vote": {"difference": 0.29, "ci95": [0.21, 0.35]}}],
         "gains": [{"task": "gsm8k", "seed": 0, "better": better, "than": than, "at_best": at_best,
                    "part": part, "measure": measure, "difference": 0.3, "ci95": [0.25, 0.35]}
                   for better, than in rungs.COMPARISONS for at_best in (False, True)
@@ -30,7 +33,7 @@ def board():
 def three(board):
     """The scoreboard of three seeds."""
     both = {part: copy.deepcopy(entries) for part, entries in board.items()}
-    for part in ("rows", "gains"):
+    for part in ("rows", "gains", "judges"):
         both[part] += [entry | {"seed": seed} for seed in (1, 2)
                        for entry in copy.deepcopy(board[part])]
     both["pooled"] = [{key: value for key, value in gain.items() if key != "seed"}
@@ -204,7 +207,7 @@ def test_what_is_wrong_with_a_seed_is_said_before_anything_runs(monkeypatch, cap
             assert ladder.main([command, *wrong]) == 1
             assert wrong[1] in capsys.readouterr().err and not ran
     monkeypatch.setattr(ladder.scoreboard, "build", lambda preset: {
-        "rows": [], "gains": [], "pooled": []})
+        "rows": [], "gains": [], "pooled": [], "judges": []})
     ladder.main(["run", "--seeds", "3", "3", "1"])
     assert ran == [3, 1]
 
@@ -214,6 +217,32 @@ def test_seeds(monkeypatch):
     assert ladder.seed_of("date") == int(datetime.date.today().strftime("%Y%m%d"))
     with pytest.raises(ConfigError, match="'seven'.*number"):
         ladder.seed_of("seven")
+
+
+@pytest.mark.parametrize(("changed", "expected"), [
+    ({}, True), ({"trained": 0.80}, False), ({"untrained": 0.85, "trained": 0.92}, False),
+    ({"untrained": 0.85, "trained": 0.93}, True), ({"untrained": 0.5, "trained": 0.74}, False),
+    ({"over_vote": None}, False), ({"over_vote": {"difference": 0.1, "ci95": [-0.01, 0.2]}}, False),
+])
+def test_what_is_claimed_of_the_judge_can_fail(board, changed, expected):
+    judge = board["judges"][0] | changed
+    assert judged.holds(judge) is expected
+    assert judged.table([judge]).rstrip("| ").endswith("yes" if expected else "no")
+
+
+def test_a_judge_is_read_from_its_run(tmp_path):
+    assert judged.measured(tmp_path) is None
+    for stage, metrics in (
+        ("reward", {"pair_accuracies": {
+            name: {"held-out": {"accuracy": value}} for name, value in
+            (("head", 0.7), ("likelihood, untrained", 0.79), ("likelihood", 0.91))}}),
+        ("evaluation", {"judged_over_vote": {
+            "without": {"problems": 9, "difference": 0.29, "ci95": [0.2, 0.3]}}}),
+    ):
+        write_json(tmp_path / stage / "metrics.json", metrics)
+    assert judged.measured(tmp_path) == {
+        "untrained": 0.79, "trained": 0.91,
+        "over_vote": {"difference": 0.29, "ci95": [0.2, 0.3]}}
 
 
 def test_the_readme_shows_what_was_recorded():
