@@ -59,8 +59,8 @@ ORDER = (
          evaluate/__main__ judge rewritings audit survey
          pretraining"""),
     Part("Figures and tables", """
-         style figures tables first_screen . lossplots scoreplots examplots dataplots verifyplots
-         judgeplots dpoplots ppoplots""", "plots/"),
+         style figures tables first_screen . startplots lossplots scoreplots examplots dataplots
+         verifyplots judgeplots dpoplots ppoplots""", "plots/"),
     Part("What a reader touches", """
          . live controls guess records asking stages writing engine answered history pages trying
          controls_of_try try_problem marks panel recorded example advantages clip gae pass_at_k
