@@ -118,7 +118,7 @@ def split_by_hash(question: str, number: int) -> Figure:
     fig = _board(7.6, 1.9)
     ax = fig.axes[0]
     for x, text, name in steps:
-        ax.text(x, 0.5, text, ha="center", va="center", bbox=BOX)
+        ax.text(x, 0.5, text, ha="center", va="center", parse_math=False, bbox=BOX)
         ax.text(x, 0.06, name, ha="center", va="center", fontsize=10, color="#444444")
     for start_x, end_x, word in ((0.275, 0.345, "sha256"), (0.54, 0.645, "")):
         _to(ax, (start_x, 0.5), (end_x, 0.5))
