@@ -73,7 +73,7 @@ def asking(path):
     return [
         cell
         for cell in cells.read(path)["cells"]
-        if cell["cell_type"] == "code" and "\nguess(" in "".join(cell["source"])
+        if cell["cell_type"] == "code" and "\nguess(" in "\n" + "".join(cell["source"])
     ]
 
 
