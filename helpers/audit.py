@@ -1,8 +1,9 @@
 r"""Labelled completions, to audit a grader with: how often does it say right of a wrong answer, and
 how often wrong of a right one?
 
-A label must not come from a grader. `planted`, `planted_formulas` and `planted_countdown` write the
-last words of a completion themselves: they know what stands there, and so whether it is right.
+A label must not come from a grader. `shelf` was labelled by hand. `planted`, `planted_formulas` and
+`planted_countdown` write the last words of a completion themselves: they know what stands there,
+and so whether it is right.
 `published_answers` and `published_countdown` read labels that others gave, where their files are at
 hand (the environment variable COURSE_REAL_DATA); no record of them is part of this project.
 """
@@ -58,9 +59,31 @@ FORMS = {
     "tags": ("<answer>{v}</answer>", False),
 }
 NEVER_RIGHT = {"nearly": "#### {v}.0000001", "minus": "#### -{v}"}
+# A problem, and completions that a person has labelled: right is whoever's final answer is 1450, in
+# any form. strict: also in GSM8K's form, once and at the end.
+SHELF_QUESTION = "A bakery packs 25 boxes of 58 rolls. How many rolls is that?"
+SHELF_ANSWER = "1450"
+SHELF = (  # completion, right, strict
+    ("The answer is 1450 rolls. I checked it 2 times.", True, False),
+    ("25 * 58 = 1,450\n#### 1,450", True, True),
+    ("25 * 58 = 1540, not 1450.\n#### 1540", False, False),
+    ("<answer>1450.0</answer>", True, False),
+    ("#### 1450\n\nQuestion: Tom has 12 apples.", True, False),
+    (r"<think>Is it \boxed{1450}?</think>" "\nThe answer is 1540.", False, False),
+    ("25 * 58 = 1450\n#### 1450", True, True),
+    ("I do not know. There are 25 boxes.", False, False),
+    (r"So it is \boxed{1450 \text{ rolls}}.", True, False),
+    ("The answer is 1450000.", False, False),
+    ("#### 1540\nNo, I swapped two digits.\n#### 1450", True, False),
+)
 _STATES = re.compile(  # a line that begins to state an answer
     r"^.*(?:####|\\boxed|\*\*|</?(?:answer|think)|\banswer\b|\bSo it is\b|^[ \t]*A:)",
     re.IGNORECASE | re.MULTILINE)
+
+
+def shelf() -> list[Labelled]:
+    """The eleven completions to `SHELF_QUESTION`, with the labels of a person."""
+    return [Labelled(text, SHELF_ANSWER, right, strict, "shelf") for text, right, strict in SHELF]
 
 
 def planted(completions: Sequence[tuple[str, str]]) -> list[Labelled]:

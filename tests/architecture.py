@@ -59,12 +59,12 @@ ORDER = (
          evaluate/__main__ judge rewritings audit survey
          pretraining"""),
     Part("Figures and tables", """
-         style figures tables first_screen . lossplots scoreplots examplots dataplots verifyplots
-         judgeplots dpoplots ppoplots""", "plots/"),
+         style figures tables first_screen . startplots lossplots scoreplots examplots dataplots
+         verifyplots judgeplots dpoplots ppoplots""", "plots/"),
     Part("What a reader touches", """
          . live controls guess records asking stages writing engine answered history pages trying
          controls_of_try try_problem marks panel recorded example advantages clip gae pass_at_k
-         temperatures reward_mixer grader rollout_inspector""", "widgets/"),
+         temperatures reward_mixer hack_checker grader rollout_inspector""", "widgets/"),
     Part("Exercises that answer", """
          exercise compare deadline progress drawn notebook_00 notebook_01 notebook_02 notebook_03
          notebook_04 notebook_05 notebook_06_losses notebook_06 notebook_07 notebook_08 notebook_a1

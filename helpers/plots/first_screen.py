@@ -18,7 +18,7 @@ from helpers.plots.figures import PATH, show_png
 
 FOLDER = Path(__file__).parents[2] / "figures" / "openings"
 PICTURES = {  # notebook: the figure of its run that says what came of it
-    "01_explore_the_data": "01_steps_and_answers",
+    "01_explore_the_data": "01_chat_and_loss",
     "02_verify_and_reward": "02_hacks",
     "03_supervised_finetuning": "sft_format_and_math",
     "04_reward_model": "best-of-n",

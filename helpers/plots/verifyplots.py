@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from helpers import plots
 from helpers.plots import BLUE, COLOURS, GREEN, GREY, ORANGE, VERMILLION
@@ -180,3 +181,65 @@ def hack_pay(gallery: Sequence[Mapping]) -> Figure:
         f"{row['hack']}: naive {row['naive, hack']:.1f} for {row['naive, honest']:.1f}, ours "
         f"{row['ours, hack']:.1f} for {row['ours, honest']:.1f}" for row in gallery) + ".")
     return fig
+
+
+def grading_steps(text: str, found: str, value: str, reference: str, right: bool) -> Figure:
+    """The way from a completion to a verdict: what is found in it, what it is read as, and what
+    that is compared with."""
+    fig, ax = _sheet(1.9)
+    boxes = [(0.125, text, 0.235), (0.43, found, 0.355), (0.66, value, 0.595)]
+    colour = GREEN if right else VERMILLION
+    for x, words, _ in boxes:
+        ax.text(x, 0.56, words, ha="center", va="center", parse_math=False, bbox=_box(GREY))
+    ax.text(0.9, 0.56, f"= {reference}?\n{'✓ right' if right else '✗ wrong'}", ha="center",
+            va="center", color="white", weight="bold", bbox=_box(colour, colour))
+    for start, end, name in ((0.24, 0.375, "find"), (0.49, 0.61, "read"), (0.71, 0.815, "compare")):
+        ax.annotate("", (end, 0.56), (start, 0.56), arrowprops={
+            "arrowstyle": "-|>", "color": "#444444", "linewidth": 1.6, "linestyle": "-"})
+        ax.text((start + end) / 2, 0.62, name, ha="center", va="bottom", weight="bold")
+    for x, words in ((0.125, "completion"), (0.43, "a text"), (0.66, "a number"), (0.9, "verdict")):
+        ax.text(x, 0.1, words, ha="center", va="center", color="#444444", fontsize=10)
+    fig.set_label(f"From a completion to a verdict: in {text!r} {found} is found, read "
+                  f"as the number {value}, and compared with {reference}: "
+                  f"{'right' if right else 'wrong'}.")
+    return fig
+
+
+def two_mistakes() -> Figure:
+    """What a grader can do to a right and to a wrong answer, and what each mistake does."""
+    fig, ax = _sheet(2.7)
+    for x, name in ((0.36, "the grader says: right"), (0.79, "the grader says: wrong")):
+        ax.text(x, 0.93, name, ha="center", va="center", weight="bold")
+    cells = {  # (column, row): what it is called, what follows, colour
+        (0.36, 0.66): ("right, and paid", "the model does it again", GREEN),
+        (0.79, 0.66): ("false negative", "punished for being right:\nsignal lost, score too low",
+                       BLUE),
+        (0.36, 0.24): ("false positive", "paid for being wrong:\nthe seed of a reward hack",
+                       VERMILLION),
+        (0.79, 0.24): ("wrong, and not paid", "the model does it less", GREEN)}
+    for y, name in ((0.66, "answer\nis right"), (0.24, "answer\nis wrong")):
+        ax.text(0.065, y, name, ha="center", va="center", weight="bold")
+    for (x, y), (name, follows, colour) in cells.items():
+        ax.add_patch(Rectangle((x - 0.205, y - 0.19), 0.41, 0.38, facecolor="white",
+                               edgecolor=colour, linewidth=2))
+        ax.text(x, y + 0.09, name, ha="center", va="center", weight="bold", color=colour)
+        ax.text(x, y - 0.06, follows, ha="center", va="center", fontsize=10)
+    fig.set_label("A grader's four cases. A right answer called right is paid; a wrong one called "
+                  "wrong is not. A false positive, a wrong answer called right, is paid: the seed "
+                  "of a reward hack. A false negative, a right answer called wrong, is punished: "
+                  "signal is lost, and scores are too low.")
+    return fig
+
+
+def _sheet(height: float):
+    """An empty figure and its axes, which go from 0 to 1."""
+    fig, ax = plots.new_figure(width=7.6, height=height)
+    fig.set_layout_engine("none")
+    ax.set_position((0, 0, 1, 1))
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    ax.axis("off")
+    return fig, ax
+
+
+def _box(edge: str, face: str = "white") -> dict[str, str]:
+    return {"boxstyle": "round,pad=0.5", "facecolor": face, "edgecolor": edge}

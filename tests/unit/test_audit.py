@@ -44,6 +44,15 @@ def test_a_body_loses_what_states_an_answer_and_nothing_else():
     assert all(text.count("####") == 1 for text in texts)
 
 
+def test_the_library_agrees_with_the_labels_of_the_shelf_whose_order_tells_nothing():
+    rows = audit.shelf()
+    for row in rows:
+        assert grade(row.text, row.answer, grading="lenient") is row.right, row
+        assert grade(row.text, row.answer) is row.strict, row
+    labels = [row.right for row in rows]
+    assert sum(labels) == 7 and sorted(labels) not in (labels, labels[::-1])
+
+
 def test_a_decoy_is_never_the_answer():
     for row in audit.planted([(f"body {n}", str(1 + n % 3)) for n in range(24)]):
         if row.form == "remark":

@@ -58,3 +58,29 @@ def test_there_are_fills_for_all_types_of_answers():
 
     assert len(dataplots.FILLS) >= len(ANSWER_TYPES)
     assert len({(colour, hatch) for colour, hatch, _ in dataplots.FILLS}) == len(dataplots.FILLS)
+
+
+@pytest.mark.parametrize(("number", "split"), [(10**70 + 3, "train"), (10**70, "validation")])
+def test_the_last_digit_decides_which_split_is_marked(number, split):
+    fig = dataplots.split_by_hash("How many dollars does he pay? " * 9, number)
+    fig.canvas.draw()
+    bold = [text.get_text() for text in fig.axes[0].texts if text.get_weight() == "bold"]
+    assert bold == [split] and f"belongs to {split}" in fig.get_label()
+
+
+def test_only_the_last_turn_is_marked_with_loss_and_nothing_leaves_the_picture():
+    turns = [("system", "Be brief. " * 9), ("user", "How many $ and <<1+1=2>>?\nSay."),
+             ("assistant", "one line\n" * 20)]
+    fig = dataplots.chat_and_loss(turns, "<s>", "</s>")
+    fig.canvas.draw()
+    texts = fig.axes[0].texts
+    marked = [text.get_text() for text in texts if text.get_text().startswith("loss")]
+    assert len(marked) == 1 and "(system, user, assistant)" in fig.get_label()
+    assert [text.get_text() for text in texts].count("</s>") == 2  # the third carries loss
+    page = fig.bbox
+    for text in texts:
+        box = text.get_window_extent()
+        assert box.y0 > page.y0 and box.x1 < page.x1, text.get_text()
+    for one, other in zip(texts, texts[1:], strict=False):
+        if "loss" not in one.get_text() and "loss" not in other.get_text():
+            assert one.get_window_extent().y0 > other.get_window_extent().y1 - 1

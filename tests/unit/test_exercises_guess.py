@@ -1,6 +1,7 @@
 """Guess, then look: what is said to a guess, and a page that says nothing before a click."""
 
 import json
+import re
 
 import pytest
 
@@ -62,30 +63,47 @@ def test_the_static_page_folds_the_answer_and_says_it_nowhere_else(outputs):
     assert "it is 4711 &lt;i&gt;" in inside and "<i>" not in copy["text/html"]
 
 
+def test_the_static_page_offers_the_options_too(outputs):
+    guess("Which?", "ours", "it is ours", options=["<b>", "ours"])
+    before = outputs[1][0]["text/html"].split("</summary>")[0]
+    assert "(&lt;b&gt; · ours)" in before and "it is" not in before
+
+
+def asking(path):
+    return [
+        cell
+        for cell in cells.read(path)["cells"]
+        if cell["cell_type"] == "code" and "\nguess(" in "\n" + "".join(cell["source"])
+    ]
+
+
+def page_of(cell):
+    return "".join(cell["outputs"][1]["data"]["text/html"])
+
+
+def said_openly(cell):
+    """Everything of the cell and its outputs that can be read without a click."""
+    [live, copy], head = cell["outputs"], page_of(cell).split("</summary>")[0]
+    return json.dumps([cell["source"], live, head, copy["data"]["text/plain"]])
+
+
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "notebooks").glob("0[012]*.ipynb")), ids=lambda path: path.stem
 )
 def test_guesses_of_the_notebooks_are_stored_folded(path):
-    [cell] = [
-        c
-        for c in cells.read(path)["cells"]
-        if c["cell_type"] == "code" and "\nguess(" in "".join(c["source"])
-    ]
-    assert [o["output_type"] for o in cell["outputs"]] == ["display_data"] * 2
-    page = "".join(cell["outputs"][1]["data"]["text/html"])
-    assert page.count("<details") == 1 and " open" not in page
-    told = page.split("</summary>")[1]
-    number = told.split(">")[1].split("<")[0].split()
-    others = json.dumps(
-        [
-            cell["source"],
-            cell["outputs"][0],
-            page.split("</summary>")[0],
-            cell["outputs"][1]["data"]["text/plain"],
-        ]
-    )
-    assert not any(
-        word.rstrip(".:,") in others
-        for word in number
-        if word.rstrip(".:,").replace(",", "").isdigit() and len(word) > 2 and word != "1000"
-    )
+    assert len(asking(path)) >= 3
+    for cell in asking(path):
+        if not cell["outputs"]:
+            continue  # not run yet
+        assert [o["output_type"] for o in cell["outputs"]] == ["display_data"] * 2
+        page = page_of(cell)
+        assert page.count("<details") == 1 and " open" not in page
+        if "options=" in "".join(cell["source"]):
+            continue  # the right one is among those that are offered
+        told = page.split("</summary>")[1].split(">")[1].split("<")[0]
+        numbers = [word.strip(".,:;()%") for word in told.split()]
+        numbers = [word for word in numbers if word.replace(",", "").isdigit() and len(word) > 1]
+        seen, asked = said_openly(cell), page.split("</summary>")[0]
+        for number in numbers:
+            alone = rf"(?<![\w.,]){number}(?![\w])"
+            assert re.search(alone, asked) or not re.search(alone, seen), (asked, number)

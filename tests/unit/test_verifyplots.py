@@ -134,3 +134,20 @@ def test_in_voila_the_figure_stands_in_the_widget(monkeypatch):
     slider.value = 3.0
     assert 'alt="x is 3.0 &lt;"' in picture.value and "data:image/png;base64," in picture.value
     assert len(boxes[0].children) == 2
+
+
+def test_the_way_of_a_grader_ends_in_its_verdict():
+    fig = verifyplots.grading_steps("#### $1", "“$1”", "1", "2", False)
+    assert "compared with 2: wrong" in said(fig)
+    assert "= 2?\n✗ wrong" in [text.get_text() for text in fig.axes[0].texts]
+
+
+def test_text_in_the_four_cases_stays_inside_its_box():
+    fig = verifyplots.two_mistakes()
+    assert "false positive" in said(fig).lower()
+    boxes = [patch.get_window_extent() for patch in fig.axes[0].patches]
+    for text in fig.axes[0].texts:
+        one = text.get_window_extent()
+        inside = [box for box in boxes if box.x0 < one.x0 and one.x1 < box.x1
+                  and box.y0 < one.y0 and one.y1 < box.y1]
+        assert inside or text.get_weight() == "bold", text.get_text()
