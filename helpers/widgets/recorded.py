@@ -9,6 +9,7 @@ task gsm8k, seed 0; its `manifest.json` says how it was made.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from helpers.files import ArtifactError
 from helpers.stats import pass_at_k
 
 EXAMPLE = ROOT / "data" / "recorded" / "playground"
+LADDER = ROOT / "data" / "recorded" / "ladder.json"
 SHIPPED = ("This run has no {} yet: you see a record that comes with the course (preset tiny, "
            "task gsm8k, seed 0).")
 LEARNERS = ("grpo", "ppo")
@@ -100,6 +102,26 @@ def sweep(course: Course) -> tuple[dict[str, Callable[[], list[dict]]], str]:
     shipped_ones = json.loads((EXAMPLE / "sweep.json").read_text(encoding="utf-8"))
     return ({name: lambda entries=entries: entries for name, entries in shipped_ones.items()},
             SHIPPED.format("sweep of temperatures"))
+
+
+def scores() -> dict[str, dict]:
+    """{model: its row of the recorded scoreboard}, of preset tiny, task gsm8k, seed 0: shares of
+    the test problems at temperature 1 ("pass@1", "lenient_pass@1"), "greedy" and others."""
+    rows = json.loads(LADDER.read_text(encoding="utf-8"))["rows"]
+    return {row["stage"]: row for row in rows if (row["task"], row["seed"]) == ("gsm8k", 0)}
+
+
+def right_and_wrong(course: Course) -> tuple[dict, str, str] | None:
+    """(row, a right answer, a wrong one to the same problem): of the first hundred problems that
+    sft answered both ways the two that are most alike; None where there is no such problem."""
+    found = []
+    for row in samples(course, ("sft",)).rows[:100]:
+        ends = list(zip(row["completions"], row["strict"], row["lenient"], row["truncated"],
+                        strict=True))
+        right = [text for text, strict, _, cut in ends if strict and not cut]
+        wrong = [text for text, _, lenient, cut in ends if text.strip() and not (lenient or cut)]
+        found += [(row, good, bad) for good in right[:1] for bad in wrong]
+    return max(found, default=None, key=lambda one: SequenceMatcher(None, *one[1:]).ratio())
 
 
 def shipped() -> Course:
