@@ -123,8 +123,9 @@ def reliability(table: dict) -> Figure:
     fig, ax = plots.new_figure(width=4.6, height=3.6)
     ax.plot([0.5, 1], [0.5, 1], color=plots.GREY, linestyle="--", label="says what it knows")
     ax.plot(table["confidence"], table["accuracy"], "o-", color=plots.BLUE, label="reward model")
+    low = min(0.3, *(won - 0.05 for won in table["accuracy"]))  # few pairs: far below a coin
     ax.set(xlabel="confidence: sigmoid(|difference|)", ylabel="share of pairs won",
-           xlim=(0.48, 1.02), ylim=(0.3, 1.02))
+           xlim=(0.48, 1.02), ylim=(low, 1.02))
     ax.legend(loc="lower right")
     told = ", ".join(f"{sure:.0%} sure, {won:.0%} won" for sure, won in
                      zip(table["confidence"], table["accuracy"], strict=True))

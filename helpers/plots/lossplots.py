@@ -15,36 +15,36 @@ from helpers import plots
 
 LOSS = "loss (nats per token)"
 UNCOUNTED = "#BBBBBB"
-TURNS = (("<|im_start|>", 0), ("user", 0), ("2+3?", 0), ("<|im_end|>", 0), ("<|im_start|>", 0),
-         ("assistant", 0), ("5", 1), ("<|im_end|>", 1))  # a token, and whether it is the answer's
+TURNS = (("user", 0), ("2+3?", 0), ("<|im_end|>", 0), ("assistant", 0), ("5", 1),
+         ("<|im_end|>", 1))  # a token, and whether it is the answer's
 
 
 def masked_example(turns: Sequence[tuple[str, int]] = TURNS) -> Figure:
     """Drawn: what chat template, shift and mask do to one example.
 
-    turns: (token, 1 if the answer's and else 0) of a whole example, some 60 letters together.
+    turns: (token, 1 if the answer's and else 0) of a whole example, some 40 letters together.
     """
     plots.use_style()
     fig = Figure(figsize=(7.6, 2.0))
     ax = fig.add_axes((0, 0, 1, 1))
     ax.axis("off")
-    left, gap = 14.0, 1.0
+    left, gap = 10.5, 0.8
     for (read, _), (token, counts) in pairwise(turns):
         width = max(len(read), len(token), 4) + 1.4
         on = {"facecolor": plots.ORANGE if counts else "#EEEEEE", "edgecolor": plots.GREY}
         for y, words, look in [(2, read, {"facecolor": "white", "edgecolor": plots.GREY}),
                                (1, token, on)]:
             ax.add_patch(Rectangle((left, y - 0.3), width, 0.6, linewidth=1, **look))
-            ax.text(left + width / 2, y, words, ha="center", va="center", fontsize=8,
+            ax.text(left + width / 2, y, words, ha="center", va="center", fontsize=10,
                     family="monospace")
         ax.annotate("", (left + width / 2, 1.31), (left + width / 2, 1.69),
                     arrowprops={"arrowstyle": "-|>", "color": plots.GREY})
         ax.text(left + width / 2, 0.3, "−log p" if counts else "−100", ha="center", va="center",
-                fontsize=9, weight="bold" if counts else "normal",
+                fontsize=11, weight="bold" if counts else "normal",
                 color=plots.BLACK if counts else plots.GREY)
         left += width + gap
     for y, words in [(2, "reads last"), (1, "must predict"), (0.3, "loss")]:
-        ax.text(13.2, y, words, ha="right", va="center", fontsize=10)
+        ax.text(9.8, y, words, ha="right", va="center", fontsize=11)
     ax.set(xlim=(0, left), ylim=(-0.1, 2.5))
     answer = " ".join(token for token, counts in turns if counts)
     fig.set_label("Drawn: the tokens of a question and its answer in a chat template. Below each "

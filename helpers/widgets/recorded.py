@@ -9,7 +9,7 @@ task gsm8k, seed 0; its `manifest.json` says how it was made.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from os.path import commonprefix
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from helpers.evaluate import cost, load_samples
 from helpers.evaluate.sweep import Setting
 from helpers.files import ArtifactError
 from helpers.stats import pass_at_k
+from helpers.verify import extract
 
 EXAMPLE = ROOT / "data" / "recorded" / "playground"
 LADDER = ROOT / "data" / "recorded" / "ladder.json"
@@ -112,16 +113,19 @@ def scores() -> dict[str, dict]:
 
 
 def right_and_wrong(course: Course) -> tuple[dict, str, str] | None:
-    """(row, a right answer, a wrong one to the same problem): of the first hundred problems that
-    sft answered both ways the two that are most alike; None where there is no such problem."""
+    """(row, a right answer, a wrong one to the same problem), both in the asked form: of all
+    problems that sft answered so, the two that go together longest; None where there is none."""
     found = []
-    for row in samples(course, ("sft",)).rows[:100]:
+    record = samples(course, ("sft",))
+    for row in record.rows:
         ends = list(zip(row["completions"], row["strict"], row["lenient"], row["truncated"],
                         strict=True))
         right = [text for text, strict, _, cut in ends if strict and not cut]
-        wrong = [text for text, _, lenient, cut in ends if text.strip() and not (lenient or cut)]
+        wrong = [text for text, _, lenient, cut in ends if not (lenient or cut)
+                 and extract(text, record.course.answer_format) is not None]
         found += [(row, good, bad) for good in right[:1] for bad in wrong]
-    return max(found, default=None, key=lambda one: SequenceMatcher(None, *one[1:]).ratio())
+    return max(found, default=None,
+               key=lambda one: len(commonprefix(one[1:])) / max(map(len, one[1:])))
 
 
 def shipped() -> Course:

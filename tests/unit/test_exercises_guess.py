@@ -62,6 +62,12 @@ def test_the_static_page_folds_the_answer_and_says_it_nowhere_else(outputs):
     assert "it is 4711 &lt;i&gt;" in inside and "<i>" not in copy["text/html"]
 
 
+def test_the_static_page_has_the_options_to_choose_from(outputs):
+    guess("Which?", "ours <1>", "it is ours", options=["ours <1>", "theirs"])
+    before, _ = outputs[1][0]["text/html"].split("</summary>")
+    assert "○ ours &lt;1&gt;" in before and "○ theirs" in before and "it is" not in before
+
+
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "notebooks").glob("0[012]*.ipynb")), ids=lambda path: path.stem
 )
