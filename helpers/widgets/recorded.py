@@ -124,8 +124,8 @@ def right_and_wrong(course: Course) -> tuple[dict, str, str] | None:
         wrong = [text for text, _, lenient, cut in ends if not (lenient or cut)
                  and extract(text, record.course.answer_format) is not None]
         found += [(row, good, bad) for good in right[:1] for bad in wrong]
-    return max(found, default=None,
-               key=lambda one: len(commonprefix(one[1:])) / max(map(len, one[1:])))
+    return max(found, default=None, key=lambda one: (
+        min(200, len(commonprefix(one[1:]))), -max(map(len, one[1:]))))  # to be read at a glance
 
 
 def shipped() -> Course:
