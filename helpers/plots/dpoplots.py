@@ -103,9 +103,10 @@ def moves(chosen: ArrayLike, rejected: ArrayLike) -> Figure:
 
 
 def _middle(values: np.ndarray) -> tuple[float, float]:
-    """An axis for all but one value in a hundred: a few wild ones press all others together."""
+    """An axis for what lies near the middle 99 in a hundred: a few wild values press all others
+    together."""
     low, high = np.quantile(values, (0.005, 0.995))
-    room = 0.06 * max(high - low, 1.0)
+    room = 0.25 * max(high - low, 1.0)
     return min(low, 0.0) - room, max(high, 0.0) + room
 
 

@@ -152,9 +152,10 @@ def score_by_length(tokens: ArrayLike, scores: ArrayLike, right: ArrayLike) -> F
             told.append(f"{name} from {middle[0][1]:+.2f} at {middle[0][0]:.0f} tokens to "
                         f"{middle[-1][1]:+.2f} at {middle[-1][0]:.0f}")
     low, high = np.quantile(scores, (0.01, 1)) if scores.size else (0, 0)
-    outside = int((scores < low).sum())  # a few very bad ones would press all others flat
-    room = 0.06 * max(high - low, 1e-9)
-    ax.set(xlabel="length of the answer, tokens", ylabel="score", ylim=(low - room, high + room),
+    room = max(high - low, 1e-9)  # a few very bad scores would press all others flat
+    low, high = max(low - 0.25 * room, scores.min(initial=low) - 0.05 * room), high + 0.05 * room
+    outside = int((scores < low).sum())
+    ax.set(xlabel="length of the answer, tokens", ylabel="score", ylim=(low, high),
            title=f"{outside} of {scores.size} answers lie below" if outside else "")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     fig.set_label(f"Mean score by length of the answer: {'; '.join(told) or 'too few answers'}."

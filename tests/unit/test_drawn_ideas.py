@@ -57,6 +57,14 @@ def np_tensor(value: float):
     return torch.tensor([value])
 
 
+def test_calm_values_are_all_on_the_axis():
+    calm = np.linspace(-1, 1, 60)
+    fig = dpoplots.moves(calm, calm - 1)
+    assert not fig.axes[0].get_legend().get_title().get_text()
+    fig = judgeplots.score_by_length(np.full((30, 2), 30), calm.reshape(30, 2), np.ones((30, 2)))
+    assert not fig.axes[0].get_title("left") and fig.axes[0].get_ylim()[0] < -1
+
+
 def test_wild_values_leave_the_axis_and_are_counted():
     calm = np.linspace(-1, 1, 400)
     fig = dpoplots.moves(np.append(calm, -80), np.append(calm - 1, -90))
