@@ -37,6 +37,11 @@ TRAINING_PANELS = {  # key as TRL logs it: title, unit
     "mean_token_accuracy": ("Token accuracy", "share right"),
     "grad_norm": ("Gradient norm", ""),
     "learning_rate": ("Learning rate", ""),
+    "accuracy": ("Pairs in order", "share"),
+    "margin": ("Margin", "chosen − rejected"),
+    "rewards/margins": ("Margin", "implicit reward"),
+    "rewards/accuracies": ("Pairs in order", "share"),
+    "logps/chosen": ("Chosen answers", "log p, nats"),
 }
 
 
@@ -117,7 +122,7 @@ def curve_plot(ax: Axes, steps: Sequence[float], values: Sequence[float] | np.nd
                smooth: bool = True) -> None:
     """One training curve: the measured points pale, their running mean strong on top."""
     points = pd.Series(list(values), index=list(steps), dtype=float).dropna()
-    if not smooth or len(points) < 10:
+    if not smooth or len(points) < 20:  # a tenth of fewer is one point: no mean
         ax.plot(points.index, points, color=colour, linestyle=dashes, label=label,
                 marker="o" if len(points) < 10 else None, markersize=4)
         return

@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parents[2] / "figures" / "openings"
 PICTURES = {  # notebook: the figure of its run that says what came of it
     "01_explore_the_data": "01_chat_and_loss",
     "02_verify_and_reward": "02_hacks",
-    "03_supervised_finetuning": "sft_format_and_math",
+    "03_supervised_finetuning": "sft_losses",
     "04_reward_model": "best-of-n",
     "05_dpo": "dpo-moves",
     "06_ppo": "ppo-diagnostics",

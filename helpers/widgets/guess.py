@@ -14,7 +14,7 @@ from helpers.plots.tables import AS_TEXT
 from helpers.widgets.live import Live
 
 FOLDED = (
-    '<details {how}><summary><b>{question}</b> {options}Guess, then click.</summary><div style="'
+    '<details {how}><summary><b>{question}</b>{options} Guess, then click.</summary><div style="'
     'margin:4px 0 4px 1em">{told}</div></details>'
 )
 
@@ -71,10 +71,13 @@ class Guess:
     def show(self) -> None:
         """Put it on the page, and below it the folded answer."""
         self.live.show()
-        options = f"({escape(' · '.join(self.options))}) " if self.options else ""
         self.live.page(
             FOLDED.format(
-                how=AS_TEXT, question=escape(self.question), options=options, told=escape(self.told)
+                how=AS_TEXT,
+                question=escape(self.question),
+                options="".join(f"<br>○ {escape(one)}" for one in self.options)
+                + ("<br>" if self.options else ""),
+                told=escape(self.told),
             ),
             f"{self.question} (The answer unfolds on a page of HTML.)",
         )

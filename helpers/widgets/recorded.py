@@ -9,6 +9,7 @@ task gsm8k, seed 0; its `manifest.json` says how it was made.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from os.path import commonprefix
 from pathlib import Path
 
 import torch
@@ -20,8 +21,10 @@ from helpers.evaluate import cost, load_samples
 from helpers.evaluate.sweep import Setting
 from helpers.files import ArtifactError
 from helpers.stats import pass_at_k
+from helpers.verify import extract
 
 EXAMPLE = ROOT / "data" / "recorded" / "playground"
+LADDER = ROOT / "data" / "recorded" / "ladder.json"
 SHIPPED = ("This run has no {} yet: you see a record that comes with the course (preset tiny, "
            "task gsm8k, seed 0).")
 LEARNERS = ("grpo", "ppo")
@@ -100,6 +103,29 @@ def sweep(course: Course) -> tuple[dict[str, Callable[[], list[dict]]], str]:
     shipped_ones = json.loads((EXAMPLE / "sweep.json").read_text(encoding="utf-8"))
     return ({name: lambda entries=entries: entries for name, entries in shipped_ones.items()},
             SHIPPED.format("sweep of temperatures"))
+
+
+def scores() -> dict[str, dict]:
+    """{model: its row of the recorded scoreboard}, of preset tiny, task gsm8k, seed 0: shares of
+    the test problems at temperature 1 ("pass@1", "lenient_pass@1"), "greedy" and others."""
+    rows = json.loads(LADDER.read_text(encoding="utf-8"))["rows"]
+    return {row["stage"]: row for row in rows if (row["task"], row["seed"]) == ("gsm8k", 0)}
+
+
+def right_and_wrong(course: Course) -> tuple[dict, str, str] | None:
+    """(row, a right answer, a wrong one to the same problem), both in the asked form: of all
+    problems that sft answered so, the two that go together longest; None where there is none."""
+    found = []
+    record = samples(course, ("sft",))
+    for row in record.rows:
+        ends = list(zip(row["completions"], row["strict"], row["lenient"], row["truncated"],
+                        strict=True))
+        right = [text for text, strict, _, cut in ends if strict and not cut]
+        wrong = [text for text, _, lenient, cut in ends if not (lenient or cut)
+                 and extract(text, record.course.answer_format) is not None]
+        found += [(row, good, bad) for good in right[:1] for bad in wrong]
+    return max(found, default=None, key=lambda one: (
+        min(200, len(commonprefix(one[1:]))), -max(map(len, one[1:]))))  # to be read at a glance
 
 
 def shipped() -> Course:

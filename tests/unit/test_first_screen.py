@@ -31,7 +31,7 @@ def test_the_place_is_told_by_a_mark_and_not_by_colour_alone():
 
 
 def drawn(course):
-    for figure in ("sft_format_and_math", "another"):
+    for figure in ("sft_losses", "another"):
         fig, ax = new_figure()
         ax.plot([0, 1])
         folder = type("Stage", (), {"course": course})
