@@ -17,6 +17,7 @@ def outputs(monkeypatch):
     monkeypatch.setattr(
         "helpers.widgets.live.output", lambda data, name, update=False: found.append((data, update))
     )
+    monkeypatch.setattr(module, "output", lambda data, name: found.append((data, False)))
     return found
 
 
@@ -51,6 +52,14 @@ def test_a_choice_is_right_or_not(outputs):
 def test_an_answer_that_cannot_be_given_is_an_error(answer, options, told):
     with pytest.raises(ValueError, match=told):
         Guess("Which?", answer, "", options)
+
+
+@pytest.mark.parametrize("answer", [None, float("nan")])
+def test_where_a_run_has_no_answer_nothing_is_asked(outputs, answer):
+    guess("How many?", answer, "nothing was <i>logged", options=["a"])
+    [(page, _)] = outputs
+    assert page["text/plain"] == "nothing was <i>logged"
+    assert "nothing was &lt;i&gt;logged" in page["text/html"] and "<details" not in str(page)
 
 
 def test_the_static_page_folds_the_answer_and_says_it_nowhere_else(outputs):
