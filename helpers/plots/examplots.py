@@ -160,7 +160,8 @@ def resampling(shares: ArrayLike, seed: int, resamples: int = 2000) -> Figure:
                   ha="left", va="center", fontsize=10)
         left.text(-0.8, -y - (y > 0) * 0.4, "the test" if y == 0 else f"draw {y}", ha="right",
                   va="center", fontsize=10)
-    left.set(xlim=(-2.6, len(shares) + 1.2), ylim=(-5.1, 1.3), title="problems, darker: solved more")
+    left.set(xlim=(-2.6, len(shares) + 1.2), ylim=(-5.1, 1.3),
+             title="problems, darker: solved more")
     left.axis("off")
     low, high = np.quantile(means, [0.025, 0.975])
     right.hist(means, bins=np.arange(-2.5, 105, 5), color=plots.SKY)

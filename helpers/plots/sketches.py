@@ -129,7 +129,7 @@ def packing(lengths: Sequence[int], length: int) -> Figure:
     """Documents of these lengths, an end mark behind each, joined and cut into rows of `length`
     tokens; what is left at the end waits for the next batch."""
     total = sum(lengths) + len(lengths)
-    rows = total // length
+    rows = max(1, total // length)
     fig, ax = _canvas(7.0, 0.7 + 0.36 * rows, (0, length), (-rows - 0.2, 0.9))
     place, looks = 0, [*PALE][:-2]
     for number, size in enumerate(lengths, start=1):
