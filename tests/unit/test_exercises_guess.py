@@ -1,5 +1,6 @@
 """Guess, then look: what is said to a guess, and a page that says nothing before a click."""
 
+import ast
 import json
 
 import pytest
@@ -98,3 +99,19 @@ def test_guesses_of_the_notebooks_are_stored_folded(path):
         for word in number
         if word.rstrip(".:,").replace(",", "").isdigit() and len(word) > 2 and word != "1000"
     )
+
+
+def asks(node):
+    names = (one.func for one in ast.walk(node) if isinstance(one, ast.Call))
+    return any(isinstance(name, ast.Name) and name.id == "guess" for name in names)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem
+)
+def test_a_cell_that_asks_shows_nothing_behind_its_question(path):
+    for cell in cells.read(path)["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code" and "guess(" in source:
+            body = ast.parse(source).body
+            assert all(at == len(body) - 1 for at, one in enumerate(body) if asks(one)), source
