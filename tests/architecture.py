@@ -60,7 +60,7 @@ ORDER = (
          pretraining"""),
     Part("Figures and tables", """
          style figures tables first_screen . startplots lossplots scoreplots examplots dataplots
-         verifyplots judgeplots dpoplots ppoplots""", "plots/"),
+         verifyplots judgeplots dpoplots ppoplots sketches""", "plots/"),
     Part("What a reader touches", """
          . live controls guess records asking stages writing engine answered history pages trying
          controls_of_try try_problem marks panel recorded example advantages clip gae pass_at_k

@@ -1,10 +1,12 @@
-"""Figures of the exam: scores over decoding settings, gains at two settings, and what they cost.
+"""Figures of the exam: scores over decoding settings, gains at two settings, and what they cost;
+what a bootstrap and a temperature do.
 
 As in `scoreplots`: plain numbers in, shares between 0 and 1, a figure with its alt text out.
 """
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -136,4 +138,59 @@ def price(learned: Mapping[str, pd.DataFrame], budget: int,
     handles, labels = axes[1].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=2)
     fig.set_label(f"What scores cost. {'; '.join(told)}.")
+    return fig
+
+
+def resampling(shares: ArrayLike, seed: int, resamples: int = 2000) -> Figure:
+    """A bootstrap: the problems of a test and some draws of as many with replacement, a cell a
+    problem; right, the means of all draws with the middle 95 %. shares: (P,) right of each."""
+    shares = np.asarray(shares)
+    drawn = np.random.default_rng(seed).integers(len(shares), size=(resamples, len(shares)))
+    means = 100 * shares[drawn].mean(axis=1)
+    fig, (left, right) = plots.new_figure(2, 8.0, 3.0)
+    rows = [np.arange(len(shares)), *np.sort(drawn[:4], axis=1)]
+    for y, row in enumerate(rows):
+        for x, problem in enumerate(row):
+            dark = shares[problem] > 0.6
+            left.barh(-y - (y > 0) * 0.4, 0.92, 0.8, x - 0.46, edgecolor=plots.GREY,
+                      color=matplotlib.colors.to_rgba(plots.BLUE, 0.05 + 0.9 * shares[problem]))
+            left.text(x, -y - (y > 0) * 0.4, problem + 1, ha="center", va="center", fontsize=10,
+                      color="white" if dark else plots.BLACK)
+        left.text(len(shares), -y - (y > 0) * 0.4, f"{100 * shares[row].mean():.0f} %",
+                  ha="left", va="center", fontsize=10)
+        left.text(-0.8, -y - (y > 0) * 0.4, "the test" if y == 0 else f"draw {y}", ha="right",
+                  va="center", fontsize=10)
+    left.set(xlim=(-2.6, len(shares) + 1.2), ylim=(-5.1, 1.3),
+             title="problems, darker: solved more")
+    left.axis("off")
+    low, high = np.quantile(means, [0.025, 0.975])
+    right.hist(means, bins=np.arange(-2.5, 105, 5), color=plots.SKY)
+    right.axvspan(low, high, color=plots.ORANGE, alpha=0.25, zorder=0)
+    right.axvline(100 * shares.mean(), color=plots.BLACK, linestyle="--", linewidth=1.5)
+    right.set(title=f"{resamples:,} draws: the middle 95 %", xlabel="score, %", ylabel="draws",
+              xlim=(0, 100))
+    fig.set_label(f"A bootstrap of {len(shares)} problems with the mean {shares.mean():.0%}. Draws "
+                  "with replacement hold some problems twice and some not at all; the middle 95 % "
+                  f"of their means reach from {low:.0f} to {high:.0f} %.")
+    return fig
+
+
+def tempered(chances: Mapping[str, float], temperatures: Sequence[float]) -> Figure:
+    """What a temperature makes of the chances of the next token: in proportion to p^(1/T); at 0
+    the likeliest alone. A panel a temperature; chances: {token: p}, the likeliest first."""
+    fig, axes = plots.new_figure(len(temperatures), 1.9 * len(temperatures), 2.3)
+    p, told = np.array(list(chances.values())), []
+    for ax, temperature in zip(np.atleast_1d(axes), temperatures, strict=True):
+        odds = (p / p.max()) ** (1 / temperature) if temperature else (p == p.max()) * 1.0
+        now = 100 * odds / odds.sum()
+        ax.bar(list(chances), now, 0.7, color=plots.BLUE)
+        for x, one in enumerate(now):
+            ax.text(x, one + 3, f"{one:.0f}", ha="center", fontsize=10)
+        ax.set(title=f"T = {temperature:g}" + ("" if temperature else ", greedy"), ylim=(0, 115))
+        ax.grid(axis="x", visible=False)
+        ax.label_outer()
+        told.append(f"T = {temperature:g}: " + ", ".join(
+            f"{token} {one:.0f} %" for token, one in zip(chances, now, strict=True)))
+    np.atleast_1d(axes)[0].set(ylabel="chance, %")
+    fig.set_label(f"The next token's chances. {'; '.join(told)}.")
     return fig

@@ -13,7 +13,7 @@ from IPython.display import display
 from PIL import Image as Pixels
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
-from helpers.files import atomic_write
+from helpers.files import atomic_write, read_json
 from helpers.plots.figures import PATH, show_png
 
 FOLDER = Path(__file__).parents[2] / "figures" / "openings"
@@ -23,12 +23,13 @@ PICTURES = {  # notebook: the figure of its run that says what came of it
     "03_supervised_finetuning": "sft_losses",
     "04_reward_model": "best-of-n",
     "05_dpo": "dpo-moves",
-    "06_ppo": "ppo-diagnostics",
+    "06_ppo": "ppo-reward-parts",
     "07_grpo": "grpo-reward",
-    "08_evaluation": "08_training_or_temperature",
-    "A1_pretraining_the_tiny_base": "A1_loss_by_kind",
+    "08_evaluation": "08_strict_lenient",
+    "A1_pretraining_the_tiny_base": "A1_whole_run",
 }
 TOLD = "What will come of it", "(a recorded run of preset tiny; yours is drawn below):"
+LADDER = Path(__file__).parents[2] / "data" / "recorded" / "ladder.json"
 ALT = "Description"  # the key of a PNG's own text for what it shows
 PLACE = "padding:1px 6px;border:1px solid #999;border-radius:6px;white-space:nowrap"
 LIT = PLACE + ";background:#0072B2;color:white;border-color:#0072B2;font-weight:bold"
@@ -97,6 +98,15 @@ def show(name: str, lit: Iterable[str]) -> None:
         alt = PngImageFile(path).text[ALT]
         display(Folded(f"<b>{TOLD[0]}</b> {TOLD[1]}", " ".join(TOLD)))
         show_png(path.read_bytes(), alt)
+
+
+def recorded(measure: str, stage: str, ladder: Path = LADDER) -> float | None:
+    """Mean over the seeds of a measure of a model ("greedy" of "ppo"), on test problems, in the
+    published runs of preset tiny and task gsm8k; None where they have none."""
+    rows = read_json(ladder)["rows"] if ladder.is_file() else []
+    found = [row[measure] for row in rows
+             if (row["task"], row["stage"]) == ("gsm8k", stage) and row.get(measure) is not None]
+    return sum(found) / len(found) if found else None
 
 
 def keep(name: str, png: Path, alt: str, folder: Path = FOLDER) -> Path:

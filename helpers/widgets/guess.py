@@ -7,11 +7,12 @@ it. What is found is calculated by the cell, so the cell's code does not say it 
 import math
 from collections.abc import Sequence
 from html import escape
+from uuid import uuid4
 
 import ipywidgets
 
 from helpers.plots.tables import AS_TEXT
-from helpers.widgets.live import Live
+from helpers.widgets.live import Live, output
 
 FOLDED = (
     '<details {how}><summary><b>{question}</b>{options} Guess, then click.</summary><div style="'
@@ -118,15 +119,20 @@ class Guess:
 
 def guess(
     question: str,
-    answer: float | str,
+    answer: float | str | None,
     told: str,
     options: Sequence[str] = (),
     factor: float = 1.1,
 ) -> None:
     """Ask for a guess of what the cell has just found, and show it at a click.
 
-    answer: a number, or the right one of `options`. told: what is shown then, in words. factor: a
-    number hits if it is at most so many times too large or too small. ValueError if the answer is
-    none of the options, or no number where there are none.
+    answer: a number, or the right one of `options`; None or NaN where this run has none (nothing
+    was logged, a tie): then `told` stands there in the open and nothing is asked. told: what is
+    shown then, in words. factor: a number hits if it is at most so many times too large or too
+    small. ValueError if the answer is none of the options, or no number where there are none.
     """
+    if answer is None or answer != answer:
+        page = {"text/html": f"<div {AS_TEXT}>{escape(told)}</div>", "text/plain": told}
+        output(page, f"told-{uuid4().hex[:12]}")
+        return
     Guess(question, answer, told, options, factor).show()

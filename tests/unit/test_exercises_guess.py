@@ -1,5 +1,6 @@
 """Guess, then look: what is said to a guess, and a page that says nothing before a click."""
 
+import ast
 import json
 import re
 
@@ -18,6 +19,7 @@ def outputs(monkeypatch):
     monkeypatch.setattr(
         "helpers.widgets.live.output", lambda data, name, update=False: found.append((data, update))
     )
+    monkeypatch.setattr(module, "output", lambda data, name: found.append((data, False)))
     return found
 
 
@@ -52,6 +54,14 @@ def test_a_choice_is_right_or_not(outputs):
 def test_an_answer_that_cannot_be_given_is_an_error(answer, options, told):
     with pytest.raises(ValueError, match=told):
         Guess("Which?", answer, "", options)
+
+
+@pytest.mark.parametrize("answer", [None, float("nan")])
+def test_where_a_run_has_no_answer_nothing_is_asked(outputs, answer):
+    guess("How many?", answer, "nothing was <i>logged", options=["a"])
+    [(page, _)] = outputs
+    assert page["text/plain"] == "nothing was <i>logged"
+    assert "nothing was &lt;i&gt;logged" in page["text/html"] and "<details" not in str(page)
 
 
 def test_the_static_page_folds_the_answer_and_says_it_nowhere_else(outputs):
@@ -107,3 +117,19 @@ def test_guesses_of_the_notebooks_are_stored_folded(path):
         for number in numbers:
             alone = rf"(?<![\w.,]){number}(?![\w])"
             assert re.search(alone, asked) or not re.search(alone, seen), (asked, number)
+
+
+def asks(node):
+    names = (one.func for one in ast.walk(node) if isinstance(one, ast.Call))
+    return any(isinstance(name, ast.Name) and name.id == "guess" for name in names)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem
+)
+def test_a_cell_that_asks_shows_nothing_behind_its_question(path):
+    for cell in cells.read(path)["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code" and "guess(" in source:
+            body = ast.parse(source).body
+            assert all(at == len(body) - 1 for at, one in enumerate(body) if asks(one)), source

@@ -5,6 +5,7 @@ from PIL import Image
 
 from helpers.config import ROOT, Course
 from helpers.course import publish
+from helpers.files import write_json
 from helpers.plots import PATH, first_screen, new_figure, save_figure
 
 ALT = "Alt: 1 < 2 & \"quoted\", ≥ 95 %."
@@ -69,3 +70,15 @@ def test_every_picture_is_small_and_tells_in_words_what_it_shows(name):
     assert (ROOT / "notebooks" / f"{name}.ipynb").is_file()
     path = first_screen.FOLDER / f"{name}.png"
     assert path.stat().st_size < 40_000 and len(Image.open(path).text["Description"]) > 40
+
+
+def test_what_was_published_is_a_mean_over_its_seeds(tmp_path):
+    ladder = tmp_path / "ladder.json"
+    assert first_screen.recorded("greedy", "ppo", ladder) is None
+    row = {"task": "gsm8k", "stage": "ppo", "greedy": 0.25}
+    others = [{"task": "countdown", "greedy": 1.0}, {"stage": "sft", "greedy": 1.0},
+              {"greedy": None}]
+    write_json(ladder, {"rows": [row, row | {"greedy": 0.75}, *(row | one for one in others)]})
+    assert first_screen.recorded("greedy", "ppo", ladder) == 0.5
+    assert first_screen.recorded("pass@8", "ppo", ladder) is None
+    assert all(0 < first_screen.recorded("greedy", stage) < 1 for stage in ("sft", "ppo", "grpo"))
