@@ -13,8 +13,15 @@ import ipywidgets
 from helpers.plots.tables import AS_TEXT
 from helpers.widgets.live import Live
 
+WRAPPED = 'style="overflow-wrap:anywhere;line-height:1.5;white-space:normal"'
+# ipywidgets gives an option one line, and cuts what is longer.
+OPTIONS = (
+    "<style>.guess-options.guess-options label{height:auto;line-height:1.5;"
+    "overflow-wrap:anywhere;white-space:normal}</style>"
+)
 FOLDED = (
-    '<details {how}><summary><b>{question}</b> Guess, then click.</summary><div style="'
+    f"<details {{how}} {WRAPPED}>"
+    '<summary><b>{question}</b> Guess, then click.</summary><div style="'
     'margin:4px 0 4px 1em">{told}</div></details>'
 )
 
@@ -60,7 +67,8 @@ class Guess:
         margin = ipywidgets.Layout(margin="2px 2px 2px 16px")
         self.button = ipywidgets.Button(description="Look", layout=margin)
         self.page = ipywidgets.HTML()
-        asked = ipywidgets.HTML(f"<b>{escape(question)}</b>")
+        self.field.add_class("guess-options")
+        asked = ipywidgets.HTML(f"{OPTIONS}<b {WRAPPED}>{escape(question)}</b>")
         self.box = ipywidgets.VBox(
             [asked, ipywidgets.HBox([self.field, self.button], layout=layout), self.page]
         )
@@ -90,7 +98,8 @@ class Guess:
             self.state, self._counted = SCORE.add(hit), True
         self.page.value = (
             self.live.hiding()
-            + f"<div {AS_TEXT}>{escape(text)}<b>{escape(self.told)}</b> ({self.state})</div>"
+            + f"<div {AS_TEXT} {WRAPPED}>{escape(text)}<b>{escape(self.told)}</b> "
+            + f"({self.state})</div>"
         )
 
     def _made(self) -> float | str | None:

@@ -1,7 +1,7 @@
 """How long a click waits while a model writes: `python -m tests.benchmarks.clicks`.
 
 The model is a loop that keeps Python busy, as a real one's does, and never ends by itself. Measured
-with the course's own ipywidgets and ipykernel, and with Colab's older ones where they are installed.
+with the course's own ipywidgets and ipykernel, and with Colab's older ones where they are there.
 """
 
 import statistics
