@@ -14,10 +14,11 @@ from helpers.plots.tables import AS_TEXT
 from helpers.widgets.live import Live
 
 WRAPPED = 'style="overflow-wrap:anywhere;line-height:1.5;white-space:normal"'
-# ipywidgets gives an option one line, and cuts what is longer.
+# ipywidgets gives an option one line, cuts what is longer, and puts the button behind its text.
 OPTIONS = (
-    "<style>.guess-options.guess-options label{height:auto;line-height:1.5;"
-    "overflow-wrap:anywhere;white-space:normal}</style>"
+    "<style>.guess-options.guess-options label{height:auto;line-height:1.5;display:flex;"
+    "flex-direction:row-reverse;justify-content:flex-end;align-items:flex-start;"
+    "overflow-wrap:anywhere;white-space:normal}.guess-options label input{flex:none}</style>"
 )
 FOLDED = (
     f"<details {{how}} {WRAPPED}>"

@@ -159,6 +159,44 @@ def test_kl_is_the_estimator_of_the_course_and_marks_tokens_by_more_than_colour(
     assert all("<" not in attribute for attribute in re.findall(r'title="([^"]*)"', page))
 
 
+def of_ppo(known: bool = True) -> dict:
+    given = line(3, 1)
+    for one in given["answers"]:
+        one["advantage"] = None
+        one |= {"values": [0.5, 0.25, -0.1, 0.0], "rewards": None, "advantages": None}
+        if known:
+            one |= {"rewards": [0.0, 0.6, 0.0, 0.987], "advantages": [-0.75, 0.0, 0.4, 1.5]}
+    return given
+
+
+def test_ppos_answers_show_forecast_reward_and_advantage_of_each_token(course):
+    made(course, "ppo", {"rollouts.jsonl": [of_ppo()]})
+    made(course, "grpo", {"rollouts.jsonl": [line(3, 1)]})
+    panel = rollout_inspector.rollout_inspector(course)
+    run = panel.box.children[1]
+    assert run.options == ("grpo", "ppo") and "token by token" not in text(panel)
+    run.value = "ppo"
+    assert "forecast goes from +0.50 to 0; advantages of tokens from −0.75 to +1.50" in text(panel)
+    page = panel.result.value
+    assert page.count("<details><summary>token by token") == 2 and " open" not in page
+    assert "reward +0.987, forecast 0, advantage +1.500" in page, "of the last token, in its title"
+    rows = re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.S)[0].split("\n")
+    assert rows[0].split() == ["KL", "reward", "forecast", "advantage", "token"] and len(rows) == 5
+    assert rows[1].split()[:4] == ["0", "0", "+0.500", "−0.750"]
+    assert rows[2].split()[:4] == ["+16.086", "+0.600", "+0.250", "0"]
+    assert "<script" not in page and "<img" not in page
+
+
+@pytest.mark.parametrize("given, words", [
+    (of_ppo(False), "to 0; advantages of tokens are not known at this step"),
+    ({**line(3, 1), "answers": [{**one, "advantage": None} for one in line(3, 1)["answers"]]},
+     "advantage: one for each token, not recorded"),
+])
+def test_of_ppos_answers_what_is_not_recorded_is_said(course, given, words):
+    made(course, "ppo", {"rollouts.jsonl": [given]})
+    assert words in text(rollout_inspector.rollout_inspector(course))
+
+
 def test_an_outline_is_the_mean_over_what_is_known():
     given = line(0, 1)
     given["answers"][1]["reward"] = None
