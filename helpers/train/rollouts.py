@@ -50,7 +50,7 @@ class RolloutRecorder(TrainerCallback):
         self.track, self.trainer = Track(stage.course), None
 
     def follow(self, trainer) -> None:
-        """Keep what this PPOTrainer, which has the recorder among its callbacks, pays each token."""
+        """Keep what this PPOTrainer, whose callback the recorder is, pays each token."""
         self.trainer = trainer
 
     @property

@@ -75,8 +75,13 @@ def pages(monkeypatch) -> list[str]:
 
 
 def test_without_a_run_the_record_of_the_course_is_shown_and_said_so(course):
-    run, = recorded.rollouts(course).values()
-    assert "comes with the course" in run.note and {0} < {row["step"] for row in run.rows}
+    runs = recorded.rollouts(course)
+    assert list(runs) == ["grpo", "ppo"]
+    for run in runs.values():
+        assert "comes with the course" in run.note and {0} < {row["step"] for row in run.rows}
+    last = [one for row in runs["ppo"].rows if row["step"] for one in row["answers"]]
+    assert last and all(len(one["values"]) == len(one["rewards"]) == len(one["advantages"])
+                        == len(one["pieces"]) for one in last)
     assert "comes with the course" in recorded.samples(course).note
     models, note = recorded.sweep(course)
     assert {"sft", "grpo"} <= set(models) and "comes with the course" in note

@@ -108,6 +108,8 @@ OTHERS = {
     "grader": ("grader.be_the_grader(course)", "Right", None, "Answer 2 of 8, 1 labelled"),
     "rollout_inspector": ("rollout_inspector.rollout_inspector(course)", "Step", {"index": 4},
                           "Step 80: "),
+    "rollout_inspector of ppo": ("rollout_inspector.rollout_inspector(course)", "Run",
+                                 {"index": 1}, "forecast goes from"),
 }
 
 
@@ -115,7 +117,7 @@ OTHERS = {
 def test_each_of_the_other_widgets_answers(page, name):
     call, control, state, words = OTHERS[name]
     page.outputs.clear()
-    page.run(f"from helpers.widgets import {name}\nshown = {call}")
+    page.run(f"from helpers.widgets import {name.split()[0]}\nshown = {call}")
     page.know(moved=f"named(shown.box, {control!r})", result="shown.result")
     page.updates.clear()
     if state is None:
