@@ -154,8 +154,11 @@ def rollout_inspector(course: Course, stage: Stage | None = None) -> Panel:
 
     def choose_run(change: dict | None = None) -> None:
         asked = {row["problem"]["id"]: row["problem"]["question"] for row in runs[run.value].rows}
+        before = problem.value
         problem.options = [(f"{place}. {question[:60]}", key) for place, (key, question)
                            in enumerate(asked.items(), start=1)]
+        problem.value = before if before in asked else next(iter(asked))
+        choose_problem()  # the same problem may have been recorded at other steps
 
     def choose_problem(change: dict | None = None) -> None:
         known, before = list(lines()), step.value

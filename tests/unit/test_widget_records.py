@@ -192,6 +192,27 @@ def test_ppos_answers_show_forecast_reward_and_advantage_of_each_token(course):
     assert "<script" not in page and "<img" not in page
 
 
+def test_another_run_has_its_own_steps_and_keeps_the_problem(course):
+    made(course, "grpo", {"rollouts.jsonl": [line(step, 1, name) for step in (0, 10, 20, 30)
+                                             for name in "ab"]})
+    made(course, "ppo", {"rollouts.jsonl": [line(step, 2, name) for step in (0, 5, 20)
+                                            for name in "ab"] + [line(7, 0, "c")]})
+    panel = rollout_inspector.rollout_inspector(course)
+    run, problem, step = panel.box.children[1:4]
+    problem.value, step.value = "b", 20
+    run.value = "ppo"
+    assert (problem.value, step.options, step.value) == ("b", (0, 5, 20), 20)
+    assert "Step 20: 2 of 2 answers right" in text(panel) and not said(panel)
+    step.value = 5
+    run.value = "grpo"
+    assert (problem.value, step.options, step.value) == ("b", (0, 10, 20, 30), 0)
+    assert "Step 0: 1 of 2 answers right" in text(panel) and not said(panel)
+    run.value, problem.value = "ppo", "c"
+    assert step.options == (7,) and "Step 7: 0 of 2" in text(panel) and not said(panel)
+    run.value = "grpo"
+    assert problem.value == "a" and "Step 0" in text(panel) and not said(panel)
+
+
 @pytest.mark.parametrize("given, words", [
     (of_ppo(False), "to 0; advantages of tokens are not known at this step"),
     ({**line(3, 1), "answers": [{**one, "advantage": None} for one in line(3, 1)["answers"]]},
