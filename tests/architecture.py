@@ -66,9 +66,9 @@ ORDER = (
          controls_of_try try_problem marks panel recorded example advantages clip gae pass_at_k
          temperatures reward_mixer hack_checker grader rollout_inspector""", "widgets/"),
     Part("Exercises that answer", """
-         exercise compare deadline progress drawn notebook_00 notebook_01 notebook_02 notebook_03
-         notebook_04 notebook_05 notebook_06_losses notebook_06 notebook_07 notebook_08 notebook_a1
-         checks . cells handout worker grading __main__""", "exercises/"),
+         exercise compare deadline sealed progress drawn notebook_00 notebook_01 notebook_02
+         notebook_03 notebook_04 notebook_05 notebook_06_losses notebook_06 notebook_07 notebook_08
+         notebook_a1 checks . cells handout stubs worker grading __main__""", "exercises/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
          ppo/rollout rollouts shared drawn ppo/collect ppo/step ppo/trainer ppo group methods

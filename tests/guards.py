@@ -18,6 +18,7 @@ NO_GPU = "no GPU"
 NO_REAL_DATA = "real data absent"
 NO_REFERENCE = "reference values absent"
 NO_CHROMIUM = "no Chromium: make chromium"
+NO_OLD_WIDGETS = "no old ipywidgets: make .venv-old/ready"  # accepted nowhere in CI
 
 
 def real_data_folder() -> Path:
@@ -29,6 +30,12 @@ def chromium() -> str | None:
     """The browser that tests drive, if there is one."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next(filter(None, map(shutil.which, names)), None)
+
+
+def old_widgets() -> Path | None:
+    """The folder with Colab's ipywidgets and ipykernel, if it is there and whole."""
+    folder = ROOT / ".venv-old"
+    return folder if (folder / "ready").is_file() else None
 
 
 def ppo_reference_file() -> Path:

@@ -1,9 +1,10 @@
 """The check behind an exercise: it runs the reader's function, and says what is wrong with it.
 
 What the function gives for fresh inputs is compared with the reference's results, which were
-computed before it ran, on copies of their own. It cannot come by them: a call of a reference below
-the reader's function is refused. Where a likely mistake gives the same results, its message is
-shown; a function that raises, is late, or gives NaN or another shape gets one line, no traceback.
+computed before it ran, on copies of their own. It cannot come by them: while the reader's function
+runs, no reference can be called (`sealed`). Where a likely mistake gives the same results, its
+message is shown; a function that raises, is late, or gives NaN or another shape gets one line, no
+traceback.
 """
 
 import copy
@@ -20,8 +21,9 @@ from typing import Any, Literal
 from helpers.config import Course
 from helpers.exercises import progress
 from helpers.exercises.compare import alike, difference, shown
-from helpers.exercises.deadline import Late, Peeked, within
+from helpers.exercises.deadline import Late, within
 from helpers.exercises.exercise import Exercise, everything, find
+from helpers.exercises.sealed import Peeked, sealed
 from helpers.files import ArtifactError
 
 Status = Literal["passed", "wrong", "untouched", "error", "late"]
@@ -83,9 +85,9 @@ def examine(exercise: Exercise, function: Any, seed: int | None = None) -> Verdi
         return early
     cases, expected = fresh(exercise, seed)
     inputs = copy.deepcopy(cases)
-    forbidden = {one.reference.__code__ for one in everything()}
     try:
-        outcomes = within(exercise.seconds, lambda: outcomes_of(function, inputs), forbidden)
+        with sealed(one.reference for one in everything()):
+            outcomes = within(exercise.seconds, lambda: outcomes_of(function, inputs))
         return judge(exercise, cases, expected, outcomes, function)
     except Late:
         return Verdict(

@@ -9,11 +9,9 @@ continues. Interrupting the kernel works at any time.
 """
 
 import ctypes
-import sys
 import threading
 import time
-from collections.abc import Callable, Collection
-from types import CodeType
+from collections.abc import Callable
 from typing import Any
 
 STOPPING = 1.0  # seconds in which a late function is asked to stop
@@ -23,31 +21,15 @@ class Late(BaseException):
     """Raised inside a function whose time is up; no Exception, which many a loop catches."""
 
 
-class Peeked(BaseException):
-    """Raised inside a function that calls what it must not."""
-
-
-def within(seconds: float, call: Callable[[], Any], forbidden: Collection[CodeType] = ()) -> Any:
-    """What `call()` returns, or raises; Late after `seconds`.
-
-    forbidden: code that must not run below `call`: Peeked is raised in its place.
-    """
+def within(seconds: float, call: Callable[[], Any]) -> Any:
+    """What `call()` returns, or raises; Late after `seconds`."""
     answer: dict[str, Any] = {}
-
-    def watch(frame, event, _) -> None:
-        if event == "call" and frame.f_code in forbidden:
-            answer["peeked"] = True  # even if it catches what is raised
-            raise Peeked
 
     def run() -> None:
         try:
-            if forbidden:
-                sys.setprofile(watch)
             answer["value"] = call()
         except BaseException as error:  # SystemExit as well: it must not end a notebook
             answer["error"] = error
-        finally:
-            sys.setprofile(None)
 
     thread = threading.Thread(target=run, name="exercise", daemon=True)
     thread.start()
@@ -59,8 +41,6 @@ def within(seconds: float, call: Callable[[], Any], forbidden: Collection[CodeTy
     if thread.is_alive():
         _stop(thread)
         raise Late
-    if answer.get("peeked"):
-        raise Peeked
     if "error" in answer:
         raise answer["error"]
     return answer["value"]

@@ -7,7 +7,6 @@ no sandbox: it runs what students wrote with the rights of whoever grades. Grade
 nothing to lose.
 """
 
-import ast
 import csv
 import io
 import json
@@ -21,8 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from helpers.config import ROOT
-from helpers.exercises import cells
 from helpers.exercises.exercise import everything, of
+from helpers.exercises.stubs import Stub, stubs_of
 from helpers.files import ArtifactError, atomic_write_text
 
 SECONDS = 120.0  # of one submission, the loading of libraries included
@@ -38,15 +37,6 @@ class Row:
     exercise: str
     result: str
     message: str
-
-
-@dataclass(frozen=True)
-class Stub:
-    """The code of one exercise in a submitted notebook."""
-
-    notebook: str
-    exercise: str
-    source: str
 
 
 def submissions(folder: Path) -> dict[str, list[Path]]:
@@ -82,34 +72,6 @@ def submissions(folder: Path) -> dict[str, list[Path]]:
     if not found:
         raise ArtifactError(f"{folder} holds no notebook (*.ipynb), and no folder with one")
     return found
-
-
-def stubs_of(path: Path) -> list[Stub]:
-    """The students' cells of a notebook, by their tags; a cell that was split is put together.
-    Where tags were lost, the cell that defines the exercise's function. ArtifactError: no notebook.
-    """
-    code = [cell for cell in cells.read(path)["cells"] if cell["cell_type"] == "code"]
-    by_tag: dict[str, list[str]] = {}
-    for cell in code:
-        if number := cells.tagged(cell, "exercise"):
-            by_tag.setdefault(number, []).append("".join(cell["source"]))
-    defining = {
-        name: text
-        for text in ("".join(cell["source"]) for cell in code)
-        for name in _functions(text)
-    }
-    for exercise in everything():
-        if exercise.number not in by_tag and exercise.name in defining:
-            by_tag[exercise.number] = [defining[exercise.name]]
-    return [Stub(path.name, number, "\n\n".join(parts)) for number, parts in sorted(by_tag.items())]
-
-
-def _functions(source: str) -> set[str]:
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    return {node.name for node in body if isinstance(node, ast.FunctionDef)}
 
 
 def grade(name: str, paths: list[Path], seconds: float = SECONDS) -> list[Row]:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from transformers import TrainerCallback
 
 from helpers import losses, rewards, sampling
@@ -20,7 +21,7 @@ from helpers.artifacts import Stage
 from helpers.data.problem import Problem
 from helpers.files import atomic_write_text
 from helpers.track import Track
-from helpers.train.ppo.rollout import numbers
+from helpers.train.ppo.rollout import Rollout, numbers, written
 from helpers.train.rows import Rows, logprobs
 
 ROLLOUTS_FILE = "rollouts.jsonl"
@@ -36,7 +37,9 @@ class RolloutRecorder(TrainerCallback):
     pieces, logp, ref_logp: one for each token, log-probabilities in nats by the policy of that step
     and by the reference, at the temperature of the run. reward: by the course's own functions and
     weights, None without a verdict. advantage: as GRPO would make it of this group; None for PPO,
-    which has one for each token and not for an answer.
+    which has one for each token. PPO's answers have more, one for each token: values, what the
+    critic forecast before it; and rewards and advantages (not whitened), as the trainer that is
+    followed would learn from them, None where it would not.
 
     problems: a few; answers: how many each, a group. Only a run in one process is recorded.
     """
@@ -44,7 +47,11 @@ class RolloutRecorder(TrainerCallback):
     def __init__(self, stage: Stage, problems: Sequence[Problem], every: int = 10,
                  answers: int = 6):
         self.stage, self.problems, self.every, self.answers = stage, problems, every, answers
-        self.track = Track(stage.course)
+        self.track, self.trainer = Track(stage.course), None
+
+    def follow(self, trainer) -> None:
+        """Keep what this PPOTrainer, whose callback the recorder is, pays each token."""
+        self.trainer = trainer
 
     @property
     def file(self) -> Path:
@@ -70,16 +77,18 @@ class RolloutRecorder(TrainerCallback):
 
     def _record(self, step: int, args, model, tokenizer) -> None:
         rows = answered(model, tokenizer, self.track, self.problems, self.answers,
-                        args.temperature, args.top_p, self.stage.course.seed)
+                        args.temperature, args.top_p, self.stage.course.seed, self.trainer)
         with self.file.open("a", encoding="utf-8") as file:
             file.writelines(_as_line({"step": step, **row}) for row in rows)
 
 
 @torch.no_grad()
 def answered(model, tokenizer, track: Track, problems: Sequence[Problem], answers: int,
-             temperature: float = 1.0, top_p: float = 1.0, seed: int = 0) -> list[dict]:
+             temperature: float = 1.0, top_p: float = 1.0, seed: int = 0, trainer=None
+             ) -> list[dict]:
     """A line of the record for each problem, without its step. model: a PeftModel whose reference
-    is the model without its adapter, or an AdapterBank of PPO."""
+    is the model without its adapter, or an AdapterBank of PPO, whose `trainer` says what a token is
+    paid."""
     course, bank = track.course, hasattr(model, "roles")
     inner = model.model if bank else model
     texts = [track.text(tokenizer, problem) for problem in problems]
@@ -98,21 +107,51 @@ def answered(model, tokenizer, track: Track, problems: Sequence[Problem], answer
         for name, role in (("logp", "policy"), ("ref_logp", "reference")):
             with _role(model, role):
                 known[name] = logprobs(inner.get_base_model(), said.ids, said.places,
-                                       said.targets, temperature)[0].tolist()
+                                       said.targets, temperature)[0].cpu()
+        if bank:
+            with _role(model, "value"):
+                known["values"] = model.numbers("value", said.ids, said.places).cpu()
+            known |= {"rewards": None, "advantages": None}
+        if bank and trainer and trainer.collector.has_scale:
+            columns = {"prompts": texts[place], **track.columns(problem)}
+            known |= token_credit(trainer, written([ids] * len(group), group),
+                                  {key: [value] * len(group) for key, value in columns.items()},
+                                  known)
         totals, parts = paid[place]
         verdicts = track.verdicts(problem, group)
         rows.append({
             "problem": {"id": problem.id, "question": problem.question, **track.columns(problem)},
             "answers": [{
                 "text": one.text, "pieces": pieces(tokenizer, one.ids),
-                **{name: [round(value, 3) + 0.0 for value in table[at][:len(one.ids)]]
-                   for name, table in known.items()},
+                **{name: _of_answer(table, at, len(one.ids)) for name, table in known.items()},
                 "truncated": one.truncated, **{kind: v[at] for kind, v in verdicts.items()},
                 "reward": totals[at], "parts": {name: v[at] for name, v in parts.items()},
                 "advantage": None if advantages is None or totals[at] is None
                 else round(float(advantages[place, at]), 4)}
                 for at, one in enumerate(group)]})
     return rows
+
+
+def token_credit(trainer, rollout: Rollout, columns: dict[str, list], known: dict[str, Tensor]
+                 ) -> dict[str, Tensor]:
+    """{"rewards", "advantages"} of each token, (G, T), as PPO's step makes them (its parts 3 and
+    4, before whitening), NaN in an answer without a verdict. known: logp, ref_logp and values."""
+    args = trainer.args
+    trainer.collector.score(rollout, columns)
+    logp, ref_logp, values = (known[name] * rollout.mask for name in ("logp", "ref_logp", "values"))
+    kl = losses.kl_k1 if args.kl_estimator == "k1" else losses.kl_k3
+    paid = losses.token_rewards(rollout.scores, logp, ref_logp, rollout.mask,
+                                trainer.memory["kl_coef"], kl)
+    advantages, _ = losses.gae(paid, values, rollout.mask, args.gamma, args.lam)
+    return {name: table.masked_fill(~rollout.judged[:, None], torch.nan)
+            for name, table in (("rewards", paid), ("advantages", advantages))}
+
+
+def _of_answer(table: Tensor | None, at: int, tokens: int) -> list[float] | None:
+    """Of one answer, for the record; None where it is not known."""
+    if table is None or table[at].isnan().any():
+        return None
+    return [round(value, 3) + 0.0 for value in table[at][:tokens].tolist()]
 
 
 def pieces(tokenizer, ids: Sequence[int]) -> list[str]:

@@ -16,16 +16,16 @@ from helpers.widgets import recorded
 
 PROBLEMS = 24  # of the supervised model's samples: enough to draw answers from
 STEPS = 5  # of the recorded training: first, last, and the nearest to even places between
+PPO_STEPS, PPO_PROBLEMS = 3, 2  # its answers have five numbers a token
 
 
 def keep(course: Course, folder: Path = recorded.EXAMPLE) -> None:
     """Samples, steps and sweeps of the run, cut to what is shown; `manifest.json` last of all."""
-    sft, grpo, exam = (find(course, name) for name in ("sft", "grpo", "evaluation"))
-    rows = load_samples(grpo.path / "rollouts.jsonl")
-    known = sorted({row["step"] for row in rows})
-    kept = {min(known, key=lambda step: abs(step - known[-1] * part / (STEPS - 1)))
-            for part in range(STEPS)}
-    _lines(folder / "rollouts.jsonl", [row for row in rows if row["step"] in kept])
+    sft, grpo, ppo, exam = (find(course, name) for name in ("sft", "grpo", "ppo", "evaluation"))
+    _lines(folder / recorded.FILES["grpo"],
+           _thinned(load_samples(grpo.path / "rollouts.jsonl"), STEPS))
+    _lines(folder / recorded.FILES["ppo"],
+           _thinned(load_samples(ppo.path / "rollouts.jsonl"), PPO_STEPS, PPO_PROBLEMS))
     samples = load_samples(sft.path / "validation.jsonl")
     mixture = [row for row in samples if 0 < sum(row["lenient"]) < len(row["lenient"])]
     _lines(folder / "samples.jsonl", mixture[:PROBLEMS])
@@ -35,8 +35,17 @@ def keep(course: Course, folder: Path = recorded.EXAMPLE) -> None:
     write_json(folder / "manifest.json", {
         "command": "python -m helpers.widgets.example", "preset": course.preset,
         "task": course.task, "seed": course.seed,
-        "runs": {one.name: one.run_id for one in (sft, grpo, exam)}, "versions": versions(),
+        "runs": {one.name: one.run_id for one in (sft, grpo, ppo, exam)}, "versions": versions(),
         "files": listing(folder, skip=("manifest.json",))})
+
+
+def _thinned(rows: list[dict], steps: int, problems: int | None = None) -> list[dict]:
+    """The lines of some steps, evenly spread, and of the first problems (None: of all)."""
+    known = sorted({row["step"] for row in rows})
+    kept = {min(known, key=lambda step: abs(step - known[-1] * part / (steps - 1)))
+            for part in range(steps)}
+    asked = list(dict.fromkeys(row["problem"]["id"] for row in rows))[:problems]
+    return [row for row in rows if row["step"] in kept and row["problem"]["id"] in asked]
 
 
 def _rounded(entry: dict) -> dict:

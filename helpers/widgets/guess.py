@@ -14,8 +14,16 @@ import ipywidgets
 from helpers.plots.tables import AS_TEXT
 from helpers.widgets.live import Live, output
 
+WRAPPED = 'style="overflow-wrap:anywhere;line-height:1.5;white-space:normal"'
+# ipywidgets gives an option one line, cuts what is longer, and puts the button behind its text.
+OPTIONS = (
+    "<style>.guess-options.guess-options label{height:auto;line-height:1.5;display:flex;"
+    "flex-direction:row-reverse;justify-content:flex-end;align-items:flex-start;"
+    "overflow-wrap:anywhere;white-space:normal}.guess-options label input{flex:none}</style>"
+)
 FOLDED = (
-    '<details {how}><summary><b>{question}</b>{options} Guess, then click.</summary><div style="'
+    f"<details {{how}} {WRAPPED}>"
+    '<summary><b>{question}</b>{options} Guess, then click.</summary><div style="'
     'margin:4px 0 4px 1em">{told}</div></details>'
 )
 
@@ -61,7 +69,8 @@ class Guess:
         margin = ipywidgets.Layout(margin="2px 2px 2px 16px")
         self.button = ipywidgets.Button(description="Look", layout=margin)
         self.page = ipywidgets.HTML()
-        asked = ipywidgets.HTML(f"<b>{escape(question)}</b>")
+        self.field.add_class("guess-options")
+        asked = ipywidgets.HTML(f"{OPTIONS}<b {WRAPPED}>{escape(question)}</b>")
         self.box = ipywidgets.VBox(
             [asked, ipywidgets.HBox([self.field, self.button], layout=layout), self.page]
         )
@@ -97,7 +106,8 @@ class Guess:
             self.state, self._counted = SCORE.add(hit), True
         self.page.value = (
             self.live.hiding()
-            + f"<div {AS_TEXT}>{escape(text)}<b>{escape(self.told)}</b> ({self.state})</div>"
+            + f"<div {AS_TEXT} {WRAPPED}>{escape(text)}<b>{escape(self.told)}</b> "
+            + f"({self.state})</div>"
         )
 
     def _made(self) -> float | str | None:

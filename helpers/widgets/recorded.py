@@ -28,6 +28,7 @@ LADDER = ROOT / "data" / "recorded" / "ladder.json"
 SHIPPED = ("This run has no {} yet: you see a record that comes with the course (preset tiny, "
            "task gsm8k, seed 0).")
 LEARNERS = ("grpo", "ppo")
+FILES = {"grpo": "rollouts.jsonl", "ppo": "rollouts_ppo.jsonl"}  # of the course's record
 CHANGED = 6  # problems shown of a run that kept only its answers before and after
 
 
@@ -67,8 +68,9 @@ def rollouts(course: Course, stage: Stage | None = None) -> dict[str, Record]:
                 f"which they changed most.", course)
     if found:
         return found
-    return {"grpo": Record(load_samples(EXAMPLE / "rollouts.jsonl"),
-                           SHIPPED.format("recorded training of its own"), shipped())}
+    return {name: Record(load_samples(EXAMPLE / file),
+                         SHIPPED.format("recorded training of its own"), shipped())
+            for name, file in FILES.items()}
 
 
 def samples(course: Course, models: Sequence[str] = ("sft", "grpo", "dpo", "ppo")) -> Record:

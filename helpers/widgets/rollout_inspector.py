@@ -19,6 +19,8 @@ from helpers.widgets.recorded import rollouts
 
 WORDS = "menus of runs and problems, and a slider over training steps"
 FAR, FARTHER = 0.05, 0.5  # nats of KL: a token above the first is set apart, above the second more
+# What PPO has of each token beside the KL, in points of reward: in the record, and as it is called.
+CREDIT = {"rewards": "reward", "values": "forecast", "advantages": "advantage"}
 SHADES = ((FARTHER, "background:rgba(213,94,0,.4);border-bottom:3px double #D55E00"),
           (FAR, "background:rgba(230,159,0,.28);border-bottom:1px dotted #767676"))
 
@@ -54,15 +56,36 @@ def tokens_html(answer: dict) -> str:
     if kl is None:
         return marks.text_of(answer["text"])
     spans = []
-    for piece, logp, ref, far in zip(answer["pieces"], answer["logp"], answer["ref_logp"], kl,
-                                     strict=True):
+    for place, (piece, logp, ref, far) in enumerate(zip(
+            answer["pieces"], answer["logp"], answer["ref_logp"], kl, strict=True)):
         style = next((style for share, style in SHADES if far > share), "")
         note = (f"log-probability {logp:.2f}, of the reference {ref:.2f}: KL {far:.3f} nats"
                 if piece else f"no text of its own, KL {far:.3f} nats")
+        note += "".join(f", {told} {marks.number(answer[name][place], 3)}"
+                        for name, told in CREDIT.items() if answer.get(name))
         text = escape(piece).replace("\n", "↵\n") or "·"
         spans.append(f'<span title="{escape(note)}"' + (f' style="{style}"' if style else "")
                      + f">{text}</span>")
     return f'<div style="{pages.TOKENS}">{"<wbr>".join(spans)}</div>'
+
+
+def credit_html(answer: dict) -> str:
+    """What PPO makes of the tokens of an answer: in a line, and folded, token by token."""
+    values, advantages = answer.get("values"), answer.get("advantages")
+    if not values:
+        return "advantage: one for each token, not recorded"
+    said = (f"the critic's forecast goes from {marks.number(values[0])} to "
+            f"{marks.number(values[-1])}; advantages of tokens "
+            + ("are not known at this step" if not advantages else
+               f"from {marks.number(min(advantages))} to {marks.number(max(advantages))}"))
+    columns = {"KL": token_kl(answer) or [], **{told: answer[name] for name, told in CREDIT.items()
+                                                if answer.get(name)}}
+    rows = [" ".join(f"{name:>9}" for name in columns) + "  token"]
+    rows += [" ".join(f"{marks.number(value, 3):>9}" for value in row) + f"  {piece!r}"
+             for *row, piece in zip(*columns.values(), answer["pieces"], strict=True)]
+    return (f'{said}<details><summary>token by token</summary><pre {pages.AS_TEXT} '
+            f'style="overflow-x:auto;max-width:100%;line-height:1.4;margin:4px 0">'
+            f"{escape(chr(10).join(rows))}</pre></details>")
 
 
 def answer_html(answer: dict, number: int, most: float) -> str:
@@ -70,7 +93,7 @@ def answer_html(answer: dict, number: int, most: float) -> str:
     kl = token_kl(answer)
     paid = "–" if answer["reward"] is None else f"{answer['reward']:g}"
     advantage = answer["advantage"]
-    heard = ("advantage: one for each token, not recorded" if advantage is None else
+    heard = (credit_html(answer) if advantage is None else
              f"advantage {marks.signed(advantage, most)} {marks.pushed(advantage)}"
              .replace("<br>", " "))
     far = "KL: not recorded" if kl is None else \
@@ -131,8 +154,11 @@ def rollout_inspector(course: Course, stage: Stage | None = None) -> Panel:
 
     def choose_run(change: dict | None = None) -> None:
         asked = {row["problem"]["id"]: row["problem"]["question"] for row in runs[run.value].rows}
+        before = problem.value
         problem.options = [(f"{place}. {question[:60]}", key) for place, (key, question)
                            in enumerate(asked.items(), start=1)]
+        problem.value = before if before in asked else next(iter(asked))
+        choose_problem()  # the same problem may have been recorded at other steps
 
     def choose_problem(change: dict | None = None) -> None:
         known, before = list(lines()), step.value

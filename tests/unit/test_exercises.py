@@ -2,9 +2,11 @@
 
 import ast
 import copy
+import functools
 import json
 import os
 import random
+import sys
 import threading
 import time
 import types
@@ -22,8 +24,9 @@ from helpers.course import graph
 from helpers.exercises import cells, checks, progress
 from helpers.exercises.checks import Verdict, examine
 from helpers.exercises.compare import alike, difference, shown
-from helpers.exercises.deadline import Late, Peeked, within
+from helpers.exercises.deadline import Late, within
 from helpers.exercises.exercise import NOTEBOOKS, everything, find, of
+from helpers.exercises.sealed import Peeked, sealed
 from helpers.files import ArtifactError
 
 ALL = everything()
@@ -120,6 +123,28 @@ def hiding(train, test):
         return 0.5
 
 
+def in_a_thread(train, test):
+    found = []
+    other = threading.Thread(target=lambda: found.append(hiding(train, test)))
+    other.start()
+    other.join()
+    return found[0]
+
+
+def unwatched(train, test):
+    sys.setprofile(None), threading.setprofile(None), sys.settrace(None)
+    return MAJORITY.reference(train, test)
+
+
+def by_another_way(train, test):
+    ways = [functools.partial(find("01.2").reference, train), own_module().majority_baseline]
+    return ways[0](test) if len(test) % 2 else ways[1](train, test)
+
+
+def own_module():
+    return sys.modules[MAJORITY.reference.__module__]
+
+
 class Odd(float):
     @property
     def real(self):
@@ -169,6 +194,9 @@ def stubborn(train, test):
     [
         (peeking, "wrong", "this calls the reference solution"),
         (hiding, "wrong", "this calls the reference solution"),
+        (in_a_thread, "wrong", "this calls the reference solution"),
+        (unwatched, "wrong", "this calls the reference solution"),
+        (by_another_way, "wrong", "this calls the reference solution"),
         (MAJORITY.reference, "untouched", "this is the reference"),
         (lambda train, test: None, "untouched", "not solved"),
         (lambda train, test: ..., "untouched", "not solved"),
@@ -195,6 +223,7 @@ def test_whatever_a_student_writes_gets_one_clear_message(function, status, told
     verdict = examine(replace(MAJORITY, seconds=0.2), function)
     assert verdict.status == status and told in verdict.message
     assert "Traceback" not in verdict.message and "\n" not in verdict.message
+    assert said(MAJORITY, MAJORITY.reference, 0).status == "passed", "the reference works again"
 
 
 @pytest.mark.parametrize(
@@ -271,8 +300,20 @@ def test_a_deadline_gives_results_and_errors_and_ends_what_is_late():
     there = len(running)
     time.sleep(0.1)
     assert len(running) == there
-    with pytest.raises(Peeked):
-        within(5, lambda: peeking([], []), {MAJORITY.reference.__code__})
+
+
+def test_every_reference_can_be_sealed_and_works_after_whatever_ends_it():
+    codes = [one.reference.__code__ for one in ALL]
+    for one in ALL:
+        with pytest.raises(Peeked), sealed([one.reference]):
+            one.reference(1, some=2)
+    with pytest.raises(Peeked), sealed([MAJORITY.reference]):  # heard by nobody, and yet known
+        assert hiding([], []) == 0.5
+    with pytest.raises(KeyboardInterrupt), sealed(one.reference for one in ALL):
+        raise KeyboardInterrupt
+    assert codes == [one.reference.__code__ for one in ALL]
+    with sealed([MAJORITY.reference]):  # a call of before is forgotten
+        pass
 
 
 def test_an_interrupted_check_ends_the_function_too(monkeypatch):

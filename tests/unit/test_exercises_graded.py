@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.config import ROOT
-from helpers.exercises import cells, grading, handout, worker
+from helpers.exercises import cells, grading, handout, stubs, worker
 from helpers.exercises.__main__ import main
 from helpers.exercises.exercise import everything, find, of
 from helpers.files import ArtifactError
@@ -74,7 +74,7 @@ def test_solutions_stand_in_the_stubs_and_pass_all_checks(tmp_path):
     for path in handout.write(NOTEBOOKS, tmp_path, handout.with_solutions):
         found |= {
             one.exercise: worker.graded(find(one.exercise), one.source)
-            for one in grading.stubs_of(path)
+            for one in stubs.stubs_of(path)
         }
     assert set(found) == {one.number for one in everything()}
     assert {verdict.status for verdict in found.values()} == {"passed"}
@@ -104,10 +104,70 @@ def test_a_stub_is_found_by_its_tag_split_or_by_its_name(tmp_path):
         stub(None, "!ls"),
         {"cell_type": "markdown", "metadata": {}, "source": ["a"]},
     )
-    assert [(one.exercise, one.source) for one in grading.stubs_of(path)] == [
-        ("02.1", "def last_value(text): return 1\n"),
+    assert [(one.exercise, one.source) for one in stubs.stubs_of(path)] == [
+        ("02.1", "def last_value(text): return 1"),
         ("02.4", "import math\n\nx = 1"),
     ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "least_weight = lambda a, b: max(max(a) - min(b), 0.0)",
+        "import functools\n%matplotlib inline\nleast_weight = functools.partial(max)",
+        "if True:\n    least_weight: object = max",
+        "from builtins import max as least_weight",
+        "class least_weight:\n    pass",
+        "least_weight?\ndef least_weight(a, b): ...",
+    ],
+)
+def test_a_cell_without_its_tag_is_found_whatever_gives_the_name(tmp_path, source):
+    others = [stub(None, "print(least_weight)"), stub(None, "def f():\n    least_weight = 1")]
+    path = notebook(tmp_path / "a.ipynb", others[0], stub(None, source), others[1])
+    [found] = stubs.stubs_of(path)
+    assert (found.exercise, found.source) == ("02.4", stubs.python_of(source))
+
+
+RIGHT = "def least_weight(a, b):\n    return max(max(a) - min(b), 0.0)"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"max?\n{RIGHT}\nleast_weight??",
+        f"if True:\n    !rm -r everything\n{RIGHT}",
+        RIGHT.replace("    ", "    !ls {a}\n    %timeit b\n    "),
+        f"%%time\n%pip install x\n{RIGHT}",
+        f"lines = !ls\nfiles = %sx ls\nassert lines == []\n{RIGHT}",
+        f"{RIGHT}\n!!ls\n/print 1\n",
+        "    " + RIGHT.replace("\n", "\n    "),
+    ],
+)
+def test_ipythons_own_syntax_is_read_and_does_nothing(source):
+    with pytest.raises(SyntaxError):
+        compile(source, "a cell", "exec")
+    assert worker.graded(find("02.4"), stubs.python_of(source)).status == "passed"
+
+
+def test_what_is_python_stays_as_it_is():
+    """A line of a text may begin with a percent sign; what cannot be read is told by Python."""
+    text = f'{RIGHT}\nKEPT = """\n%d %%\n!ls\n?\n"""\nassert KEPT.split()[0] == "%d"'
+    assert stubs.python_of(text) == text
+    assert worker.graded(find("02.4"), text).status == "passed"
+    assert stubs.python_of("def (:") == "def (:" and stubs.names_of("def (:") == set()
+
+
+def test_cells_of_other_languages_do_nothing_and_a_magic_on_top_is_of_its_own_cell(tmp_path):
+    path = notebook(
+        tmp_path / "a.ipynb",
+        stub("02.4", "import math"),
+        stub("02.4", f"%%capture out\n{RIGHT}"),
+        stub("02.3", "%%bash\necho 'def f('"),
+    )
+    other, mine = stubs.stubs_of(path)
+    assert worker.graded(find("02.4"), mine.source).status == "passed"
+    verdict = worker.graded(find("02.3"), other.source)
+    assert verdict == worker.Verdict("error", "the cell defines no overlong_penalty")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +196,7 @@ def test_a_stub_is_found_by_its_tag_split_or_by_its_name(tmp_path):
     ],
 )
 def test_what_a_cell_is_graded(source, result, told):
-    verdict = worker.graded(replace(find("02.4"), seconds=0.3), source)
+    verdict = worker.graded(replace(find("02.4"), seconds=0.3), stubs.python_of(source))
     assert verdict.status == result and told in verdict.message
 
 
@@ -188,7 +248,7 @@ def test_right_wrong_broken_and_dead_submissions_give_one_table(tmp_path, capsys
 
 
 def test_a_submission_that_takes_too_long_is_ended():
-    assert grading._run([grading.Stub("a.ipynb", "00.1", "x")], seconds=0.01) == {
+    assert grading._run([stubs.Stub("a.ipynb", "00.1", "x")], seconds=0.01) == {
         "00.1": ("late", "not done when the submission's 0.01 seconds were over")
     }
 

@@ -81,6 +81,11 @@ def test_a_browser_may_be_absent_but_not_overlooked(session, monkeypatch):
     assert session(SKIPPING.format(reason=guards.NO_CHROMIUM)).ret != 0
 
 
+def test_the_old_widgets_may_not_be_absent_in_ci(session, monkeypatch):
+    monkeypatch.setattr(guards, "old_widgets", lambda: None)
+    assert session(SKIPPING.format(reason=guards.NO_OLD_WIDGETS)).ret != 0
+
+
 def test_a_failure_stays_a_failure(session):
     assert session("def test_it(): assert False", ci="").ret == pytest.ExitCode.TESTS_FAILED
 

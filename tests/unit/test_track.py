@@ -176,7 +176,7 @@ def test_our_collector_pays_no_cut_completion(tracks, end):
     functions = rewards.reward_functions(tracks["gsm8k"].course)
     collector = SimpleNamespace(rewards=functions, state=None, bank=SimpleNamespace(roles=()),
                                 args=SimpleNamespace(missing_eos_penalty=0.0))
-    Collector._score(collector, rollout, {"answer": ["3", "3"]})
+    Collector.score(collector, rollout, {"answer": ["3", "3"]})
     assert rollout.scores.tolist() == rollout.parts["exact_answer"].tolist() == [0.0, 1.0]
 
 

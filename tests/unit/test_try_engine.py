@@ -1,17 +1,19 @@
 """The engine behind *Try a problem*, with the tiny base: what it writes, and what it refuses."""
 
 import json
+import re
 import shutil
 
 import pytest
 import torch
 
 from helpers import models, sampling
+from helpers.artifacts import Stage
 from helpers.config import ROOT, Course
 from helpers.data.problem import Problem
 from helpers.prompts import NEXT_EXAMPLE
 from helpers.track import Track
-from helpers.widgets.asking import AskError, Settings
+from helpers.widgets.asking import LONGEST, AskError, Settings
 from helpers.widgets.engine import CourseEngine
 from helpers.widgets.stages import Offered, offered
 from helpers.widgets.try_problem import TryProblem
@@ -153,19 +155,74 @@ def test_a_model_of_the_hub_is_loaded_as_that_world_loads_it():
     assert own.course.model.precision == "auto" and own.course.lengths == COURSE.lengths
 
 
-def test_a_folder_without_a_chat_template_is_one_message(tmp_path):
-    plain = tmp_path / "plain"
-    shutil.copytree(ROOT / "data" / "tiny" / "base", plain)
-    (plain / "chat_template.jinja").unlink()
-    config = json.loads((plain / "tokenizer_config.json").read_text())
+@pytest.fixture(scope="module")
+def untold(tmp_path_factory):
+    """A model's folder without a chat template, as `save_pretrained` of a base leaves it."""
+    folder = tmp_path_factory.mktemp("own") / "untold"
+    shutil.copytree(ROOT / "data" / "tiny" / "base", folder)
+    (folder / "chat_template.jinja").unlink()
+    config = json.loads((folder / "tokenizer_config.json").read_text())
     config.pop("chat_template", None)
-    (plain / "tokenizer_config.json").write_text(json.dumps(config))
-    one = TryProblem(COURSE, own=str(plain), problems=[PROBLEM])
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def said(one):
+    """All warnings on the page, and whether a model has written."""
+    parts = [one.controls.message, *one.controls.columns.children]
+    text = re.sub(r"<[^>]+>", "", "\n".join(part.value for part in parts))
+    return re.findall("⚠ *(.*)", text), "answer found:" in text
+
+
+ASKED = {  # what is typed, who is asked, what is said, and whether it is answered all the same
+    "empty": ("", "base", "There is no problem yet: type one, or draw one", False),
+    "blank": (" \n\t\u2003", "base", "There is no problem yet", False),
+    "too many characters": ("7" * (LONGEST + 1), "base", "more than the 20,000", False),
+    "too many tokens": ("shells " * 300, "base", "more than the limit of 128", False),
+    "Russian": ("Сколько яблок у Маши?", "base", "hardly seen this script", True),
+    "Chinese": ("小明有三个苹果，又买了四个。一共几个？", "base", "hardly seen this script", True),
+    "Arabic": ("كم تفاحة لدى مريم؟", "base", "hardly seen this script", True),
+    "emoji": ("🙂🙂🙂🙂", "base", "", True),
+    "not made": ("What is 2 + 2?", "grpo", "--only grpo", False),
+    "no template": ("What is 2 + 2?", "untold", "lacks a chat template", False),
+    "nobody": ("What is 2 + 2?", "nobody", "There is no model", False),
+}
+
+
+@pytest.mark.parametrize("question, model, words, answered", ASKED.values(), ids=ASKED)
+def test_whatever_is_asked_gets_one_message_in_place_and_the_widget_goes_on(
+        untold, question, model, words, answered):
+    one = TryProblem(COURSE, own=str(untold), problems=[PROBLEM])
+    one.controls.length.value, one.controls.samples.value = 8, 1
+    one.controls.question.value = question
+    one.generate([model])
+    one.wait(60)
+    warnings, written = said(one)
+    assert len(warnings) == bool(words) and words in "".join(warnings) and written == answered
+    assert "Error" not in "".join(warnings) and "Traceback" not in "".join(warnings)
+    assert one.controls.question.value == question, "it stays, to be mended"
     one.draw()
-    one.controls.length.value = 8
-    one.generate(["plain", "base"])
-    mine, base = one.wait(60).answers
-    assert "lacks a chat template" in mine.error and len(base.samples) == 4
+    one.generate(["base"])
+    [base] = one.wait(60).answers
+    assert len(base.samples) == 1 and said(one) == ([], True)
+
+
+def test_a_stage_that_is_not_made_says_how_to_make_it_and_is_offered_when_it_is_there(untold):
+    one = TryProblem(COURSE, own=str(untold), makers={"grpo": "07_grpo"}, problems=[PROBLEM])
+    boxes = {box.description: box for box in one.controls.choices.children}
+    assert boxes["grpo"].disabled and one.controls.again in one.controls.box.children
+    assert "grpo: stage &#x27;grpo&#x27; is not made yet. It comes from notebook 07_grpo, or " \
+        "the command python -m helpers.course run" in one.controls.missing.value
+    stage = Stage.begin(COURSE, "grpo")
+    shutil.copytree(ROOT / "data" / "tiny" / "base", stage.path / "model")
+    stage.finish()
+    one.controls.again.click()
+    boxes = {box.description: box for box in one.controls.choices.children}
+    assert not boxes["grpo"].disabled
+    one.controls.length.value, one.controls.samples.value = 8, 1
+    one.draw()
+    one.generate(["grpo"])
+    assert not one.wait(60).answers[0].error
 
 
 def test_a_folder_that_is_none_is_one_message(tmp_path):

@@ -75,8 +75,13 @@ def pages(monkeypatch) -> list[str]:
 
 
 def test_without_a_run_the_record_of_the_course_is_shown_and_said_so(course):
-    run, = recorded.rollouts(course).values()
-    assert "comes with the course" in run.note and {0} < {row["step"] for row in run.rows}
+    runs = recorded.rollouts(course)
+    assert list(runs) == ["grpo", "ppo"]
+    for run in runs.values():
+        assert "comes with the course" in run.note and {0} < {row["step"] for row in run.rows}
+    last = [one for row in runs["ppo"].rows if row["step"] for one in row["answers"]]
+    assert last and all(len(one["values"]) == len(one["rewards"]) == len(one["advantages"])
+                        == len(one["pieces"]) for one in last)
     assert "comes with the course" in recorded.samples(course).note
     models, note = recorded.sweep(course)
     assert {"sft", "grpo"} <= set(models) and "comes with the course" in note
@@ -157,6 +162,65 @@ def test_kl_is_the_estimator_of_the_course_and_marks_tokens_by_more_than_colour(
     page = rollout_inspector.tokens_html(answer)
     assert page.count("double") == 1 and "KL 16.086 nats" in page and "<img" not in page
     assert all("<" not in attribute for attribute in re.findall(r'title="([^"]*)"', page))
+
+
+def of_ppo(known: bool = True) -> dict:
+    given = line(3, 1)
+    for one in given["answers"]:
+        one["advantage"] = None
+        one |= {"values": [0.5, 0.25, -0.1, 0.0], "rewards": None, "advantages": None}
+        if known:
+            one |= {"rewards": [0.0, 0.6, 0.0, 0.987], "advantages": [-0.75, 0.0, 0.4, 1.5]}
+    return given
+
+
+def test_ppos_answers_show_forecast_reward_and_advantage_of_each_token(course):
+    made(course, "ppo", {"rollouts.jsonl": [of_ppo()]})
+    made(course, "grpo", {"rollouts.jsonl": [line(3, 1)]})
+    panel = rollout_inspector.rollout_inspector(course)
+    run = panel.box.children[1]
+    assert run.options == ("grpo", "ppo") and "token by token" not in text(panel)
+    run.value = "ppo"
+    assert "forecast goes from +0.50 to 0; advantages of tokens from −0.75 to +1.50" in text(panel)
+    page = panel.result.value
+    assert page.count("<details><summary>token by token") == 2 and " open" not in page
+    assert "reward +0.987, forecast 0, advantage +1.500" in page, "of the last token, in its title"
+    rows = re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.S)[0].split("\n")
+    assert rows[0].split() == ["KL", "reward", "forecast", "advantage", "token"] and len(rows) == 5
+    assert rows[1].split()[:4] == ["0", "0", "+0.500", "−0.750"]
+    assert rows[2].split()[:4] == ["+16.086", "+0.600", "+0.250", "0"]
+    assert "<script" not in page and "<img" not in page
+
+
+def test_another_run_has_its_own_steps_and_keeps_the_problem(course):
+    made(course, "grpo", {"rollouts.jsonl": [line(step, 1, name) for step in (0, 10, 20, 30)
+                                             for name in "ab"]})
+    made(course, "ppo", {"rollouts.jsonl": [line(step, 2, name) for step in (0, 5, 20)
+                                            for name in "ab"] + [line(7, 0, "c")]})
+    panel = rollout_inspector.rollout_inspector(course)
+    run, problem, step = panel.box.children[1:4]
+    problem.value, step.value = "b", 20
+    run.value = "ppo"
+    assert (problem.value, step.options, step.value) == ("b", (0, 5, 20), 20)
+    assert "Step 20: 2 of 2 answers right" in text(panel) and not said(panel)
+    step.value = 5
+    run.value = "grpo"
+    assert (problem.value, step.options, step.value) == ("b", (0, 10, 20, 30), 0)
+    assert "Step 0: 1 of 2 answers right" in text(panel) and not said(panel)
+    run.value, problem.value = "ppo", "c"
+    assert step.options == (7,) and "Step 7: 0 of 2" in text(panel) and not said(panel)
+    run.value = "grpo"
+    assert problem.value == "a" and "Step 0" in text(panel) and not said(panel)
+
+
+@pytest.mark.parametrize("given, words", [
+    (of_ppo(False), "to 0; advantages of tokens are not known at this step"),
+    ({**line(3, 1), "answers": [{**one, "advantage": None} for one in line(3, 1)["answers"]]},
+     "advantage: one for each token, not recorded"),
+])
+def test_of_ppos_answers_what_is_not_recorded_is_said(course, given, words):
+    made(course, "ppo", {"rollouts.jsonl": [given]})
+    assert words in text(rollout_inspector.rollout_inspector(course))
 
 
 def test_an_outline_is_the_mean_over_what_is_known():

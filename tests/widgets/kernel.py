@@ -29,6 +29,14 @@ def endless(name, problem, settings):
         yield [sample]
 endless.notices = lambda name, problem, settings: []
 
+def named(box, name):
+    "The control of this name in a box, or in a box of it."
+    for one in (box, *getattr(box, "children", ())):
+        if getattr(one, "description", "") == name:
+            return one
+        if one is not box and (found := named(one, name)):
+            return found
+
 course = Course.load()
 problems = [Problem("What is 2 + 3?", "", "5", "gsm8k", "1")]
 one = try_problem(course, engine=endless, models=[Offered("sft", course)], problems=problems)
@@ -42,6 +50,7 @@ class Page:
     def __init__(self, client):
         self.client, self.outputs, self.updates = client, [], []
         self.ids: dict[str, str] = {}
+        self.opened: dict[str, dict] = {}  # the state that a widget was made with, by its id
 
     def run(self, code: str) -> dict:
         """Execute a cell; its reply, whatever it put out is kept."""
@@ -49,23 +58,42 @@ class Page:
         assert reply["content"]["status"] == "ok", reply["content"]
         return reply["content"]
 
+    def value(self, expression: str) -> str:
+        """What an expression gives in the kernel, as `repr` shows it."""
+        said = self.client.execute_interactive(
+            "", user_expressions={"it": expression}, timeout=60, output_hook=self.read)
+        return said["content"]["user_expressions"]["it"]["data"]["text/plain"]
+
+    def know(self, **widgets: str) -> None:
+        """Call these widgets, an expression each, by a name."""
+        for name, expression in widgets.items():
+            self.ids[name] = self.value(f"{expression}.model_id").strip("'")
+
     def read(self, message: dict) -> None:
         content = message["content"]
         if message["msg_type"] in ("display_data", "update_display_data", "stream", "error"):
             self.outputs.append((message["msg_type"], content))
+        if message["msg_type"] == "comm_open":
+            self.opened[content["comm_id"]] = content["data"]["state"]
         if message["msg_type"] == "comm_msg" and content["data"].get("method") == "update":
             self.updates.append((content["comm_id"], content["data"]["state"]))
 
     def click(self, name: str) -> None:
-        message = self.client.session.msg("comm_msg", {
-            "comm_id": self.ids[name], "data": {"method": "custom", "content": {"event": "click"}}})
-        self.client.shell_channel.send(message)
+        self._send(name, {"method": "custom", "content": {"event": "click"}})
+
+    def change(self, name: str, **state) -> None:
+        """What a reader has moved, typed or chosen."""
+        self._send(name, {"method": "update", "state": state, "buffer_paths": []})
+
+    def _send(self, name: str, data: dict) -> None:
+        self.client.shell_channel.send(self.client.session.msg(
+            "comm_msg", {"comm_id": self.ids[name], "data": data}))
 
     def until(self, holds) -> float:
         """Read until it holds; the seconds that took."""
         begun = time.monotonic()
         while not holds():
-            assert time.monotonic() - begun < 60, self.outputs[-5:]
+            assert time.monotonic() - begun < 60, str(self.outputs[-5:])[-2000:]
             try:
                 self.read(self.client.get_iopub_msg(timeout=0.5))
             except Empty:
@@ -80,19 +108,16 @@ class Page:
 
 
 @contextmanager
-def opened(artifacts: Path) -> Iterator[Page]:
-    """A page beside a kernel that has run the cell; what it leaves goes to `artifacts`."""
-    more = {"COURSE_ARTIFACTS": str(artifacts), "PYTHONPATH": str(ROOT)}
+def opened(artifacts: Path, first: Path | None = None) -> Iterator[Page]:
+    """A page beside a kernel that has run the cell; what it leaves goes to `artifacts`. The
+    packages in the folder `first` stand before the course's own."""
+    paths = os.pathsep.join(str(one) for one in (first, ROOT) if one)
+    more = {"COURSE_ARTIFACTS": str(artifacts), "PYTHONPATH": paths}
     manager, client = start_new_kernel(env=os.environ | more, cwd=str(ROOT), startup_timeout=120)
     try:
         page = Page(client)
         page.run(CELL)
-        for name in NAMES:
-            said = client.execute_interactive(
-                "", user_expressions={"id": f"one.controls.{name}.model_id"}, timeout=60,
-                output_hook=page.read)
-            shown = said["content"]["user_expressions"]["id"]["data"]["text/plain"]
-            page.ids[name] = shown.strip("'")
+        page.know(**{name: f"one.controls.{name}" for name in NAMES})
         yield page
     finally:
         client.stop_channels()

@@ -279,6 +279,15 @@ def test_sliders_over_what_was_recorded_are_moved_too(page):
     wait_for(page, re.compile("at temperature 0.1: pass@1"))
 
 
+def test_ppos_record_is_chosen_and_a_token_is_looked_up(page):
+    page.get_by_label("Run", exact=True).select_option("ppo")
+    wait_for(page, "advantages of tokens are not known at this step")
+    moved(page, "Step", "End")
+    wait_for(page, re.compile("forecast goes from .* advantages of tokens from"))
+    page.locator(".widget-html summary", has_text="token by token").first.press("Enter")
+    wait_for(page, re.compile("KL +reward +forecast +advantage +token"))
+
+
 @pytest.mark.parametrize("width", [1000, 390])
 def test_no_widget_is_wider_than_the_page_after_all_that(page, width):
     page.set_viewport_size({"width": width, "height": 11000 if width < 500 else 7000})

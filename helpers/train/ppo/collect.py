@@ -51,10 +51,16 @@ class Collector:
                 max_new_tokens=args.max_completion_length, batch_size=args.generation_batch_size)
         rollout = written([row["ids"] for row in rows], [group[0] for group in groups])
         columns = {key: [row[key] for row in rows] for key in rows[0] if key != "ids"}
-        self._score(rollout, columns | {"prompts": columns.pop("prompt")})
+        self.score(rollout, columns | {"prompts": columns.pop("prompt")})
         return rollout
 
-    def _score(self, rollout: Rollout, columns: dict[str, list]) -> None:
+    @property
+    def has_scale(self) -> bool:
+        """Whether it is settled what the reward model's scores count; so it is without one."""
+        judged = "reward" in self.bank.roles and self.args.reward_model_weight
+        return not judged or "scale" in self.memory
+
+    def score(self, rollout: Rollout, columns: dict[str, list]) -> None:
         """scores and parts, and zeros as the mask of a completion without a verdict (None)."""
         totals, parts = add_up(*self.rewards, rollout.texts, completion_ids=rollout.completions,
                                truncated=rollout.truncated.tolist(), trainer_state=self.state,
