@@ -1,10 +1,12 @@
 """The shipped base is the file that the recorded run of notebook A1 made, and no other."""
 
+import ast
 import json
 
 import pandas as pd
 import pytest
 
+from helpers import pretraining
 from helpers.config import ROOT, Course
 from helpers.files import sha256
 
@@ -58,22 +60,70 @@ def recipe_of(row):
     return tuple(row[key] for key in RECIPE)
 
 
-def test_the_experiment_has_the_shipped_recipe_and_one_without_confusion_with_three_seeds():
-    rungs, ours = read_json("rungs.json"), Course.load().pretraining
-    shipped = (ours.hidden_size, ours.slip, ours.confusion, ours.full_steps)
-    other = {recipe_of(row) for row in rungs} - {shipped}
-    assert len(other) == 1 and {recipe[2] for recipe in other} == {0.0}
-    measured = {(recipe_of(row), row["seed"]) for row in rungs}
-    assert measured == {(recipe, seed) for recipe in (shipped, *other) for seed in (0, 1, 2)}
-    assert len(rungs) == len(measured)
-    assert {shipped, *other} <= {recipe_of(row) for row in read_json("search.json")}
+@pytest.fixture(scope="module")
+def shipped():
+    ours = Course.load().pretraining
+    return ours.hidden_size, ours.slip, ours.confusion, ours.full_steps
 
 
-def test_reward_moves_the_best_guess_where_rules_were_misunderstood_and_hardly_where_not():
+def test_the_experiment_has_the_shipped_recipe_and_one_without_confusion_with_three_seeds(shipped):
+    rungs = read_json("rungs.json")
+    seeds = {}
+    for row in rungs:
+        seeds.setdefault(recipe_of(row), []).append(row["seed"])
+    slips_only = [recipe for recipe in seeds if recipe[2] == 0.0]
+    assert slips_only and all(sorted(seeds[one]) == [0, 1, 2] for one in (shipped, *slips_only))
+    assert all(len(found) == len(set(found)) for found in seeds.values())
+    assert {shipped, *slips_only} <= {recipe_of(row) for row in read_json("search.json")}
+    assert len({row["problems"] for row in rungs}) == len({row["samples"] for row in rungs}) == 1
+
+
+def test_reward_moves_the_best_guess_where_rules_were_misunderstood_and_hardly_where_not(shipped):
     """What the tiny world is for. Both bases, the same problems, a short GRPO, every seed."""
     for row in read_json("rungs.json"):
         gain = row["grpo_greedy"] - row["sft_greedy"]
-        assert gain > 0.12 if row["confusion"] else gain < 0.06, row
-        if row["confusion"]:  # its likeliest way is a wrong one, and imitation leaves it there
+        if not row["confusion"]:
+            assert gain < 0.06, row
+        if recipe_of(row) == shipped:  # its likeliest way is a wrong one; imitation leaves it there
+            assert gain > 0.12, row
             assert row["sft_greedy_unshown"] < 0.1 and row["sft_greedy"] > 0.5
             assert row["grpo_greedy_unshown"] > row["sft_greedy_unshown"] + 0.25
+
+
+TABLE, *SAID = "a1-63e", "07897cbe", "b83e2d94", "47f1d8b3"  # cells of A1 that read rungs.json
+
+
+def section(rows, shipped_course):
+    """What the cells of A1 show of these rows: {id: table or text}."""
+    notebook = json.loads((ROOT / "notebooks" / "A1_pretraining_the_tiny_base.ipynb").read_text())
+    sources = {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"]}
+    names = {"pd": pd, "Markdown": str, "pretraining": pretraining, "RECIPE": list(RECIPE),
+             "shipped_course": shipped_course, "recorded": RECORDED, "read_json": lambda _: rows}
+    shown = {}
+    for name in (TABLE, *SAID):
+        *statements, last = ast.parse(sources[name]).body
+        exec(compile(ast.Module(statements, []), name, "exec"), names)
+        shown[name] = eval(compile(ast.Expression(last.value), name, "eval"), names)
+    return shown
+
+
+def test_a1_compares_whatever_recipes_are_recorded(shipped):
+    """Today's rows, with others behind them, one seed of a recipe, and without the shipped one."""
+    rows, course = read_json("rungs.json"), Course.load()
+    ours = [row for row in rows if recipe_of(row) == shipped]
+    like = {key: value for key, value in ours[0].items() if key != "grpo_learning_rate"}
+    more = [like | {"confusion": confusion, "steps": 1000, "hidden_size": width, "seed": seed,
+                    "grpo_greedy": greedy}
+            for confusion, width, greedy, seeds in [(0.05, 128, 0.6, 3), (0.95, 128, 0.7, 2),
+                                                    (0.95, 96, 0.9, 1)] for seed in range(seeds)]
+    for found in (rows, rows + more, more, ours):
+        shown = section(found, course)
+        assert len(shown[TABLE]) == len({recipe_of(row) for row in found})
+        assert (shown[TABLE]["shipped"] == "yes").sum() == any(one in ours for one in found)
+        assert ("nan" in shown[TABLE].to_string()) is False
+        assert all(isinstance(shown[name], str) and "nan" not in shown[name] for name in SAID)
+    told = section(rows + more, course)["b83e2d94"]
+    assert "**Confusion**" in told and "Reward moves most at 95%." in told
+    assert "**Width**" in told and "Reward moves most at 96." in told
+    assert "No two recorded" in section(ours, course)["b83e2d94"]
+    assert section(rows + more, course)["47f1d8b3"].count("(**shipped**)") == 1
