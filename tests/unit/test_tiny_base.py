@@ -2,13 +2,21 @@
 
 import ast
 import json
+import random
 
+import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import load_file
 
 from helpers import pretraining
-from helpers.config import ROOT, Course
+from helpers.config import ROOT, Course, names
+from helpers.data.tinyworld import corpus, instruct, wordproblems
+from helpers.data.tinyworld.instructkinds import KINDS
+from helpers.data.tinyworld.mathfamilies import FAMILIES
+from helpers.data.tinyworld.mathfamily import MISUNDERSTOOD
 from helpers.files import sha256
+from helpers.track import Track
 
 BASE, RECORDED = ROOT / "data" / "tiny" / "base", ROOT / "data" / "recorded" / "tiny_base"
 
@@ -53,6 +61,34 @@ def test_the_card_tells_the_recorded_scores():
             assert f"{metrics[way][key]:.3f}".lstrip("0") in told
 
 
+def test_the_card_tells_the_recipe_and_the_files():
+    recipe = Course.load().pretraining
+    card = " ".join((BASE / "README.md").read_text(encoding="utf-8").split())
+    weights = sum(one.numel() for one in load_file(BASE / "model.safetensors").values())
+    for told in (f"{weights / 1e6:.2f} million parameters", f"width {recipe.hidden_size}",
+                 f"{recipe.layers} layers", f"{recipe.heads} attention heads",
+                 f"{recipe.key_value_heads} key-value heads", f"{recipe.vocab_size:,} tokens",
+                 f"{recipe.full_steps:,} steps of {recipe.batch_size} x {recipe.length} tokens",
+                 f"learning rate {recipe.learning_rate}",
+                 f"{100 * recipe.slip:.0f} % of the solutions hold a slip",
+                 f"{100 * recipe.confusion:.0f} % of the pages"):
+        assert told in card, told
+    assert "Answers come in six formats" in card and len(corpus.FINAL_LINES) == 6
+    for name in ("search", "rungs", "tasks"):
+        assert f"data/recorded/tiny_base/{name}.json" in card
+        assert (RECORDED / f"{name}.json").is_file()
+
+
+def test_the_card_says_which_part_of_the_kinds_is_misunderstood():
+    """Half of them, about: of the families of competition problems, of the instructions, and of the
+    word problems that are drawn."""
+    rng = random.Random(0)
+    drawn = np.mean([bool(wordproblems.draw(rng).rules) for _ in range(1000)])
+    for share in (len(MISUNDERSTOOD) / len(FAMILIES), len(instruct.MISUNDERSTOOD) / len(KINDS),
+                  drawn):
+        assert 0.35 < share < 0.6, share
+
+
 RECIPE = ("hidden_size", "slip", "confusion", "steps")
 
 
@@ -91,16 +127,17 @@ def test_reward_moves_the_best_guess_where_rules_were_misunderstood_and_hardly_w
 
 
 TABLE, *SAID = "a1-63e", "07897cbe", "b83e2d94", "47f1d8b3"  # cells of A1 that read rungs.json
+TASKS = "91e6a7d2", "d75a2b49"  # and those that read tasks.json
 
 
-def section(rows, shipped_course):
-    """What the cells of A1 show of these rows: {id: table or text}."""
+def section(rows, shipped_course, cells=(TABLE, *SAID)):
+    """What cells of A1 show of these rows: {id: table or text}."""
     notebook = json.loads((ROOT / "notebooks" / "A1_pretraining_the_tiny_base.ipynb").read_text())
     sources = {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"]}
     names = {"pd": pd, "Markdown": str, "pretraining": pretraining, "RECIPE": list(RECIPE),
              "shipped_course": shipped_course, "recorded": RECORDED, "read_json": lambda _: rows}
     shown = {}
-    for name in (TABLE, *SAID):
+    for name in cells:
         *statements, last = ast.parse(sources[name]).body
         exec(compile(ast.Module(statements, []), name, "exec"), names)
         shown[name] = eval(compile(ast.Expression(last.value), name, "eval"), names)
@@ -127,3 +164,36 @@ def test_a1_compares_whatever_recipes_are_recorded(shipped):
     assert "**Width**" in told and "Reward moves most at 96." in told
     assert "No two recorded" in section(ours, course)["b83e2d94"]
     assert section(rows + more, course)["47f1d8b3"].count("(**shipped**)") == 1
+
+
+def test_every_task_was_tried_and_imitation_gives_it_the_form():
+    """Nothing is claimed over the base with worked examples: see `helpers.rungs`."""
+    tried = {row["task"]: row for row in read_json("tasks.json")}
+    assert sorted(tried) == names("task")
+    for task, row in tried.items():
+        settings = Course.load("tiny", task).sft
+        assert (row["method"], row["steps"]) == (settings.method, settings.max_steps), task
+        assert row["groups"]["all"]["gain_over"]["base"]["strict"][1] > 0, task
+
+
+def test_a1_shows_the_trial_of_whatever_tasks_are_recorded():
+    rows = read_json("tasks.json")
+    whole = [row | {"groups": {"all": row["groups"]["all"]}} for row in rows]
+    for found in (rows, rows[:1], whole):
+        table, said = section(found, Course.load(), TASKS).values()
+        assert len(table) == sum(len(row["groups"]) for row in found)
+        assert "nan" not in table.to_string() + said
+        assert all(f"`{row['task']}`" in said for row in found)
+
+
+def test_readme_says_for_how_many_problems_a_rule_is_misunderstood():
+    """So it is for every split, and its likeliest way there is a wrong one."""
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert "For two problems in five this makes a wrong way its likeliest" in readme
+    track = Track(Course.load(overrides={"data": {"test": None}}))
+    for split in ("train", "validation", "test", "sealed"):
+        asked = [track.demonstrated(one) for one in track.problems(split)]
+        assert 0.35 < asked.count(False) / len(asked) < 0.45, split
+    [gsm8k] = [row for row in read_json("tasks.json") if row["task"] == "gsm8k"]
+    for base in ("base", "base_few_shot"):
+        assert gsm8k["groups"]["unshown"][base]["lenient_greedy"] < 0.1
