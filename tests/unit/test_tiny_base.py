@@ -73,6 +73,7 @@ def test_the_card_tells_the_recipe_and_the_files():
                  f"{100 * recipe.slip:.0f} % of the solutions hold a slip",
                  f"{100 * recipe.confusion:.0f} % of the pages"):
         assert told in card, told
+    assert recipe.confusion > 0.5  # "most" of the pages: notebooks 01, 03 and A1
     assert "Answers come in six formats" in card and len(corpus.FINAL_LINES) == 6
     for name in ("search", "rungs", "tasks"):
         assert f"data/recorded/tiny_base/{name}.json" in card
