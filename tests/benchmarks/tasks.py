@@ -9,10 +9,13 @@ notebook 03 does it. Shares of right answers at temperature 1, `greedy` of those
 the task's form is asked for unless the name says lenient. A gain is a paired difference with its
 95 % interval over problems. `groups`: all problems, and where the data say it those whose kind has
 worked solutions in training (`shown`) and those whose kind has none (`unshown`).
+`reasoning_right`, of a task whose demonstrations repeat the reasoning's end in another field: the
+share of samples, lenient, whose reasoning ends with the answer.
 """
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -120,6 +123,18 @@ def gain(rows: Sequence[dict], than: Sequence[dict], name: str) -> list[float]:
     )
 
 
+def reasoning_right(rows: Sequence[dict]) -> float:
+    """Share of samples whose last calculation before another field begins gives the answer: where
+    a field repeats what the reasoning ended with, it may say something else."""
+    right = []
+    for row in rows:
+        for text in row["completions"]:
+            reasoning = re.split(r"\n\s*<(?!<)", text.strip().removeprefix("<reasoning>"))[0]
+            results = re.findall(r"(?:>>|=\$?)(-?\d+(?:\.\d+)?)", reasoning)
+            right.append(bool(results) and results[-1] == row["answer"])
+    return rounded([sum(right) / len(right)])[0]
+
+
 def rounded(values: Sequence[float]) -> list[float]:
     return [round(float(one), 4) for one in values]
 
@@ -175,6 +190,7 @@ def trial(course: Course, samples: Path | None = None) -> dict:
                 "".join(json.dumps(row) + "\n" for row in rows),
             )
     groups = {name: group(answers, which) for name, which in GROUPS.items()}
+    repeats = "{last_sentence}" in (course.demonstration or "")
     return {
         "task": course.task,
         "seed": course.seed,
@@ -184,6 +200,11 @@ def trial(course: Course, samples: Path | None = None) -> dict:
         "few_shot": number,
         "samples": course.evaluation.n,
         "groups": {name: found for name, found in groups.items() if found},
+        **(
+            {"reasoning_right": {name: reasoning_right(rows) for name, rows in answers.items()}}
+            if repeats
+            else {}
+        ),
     }
 
 

@@ -29,6 +29,7 @@ def test_a_trial_runs_and_keeps_its_answers(tmp_path, task, lengths):
         line["groups"][name]["problems"] for name in ("shown", "unshown") if name in line["groups"]
     ]
     assert sum(parts) == everything["problems"] > 4
+    assert ("reasoning_right" in line) == (task == "gsm8k_xml")
     for name in ("base", "base_few_shot", "sft"):
         rows = [json.loads(row) for row in (tmp_path / f"{task}_{name}.jsonl").open()]
         assert everything[name]["lenient"] == pytest.approx(score(rows)["lenient_pass@1"], abs=1e-4)
@@ -81,3 +82,22 @@ def test_a_gain_is_paired_and_told_by_groups():
     assert found["unshown"]["gain_over"]["base_few_shot"]["greedy"][0] == -1
     assert found["unshown"]["gain_over"]["base"]["lenient"][0] == 0
     assert tasks.group({name: rows([]) for name in answers}, (True,)) == {}
+
+
+def test_the_reasoning_is_read_up_to_the_next_field():
+    """Whether or not its tag is closed, or the text is in another form altogether."""
+
+    def row(*texts):
+        return {"completions": list(texts), "answer": "34"}
+
+    right = "<reasoning>\nThe coins cost 6*5=$<<6*5=30>>30.\nThat is 30+4=$<<30+4=34>>34.\n"
+    other = "<output>\nThere are 30-4=$<<30-4=26>>26 left.\n</output>\n<answer>\n26\n</answer>"
+    for text in (
+        f"{right}</reasoning>\n{other}",
+        f"{right}{other}",
+        f" {right}</rsoning>\n{other}",
+        "6*5=30\n30+4=34\n#### 34",
+        right,
+    ):
+        assert tasks.reasoning_right([row(text)]) == 1, text
+    assert tasks.reasoning_right([row("<reasoning>\n34\n</reasoning>", f"{right}5+5=10.")]) == 0

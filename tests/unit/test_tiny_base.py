@@ -128,7 +128,7 @@ def test_reward_moves_the_best_guess_where_rules_were_misunderstood_and_hardly_w
 
 
 TABLE, *SAID = "a1-63e", "07897cbe", "b83e2d94", "47f1d8b3"  # cells of A1 that read rungs.json
-TASKS = "91e6a7d2", "d75a2b49"  # and those that read tasks.json
+TASKS = "91e6a7d2", "d75a2b49", "6b1c84df"  # and those that read tasks.json
 
 
 def section(rows, shipped_course, cells=(TABLE, *SAID)):
@@ -181,10 +181,11 @@ def test_a1_shows_the_trial_of_whatever_tasks_are_recorded():
     rows = read_json("tasks.json")
     whole = [row | {"groups": {"all": row["groups"]["all"]}} for row in rows]
     for found in (rows, rows[:1], whole):
-        table, said = section(found, Course.load(), TASKS).values()
+        table, said, copied = section(found, Course.load(), TASKS).values()
         assert len(table) == sum(len(row["groups"]) for row in found)
         assert "nan" not in table.to_string() + said
         assert all(f"`{row['task']}`" in said for row in found)
+        assert all(f"`{row['task']}`" in copied for row in found if "reasoning_right" in row)
 
 
 def test_readme_says_for_how_many_problems_a_rule_is_misunderstood():
