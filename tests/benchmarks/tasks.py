@@ -9,6 +9,7 @@ notebook 03 does it. Shares of right answers at temperature 1, `greedy` of those
 the task's form is asked for unless the name says lenient. A gain is a paired difference with its
 95 % interval over problems. `groups`: all problems, and where the data say it those whose kind has
 worked solutions in training (`shown`) and those whose kind has none (`unshown`).
+`in_form`: the share of samples with an answer in the form that is asked for, right or wrong.
 `reasoning_right`, of a task whose demonstrations repeat the reasoning's end in another field: the
 share of samples, lenient, whose reasoning ends with the answer.
 """
@@ -123,6 +124,16 @@ def gain(rows: Sequence[dict], than: Sequence[dict], name: str) -> list[float]:
     )
 
 
+def in_form(track: Track, rows: Sequence[dict]) -> float:
+    """Share of samples with an answer, right or wrong, in the form that the task asks for."""
+    found = [
+        not cut and track.extract(text) is not None
+        for row in rows
+        for text, cut in zip(row["completions"], row["truncated"], strict=True)
+    ]
+    return rounded([sum(found) / len(found)])[0]
+
+
 def reasoning_right(rows: Sequence[dict]) -> float:
     """Share of samples whose last calculation before another field begins gives the answer: where
     a field repeats what the reasoning ended with, it may say something else."""
@@ -190,6 +201,7 @@ def trial(course: Course, samples: Path | None = None) -> dict:
                 "".join(json.dumps(row) + "\n" for row in rows),
             )
     groups = {name: group(answers, which) for name, which in GROUPS.items()}
+    formed = course.answer_format != "free"
     repeats = "{last_sentence}" in (course.demonstration or "")
     return {
         "task": course.task,
@@ -200,6 +212,11 @@ def trial(course: Course, samples: Path | None = None) -> dict:
         "few_shot": number,
         "samples": course.evaluation.n,
         "groups": {name: found for name, found in groups.items() if found},
+        **(
+            {"in_form": {name: in_form(track, rows) for name, rows in answers.items()}}
+            if formed
+            else {}
+        ),
         **(
             {"reasoning_right": {name: reasoning_right(rows) for name, rows in answers.items()}}
             if repeats

@@ -7,6 +7,7 @@ import pytest
 from helpers.config import Course
 from helpers.evaluate import score
 from helpers.sampling import Completion
+from helpers.track import Track
 from tests.benchmarks import tasks
 
 SMALL = {
@@ -30,6 +31,9 @@ def test_a_trial_runs_and_keeps_its_answers(tmp_path, task, lengths):
     ]
     assert sum(parts) == everything["problems"] > 4
     assert ("reasoning_right" in line) == (task == "gsm8k_xml")
+    assert ("in_form" in line) == (task != "instruct")
+    for name, share in line.get("in_form", {}).items():
+        assert everything[name]["strict"] <= share <= 1
     for name in ("base", "base_few_shot", "sft"):
         rows = [json.loads(row) for row in (tmp_path / f"{task}_{name}.jsonl").open()]
         assert everything[name]["lenient"] == pytest.approx(score(rows)["lenient_pass@1"], abs=1e-4)
@@ -101,3 +105,13 @@ def test_the_reasoning_is_read_up_to_the_next_field():
     ):
         assert tasks.reasoning_right([row(text)]) == 1, text
     assert tasks.reasoning_right([row("<reasoning>\n34\n</reasoning>", f"{right}5+5=10.")]) == 0
+
+
+def test_an_answer_is_in_form_whether_it_is_right_or_not():
+    rows = [
+        {
+            "completions": ["1+1=3\n#### 3", "So it is 2.", "#### 2", "1+1=2"],
+            "truncated": [False, False, True, False],
+        }
+    ]
+    assert tasks.in_form(Track(Course.load()), rows) == 0.25
