@@ -20,6 +20,10 @@ from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM,
 from helpers.files import atomic_write
 
 CHAT_TOKENS = ["<|im_start|>", "<|im_end|>"]
+# Worked examples before a question wherever recipes of a base are compared: in notebook A1, whose
+# recorded scores stand on the base's card, and in tests/benchmarks/bases.py. The same for all, so
+# that recipes can be compared; the number that suits a base best is `evaluate.few_shot`'s.
+SHOTS = 4
 
 
 def train_tokenizer(documents: list[str], vocab_size: int) -> PreTrainedTokenizerBase:

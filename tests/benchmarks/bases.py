@@ -5,7 +5,8 @@
 FOLDER: the model that notebook A1 made with this recipe. One JSON line a seed goes to standard
 output; notebook A1 shows those of `data/recorded/tiny_base/rungs.json`. Shares are of validation
 problems, strict at temperature 1 unless the name says otherwise; `_unshown`: on the kinds of
-problem that no worked solution of the training data shows.
+problem that no worked solution of the training data shows. A row says the learning rate of GRPO,
+which has changed between recorded rows: gains are compared at one rate only.
 """
 
 import argparse
@@ -21,12 +22,12 @@ from peft import PeftModel
 
 from helpers import evaluate, models, prompts
 from helpers.config import Course
+from helpers.pretraining import SHOTS
 from helpers.rewards import reward_functions
 from helpers.track import Track
 from helpers.train.methods import GRPO, SFT
 
 SHORT = {"grpo": {"max_steps": 25, "prompts_per_step": 8}, "evaluation": {"n": 4}}
-SHOTS = 4  # worked examples for the base, in all recipes and in notebook A1
 
 
 def tuned(course: Course, track: Track, tokenizer, folder: Path) -> Path:
@@ -37,6 +38,10 @@ def tuned(course: Course, track: Track, tokenizer, folder: Path) -> Path:
     trainer = SFT.trainer(course, args, Dataset.from_list([track.example(one) for one in train]),
                           tokenizer)
     trainer.train()
+    if course.sft.method == "full":
+        trainer.model.save_pretrained(folder / "model")
+        tokenizer.save_pretrained(folder / "model")
+        return folder / "model"
     trainer.model.save_pretrained(folder / "adapter")
     return merged(models.load_base(course, "none"), folder, tokenizer)
 
@@ -84,7 +89,8 @@ def measured(base: str, seed: int) -> dict:
         for name, model in (("sft", sft), ("grpo", grpo)):
             row |= shares(name, evaluate.measure(models.load_model(model, course), tokenizer,
                                                  problems, course))
-    return row | {"problems": len(problems), "samples": course.evaluation.n}
+    return row | {"problems": len(problems), "samples": course.evaluation.n,
+                  "grpo_learning_rate": course.grpo.learning_rate}
 
 
 def main() -> int:
