@@ -67,7 +67,8 @@ def test_a_good_ladder_holds(board):
         "grpo > sft (lenient_pass@8) by 5 points or more",
         "grpo > sft (lenient_pass@8, without demonstrations) by 15 points or more",
         "grpo > sft (maj@8) by 5 points or more",
-        "grpo > sft (maj@8, without demonstrations) by 15 points or more"]
+        "grpo > sft (maj@8, without demonstrations) by 15 points or more",
+        "rft > sft (strict)", "rloo > sft (strict)", "rloo > sft (greedy)"]
     assert all(row["holds"] for row in rows)
     assert "FAILED" not in ladder.report(rows)
 
