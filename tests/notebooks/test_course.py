@@ -172,7 +172,7 @@ def test_the_exam_says_what_its_tests_can_see_and_what_scores_cost(exam):
     drawn = exam["answers_drawn"]
     assert drawn["sft"] == drawn["base"] == 0 and drawn["dpo"] == 600 * 8
     assert drawn["ppo"] == 14 * 128 + 600 * 8 and drawn["grpo"] == 80 * 128
-    assert drawn["rft"] == 600 * 8 and drawn["rloo"] == 24 * 128
+    assert drawn["rft"] == 600 * 8 and drawn["rloo"] == 20 * 128
     equal = exam["equal_answers"]
     assert equal["drawn"] == 14 * 128 and equal["right"].keys() == {"ppo", "grpo", "rloo"}
     tokens, votes = exam["spent"]["sft, vote"]
@@ -425,7 +425,7 @@ def test_the_tests_of_the_controls_follow_from_their_samples(run_folder, own_bes
     files = {"sft": "samples_before", "rft": "samples", "right, at random": "control_right",
              "any, at random": "control_any"}
     rows = {name: runs.read(run_folder / "rft" / f"{file}.jsonl") for name, file in files.items()}
-    assert {len(found) for found in rows.values()} == {256}
+    assert {len(found) for found in rows.values()} == {128}
     for (better, than), shown in own_best.items():
         again = compare(rows[better], rows[than])
         assert shown["difference"] == pytest.approx(again["difference"])
