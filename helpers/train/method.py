@@ -24,13 +24,30 @@ from helpers.train.settings import (
 )
 
 # Argument of the trainer -> setting of the course, in the method's section unless it has a dot.
-STEPS = {name: name for name in ("max_steps", "learning_rate", "warmup_steps", "max_grad_norm",
-                                 "logging_steps", "save_steps")} | {
-    "lr_scheduler_type": "lr_scheduler"}
-BOOKKEEPING = ("save_total_limit", "disable_tqdm", "use_cpu", "dataloader_pin_memory", "report_to",
-               "seed")  # not in a table unless one was changed
-BATCHES = {"num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size",
-           "gradient_accumulation_steps": "gradient_accumulation_steps"}
+STEPS = {
+    name: name
+    for name in (
+        "max_steps",
+        "learning_rate",
+        "warmup_steps",
+        "max_grad_norm",
+        "logging_steps",
+        "save_steps",
+    )
+} | {"lr_scheduler_type": "lr_scheduler"}
+BOOKKEEPING = (
+    "save_total_limit",
+    "disable_tqdm",
+    "use_cpu",
+    "dataloader_pin_memory",
+    "report_to",
+    "seed",
+)  # not in a table unless one was changed
+BATCHES = {
+    "num_train_epochs": "epochs",
+    "per_device_train_batch_size": "batch_size",
+    "gradient_accumulation_steps": "gradient_accumulation_steps",
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +78,8 @@ class Method:
         # For the table, which must build no second one: that would reset accelerate's state.
         args.set_by = {
             name: (getattr(args, name), "here" if changes.get(name, value) != value else who)
-            for name, (value, who) in planned.items()}
+            for name, (value, who) in planned.items()
+        }
         args.by_hand = frozenset(changes)
         return args
 
@@ -76,8 +94,15 @@ class Method:
                 rows.append((name, value.value if isinstance(value, Enum) else value, who))
         return pd.DataFrame(rows, columns=["argument", "value", "set by"]).astype({"value": object})
 
-    def trainer(self, course: Course, args: TrainingArguments, train_dataset: Sequence[dict],
-                tokenizer, callbacks: Sequence = (), **more) -> Trainer | TrainingLoop:
+    def trainer(
+        self,
+        course: Course,
+        args: TrainingArguments,
+        train_dataset: Sequence[dict],
+        tokenizer,
+        callbacks: Sequence = (),
+        **more,
+    ) -> Trainer | TrainingLoop:
         """The trainer, ready for `train()`. `more`: `start`, the folder of the merged model that
         all but SFT start from; `eval_dataset` (SFT), `reward_funcs` (PPO, GRPO, RLOO),
         `reward_weights` and `judge`, the folder of a reward model's adapter (PPO)."""
@@ -85,8 +110,14 @@ class Method:
         score_answers_only()
         lora_without_copies()
         room.arrange(self.name, args, course, train_dataset, tokenizer)
-        trainer = self.build(course, args=args, train_dataset=train_dataset,
-                             processing_class=tokenizer, callbacks=list(callbacks), **more)
+        trainer = self.build(
+            course,
+            args=args,
+            train_dataset=train_dataset,
+            processing_class=tokenizer,
+            callbacks=list(callbacks),
+            **more,
+        )
         if isinstance(trainer, Trainer):
             trainer.remove_callback(PrinterCallback)  # curves say it better than log lines
         train_in_float32(trainer.model)
@@ -103,5 +134,6 @@ class Method:
         fixed = self.fixed(course) | {"save_total_limit": 2, "disable_tqdm": True}
         planned |= {name: (value, "method") for name, value in fixed.items()}
         asked = {"seed": "seed", "report_to": "tracking.report_to"}
-        return planned | {name: (value, asked.get(name, "device"))
-                          for name, value in device_flags(course).items()}
+        return planned | {
+            name: (value, asked.get(name, "device")) for name, value in device_flags(course).items()
+        }

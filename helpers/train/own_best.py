@@ -31,8 +31,10 @@ def load(folder: str | Path) -> list[dict]:
     """The graded rows that stage `pairs` has left in its folder."""
     path = Path(folder) / FILE
     if not path.is_file():
-        raise AnswersError(f"{path} is not there: these pairs were made when the answers were not "
-                           "kept. Make them again: run notebook 04, or --only pairs --force.")
+        raise AnswersError(
+            f"{path} is not there: these pairs were made when the answers were not "
+            "kept. Make them again: run notebook 04, or --only pairs --force."
+        )
     with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
@@ -53,13 +55,19 @@ def right_and_different(
         right, _ = candidates(row)
         kept = draw.sample(right, min(per_problem, len(right)))
         chosen += [_example(row, *one) for one in kept]
-        counts.update(answers=len(row["completions"]), right=sum(row["strict"]),
-                      different=len(right), chosen=len(kept), solved=int(bool(kept)))
+        counts.update(
+            answers=len(row["completions"]),
+            right=sum(row["strict"]),
+            different=len(right),
+            chosen=len(kept),
+            solved=int(bool(kept)),
+        )
     if not chosen:
         raise AnswersError(
             f"none of {counts['answers']} answers to {len(rows)} problems is right, so there is "
             "nothing to imitate. Draw more (pairs.problems, pairs.num_generations), or tune sft "
-            "longer first.")
+            "longer first."
+        )
     draw.shuffle(chosen)
     keys = ("answers", "right", "different", "chosen", "problems", "solved")
     return chosen, {key: counts[key] for key in keys}
@@ -78,8 +86,10 @@ def at_random(
     for name, count in Counter(one["id"] for one in like).items():
         pool = _whole(by_id[name], right_only) if name in by_id else []
         if len(pool) < count:
-            raise AnswersError(f"problem {name}: {count} answers are asked for, and it has "
-                               f"{len(pool)}; give the rows that were chosen from")
+            raise AnswersError(
+                f"problem {name}: {count} answers are asked for, and it has "
+                f"{len(pool)}; give the rows that were chosen from"
+            )
         chosen += [_example(by_id[name], *one) for one in draw.sample(pool, count)]
     draw.shuffle(chosen)
     return chosen
@@ -88,8 +98,11 @@ def at_random(
 def _whole(row: dict, right_only: bool) -> list[tuple[str, int]]:
     """(text, tokens) of each draw that can be learned from, equal texts as often as they came."""
     drawn = zip(row["completions"], row["tokens"], row["truncated"], row["strict"], strict=True)
-    return [(text, tokens) for text, tokens, cut, right in drawn
-            if text.strip() and not cut and (right or not right_only)]
+    return [
+        (text, tokens)
+        for text, tokens, cut, right in drawn
+        if text.strip() and not cut and (right or not right_only)
+    ]
 
 
 def _example(row: dict, text: str, tokens: int) -> dict:
@@ -100,5 +113,6 @@ def for_trainer(chosen: Sequence[dict]) -> "Dataset":
     """A `datasets.Dataset` with the columns that TRL's SFTTrainer reads."""
     from datasets import Dataset
 
-    return Dataset.from_list([{key: one[key] for key in ("prompt", "completion")}
-                              for one in chosen])
+    return Dataset.from_list(
+        [{key: one[key] for key in ("prompt", "completion")} for one in chosen]
+    )

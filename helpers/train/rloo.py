@@ -20,7 +20,8 @@ class RLOOTrainer(GroupTrainer):
         if args.num_iterations != 1 or args.beta:
             raise ValueError(
                 f"RLOO: num_iterations is {args.num_iterations} and beta {args.beta}; it learns "
-                "once from each batch (1), without a KL term (0). For both take GRPO.")
+                "once from each batch (1), without a KL term (0). For both take GRPO."
+            )
         super().__init__(model, args, *more, **named)
 
     def advantages(self, rewards: Tensor) -> Tensor:

@@ -12,10 +12,14 @@ from helpers.train.own_best import AnswersError
 def a_row(name, answers):
     """A graded row of (text, right) or (text, right, cut)."""
     answers = [(*one, False)[:3] for one in answers]
-    return {"id": name, "prompt": f"<{name}>", "completions": [text for text, _, _ in answers],
-            "tokens": [len(text) + 1 for text, _, _ in answers],
-            "truncated": [cut for _, _, cut in answers],
-            "strict": [right for _, right, _ in answers]}
+    return {
+        "id": name,
+        "prompt": f"<{name}>",
+        "completions": [text for text, _, _ in answers],
+        "tokens": [len(text) + 1 for text, _, _ in answers],
+        "truncated": [cut for _, _, cut in answers],
+        "strict": [right for _, right, _ in answers],
+    }
 
 
 ROWS = [
@@ -36,21 +40,35 @@ def test_right_answers_are_kept_once_each_and_no_more_than_asked_for():
     assert per_problem(chosen) == {"easy": 3, "uneven": 1, "alone": 1}
     texts = [(one["id"], one["completion"]) for one in chosen]
     assert len(set(texts)) == len(texts)
-    right = {(row["id"], text) for row in ROWS
-             for text, good in zip(row["completions"], row["strict"], strict=True) if good}
+    right = {
+        (row["id"], text)
+        for row in ROWS
+        for text, good in zip(row["completions"], row["strict"], strict=True)
+        if good
+    }
     assert set(texts) <= right
-    assert all(one["prompt"] == f"<{one['id']}>" and one["tokens"] == len(one["completion"]) + 1
-               for one in chosen)
-    assert counts == {"answers": 17, "right": 12, "different": 7, "chosen": 5, "problems": 5,
-                      "solved": 3}
+    assert all(
+        one["prompt"] == f"<{one['id']}>" and one["tokens"] == len(one["completion"]) + 1
+        for one in chosen
+    )
+    assert counts == {
+        "answers": 17,
+        "right": 12,
+        "different": 7,
+        "chosen": 5,
+        "problems": 5,
+        "solved": 3,
+    }
 
 
 def test_many_allowed_are_all_that_differ_and_the_same_seed_gives_the_same():
     chosen, counts = own_best.right_and_different(ROWS, 99)
     assert counts["chosen"] == counts["different"] == len(chosen) == 7
     assert own_best.right_and_different(ROWS, 3, 5) == own_best.right_and_different(ROWS, 3, 5)
-    found = {frozenset(one["completion"] for one in own_best.right_and_different(ROWS, 2, seed)[0])
-             for seed in range(20)}
+    found = {
+        frozenset(one["completion"] for one in own_best.right_and_different(ROWS, 2, seed)[0])
+        for seed in range(20)
+    }
     assert len(found) > 3  # which of the many is drawn at random
 
 
@@ -68,8 +86,14 @@ def test_a_control_has_as_many_answers_of_the_same_problems(right_only):
     for seed in range(20):
         control = own_best.at_random(ROWS, chosen, seed, right_only)
         assert per_problem(control) == per_problem(chosen)
-        drawn = {row["id"]: Counter(text for text, cut in zip(
-            row["completions"], row["truncated"], strict=True) if not cut) for row in ROWS}
+        drawn = {
+            row["id"]: Counter(
+                text
+                for text, cut in zip(row["completions"], row["truncated"], strict=True)
+                if not cut
+            )
+            for row in ROWS
+        }
         for name, texts in drawn.items():  # each draw at most once
             mine = Counter(one["completion"] for one in control if one["id"] == name)
             assert not mine - texts
@@ -79,8 +103,12 @@ def test_one_control_sees_wrong_answers_and_the_other_does_not():
     chosen, _ = own_best.right_and_different(ROWS, 4)
 
     def of_uneven(right_only):
-        return Counter(one["completion"] for seed in range(400) for one in own_best.at_random(
-            ROWS, chosen, seed, right_only) if one["id"] == "uneven")
+        return Counter(
+            one["completion"]
+            for seed in range(400)
+            for one in own_best.at_random(ROWS, chosen, seed, right_only)
+            if one["id"] == "uneven"
+        )
 
     assert of_uneven(True) == {"y": 400}
     among_all = of_uneven(False)
@@ -92,8 +120,11 @@ def test_equal_texts_are_imitated_as_often_as_they_were_drawn():
     row = a_row("one", [("often", True)] * 6 + [("rare", True)] * 2)
     chosen, _ = own_best.right_and_different([row], 2)
     assert Counter(one["completion"] for one in chosen) == {"often": 1, "rare": 1}
-    control = Counter(one["completion"] for seed in range(400)
-                      for one in own_best.at_random([row], chosen, seed, True))
+    control = Counter(
+        one["completion"]
+        for seed in range(400)
+        for one in own_best.at_random([row], chosen, seed, True)
+    )
     assert 0.68 < control["often"] / control.total() < 0.82
 
 

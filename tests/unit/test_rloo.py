@@ -13,8 +13,15 @@ from tests import methods
 from tests.unit.test_group import pay
 
 SIZES = {"lora": {"dropout": 0.0}, "rloo": {"prompts_per_step": 4, "num_generations": 4}}
-PLAIN = {"max_steps": 1, "learning_rate": 1e-2, "warmup_steps": 0, "save_strategy": "no",
-         "logging_steps": 1, "lr_scheduler_type": "constant", "max_grad_norm": 1e9}
+PLAIN = {
+    "max_steps": 1,
+    "learning_rate": 1e-2,
+    "warmup_steps": 0,
+    "save_strategy": "no",
+    "logging_steps": 1,
+    "lr_scheduler_type": "constant",
+    "max_grad_norm": 1e9,
+}
 
 
 def trainer(folder, kind=RLOOTrainer, reward=pay, **changes):
@@ -32,7 +39,7 @@ def log_probabilities(one, answers):
     """Of each whole answer, (16,), read alone."""
     found = []
     for prompt, text in zip(answers.prompts, answers.completions, strict=True):
-        logits = one.model(input_ids=torch.tensor([prompt + text])).logits[0, -len(text) - 1:-1]
+        logits = one.model(input_ids=torch.tensor([prompt + text])).logits[0, -len(text) - 1 : -1]
         logp = (logits / one.args.temperature).log_softmax(-1)
         found.append(logp[torch.arange(len(text)), torch.tensor(text)].sum())
     return torch.stack(found)
@@ -129,7 +136,14 @@ def test_what_it_has_not_is_refused_in_one_line(tmp_path, changes):
 def test_it_draws_as_many_answers_as_grpo_in_as_many_steps():
     for preset in ("tiny", "colab", "a100"):
         course = Course.load(preset)
-        for name in ("max_steps", "prompts_per_step", "num_generations", "temperature",
-                     "learning_rate", "lr_scheduler", "warmup_steps",
-                     "mask_truncated_completions"):
+        for name in (
+            "max_steps",
+            "prompts_per_step",
+            "num_generations",
+            "temperature",
+            "learning_rate",
+            "lr_scheduler",
+            "warmup_steps",
+            "mask_truncated_completions",
+        ):
             assert getattr(course.rloo, name) == getattr(course.grpo, name), (preset, name)
