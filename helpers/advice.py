@@ -14,7 +14,8 @@ from helpers.forecast import forecast
 SPARE_GB = 1.0  # beside what the stages leave: curves, figures, pages, temporary files
 COUNTS = (  # settings that take less memory or disk when they are halved
     "sft.batch_size", "reward_model.batch_size", "dpo.batch_size", "ppo.micro_batch_size",
-    "ppo.prompts_per_step", "grpo.prompts_per_step", "grpo.num_generations",
+    "ppo.prompts_per_step", "grpo.prompts_per_step", "grpo.num_generations", "rft.batch_size",
+    "rloo.prompts_per_step", "rloo.num_generations",
     "generation.batch_size", "lora.r", "ppo.r", "pairs.per_problem", "evaluation.n",
     "lengths.completion", "lengths.prompt",
 )

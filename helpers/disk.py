@@ -34,7 +34,8 @@ def disk(course: Course) -> pd.DataFrame:
     rows["dpo"] = (merged, adapter + tokenizer, _checkpoints(adapter, tokenizer), 0)
     # Our own trainer's checkpoints: both adapters that learn, and no tokenizer.
     rows["ppo"] = (merged, policy, _checkpoints(policy + adapter, 0), 0)
-    rows["grpo"] = (merged, adapter + tokenizer, _checkpoints(adapter, tokenizer), 0)
+    for name in ("grpo", "rft", "rloo"):
+        rows[name] = (merged, adapter + tokenizer, _checkpoints(adapter, tokenizer), 0)
     rows["evaluation"] = (0, 0, 0, (2 + len(course.evaluation.rungs)) * answers * tokens)
     return pd.DataFrame([
         {"stage": stage, "model GB": one / 1e9, "adapter GB": two / 1e9,

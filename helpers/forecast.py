@@ -28,7 +28,7 @@ from helpers.passes import (
     passes,
 )
 from helpers.rungs import RUNGS
-from helpers.schema import Dpo, Grpo, Ppo, RewardModel, Sft
+from helpers.schema import Dpo, Grpo, Ppo, RewardModel, Rft, Rloo, Sft
 
 ROWS = {  # of the hub's splits, from the data sets' cards
     "gsm8k": {"train": 7473, "test": 1319},
@@ -196,6 +196,16 @@ def _sft(course: Course, sft: Sft, model: Size, kind: int, machine: Machine) -> 
     return held, training, kept, steps * seconds
 
 
+def _rft(course: Course, rft: Rft, model: Size, kind: int, machine: Machine) -> Row:
+    """Own answers are imitated, as if every problem gave all that it may give."""
+    rows = rft.batch_size * rft.gradient_accumulation_steps
+    steps = rft.max_steps or math.ceil(rft.epochs * _asked(course) * rft.per_problem / rows)
+    held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
+    kept, seconds = _step(course, model, kind, machine, held + training, rows, rft.batch_size,
+                          model.trained)
+    return held, training, kept, steps * seconds
+
+
 def _asked(course: Course) -> int:
     """Problems that pairs are made of."""
     there = problems(course, "train")
@@ -237,29 +247,31 @@ def _ppo(course: Course, ppo: Ppo, model: Size, kind: int, machine: Machine) -> 
         generation_seconds(model, count, count, answer, kind, machine) + readings * seconds)
 
 
-def _grpo(course: Course, grpo: Grpo, model: Size, kind: int, machine: Machine) -> Row:
-    """A group of answers to each question is written, and read forward and backward."""
+def _grpo(course: Course, grpo: Grpo | Rloo, model: Size, kind: int, machine: Machine) -> Row:
+    """A group of answers to each question is written, and read forward and backward. RLOO's are
+    written by our own trainer, which has no vLLM."""
     answer, rows = course.lengths.completion, grpo.prompts_per_step * grpo.num_generations
     held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
-    if course.generation.engine == "vllm":  # it keeps its share while the model is trained
+    vllm = course.generation.engine == "vllm" and isinstance(grpo, Grpo)
+    if vllm:  # it keeps its share while the model is trained
         held += VLLM_SHARE * machine.memory_gb * 1e9
-    kept, seconds = _step(course, model, kind, machine, held + training, rows, grpo_rows(course),
-                          model.trained)
+    kept, seconds = _step(course, model, kind, machine, held + training, rows,
+                          group_rows(course, grpo), model.trained)
     cached = cache_bytes(model, rows, course.lengths.prompt + answer, kind)
-    cached = 0.0 if course.generation.engine == "vllm" else cached  # it lies within the share
+    cached = 0.0 if vllm else cached  # it lies within the share
     return held, training, max(kept, cached), grpo.max_steps * (
         generation_seconds(model, rows, rows, answer, kind, machine) + seconds)
 
 
 # How a rung is counted; another with the same settings can be counted like one of these.
 ARITHMETIC: dict[str, Callable[..., Row]] = {
-    "sft": _sft, "dpo": _dpo, "ppo": _ppo, "grpo": _grpo}
+    "sft": _sft, "dpo": _dpo, "ppo": _ppo, "grpo": _grpo, "rft": _rft}
 
 
-def grpo_rows(course: Course) -> int:
-    """Completions in one backward pass: pieces as large as in sft that divide a step evenly."""
-    group = course.grpo.prompts_per_step * course.grpo.num_generations
-    return math.gcd(group, course.sft.batch_size)
+def group_rows(course: Course, settings: Grpo | Rloo) -> int:
+    """Completions in one backward pass of a method with groups: pieces as large as in sft that
+    divide a step evenly."""
+    return math.gcd(settings.prompts_per_step * settings.num_generations, course.sft.batch_size)
 
 
 def compare(task: str, here: Machine) -> pd.DataFrame:

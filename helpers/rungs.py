@@ -35,6 +35,7 @@ class Rung:
     than: tuple[str, ...] = ("sft",)
     claims: tuple[Gain, ...] = ()
     pays_rewards: bool = False  # whether it depends on the setting `rewards`
+    from_pairs: bool = False  # whether it learns from the answers that stage `pairs` has drawn
     costs_like: str | None = None  # the rung whose arithmetic forecasts it; None: not forecast
     always: bool = False  # whether notebook 08 cannot do without it
 
@@ -44,7 +45,7 @@ RUNGS = (  # in the order of the course
     # are understood teaches the form, and with as many as suit it best the base has that, too.
     Rung("sft", than=("base", "base_few_shot"),
          claims=(Gain("strict"), Gain("strict", at_best=True)), costs_like="sft", always=True),
-    Rung("dpo", claims=(Gain("strict"), Gain("greedy")), costs_like="dpo"),
+    Rung("dpo", claims=(Gain("strict"), Gain("greedy")), from_pairs=True, costs_like="dpo"),
     Rung("ppo", claims=(Gain("strict"), Gain("lenient"), Gain("greedy", 0.08)),
          pays_rewards=True, costs_like="ppo"),
     Rung("grpo", claims=(
@@ -55,6 +56,8 @@ RUNGS = (  # in the order of the course
         Gain("maj@8", 0.05), Gain("maj@8", 0.15, "without"),
         Gain("greedy", -0.05, "with", pooled=True),
     ), pays_rewards=True, costs_like="grpo", always=True),
+    Rung("rft", claims=(Gain("strict"),), from_pairs=True, costs_like="rft"),
+    Rung("rloo", claims=(Gain("strict"), Gain("greedy")), pays_rewards=True, costs_like="grpo"),
 )
 BASES = ("base", "base_few_shot")  # measured, not trained
 NAMES = tuple(rung.name for rung in RUNGS)

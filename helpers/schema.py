@@ -218,6 +218,35 @@ class Grpo(Section):
         return times
 
 
+class Rft(Section):
+    per_problem: Count  # different right answers of a problem, at most
+    max_steps: Count | None  # None = as many as `epochs` gives
+    epochs: Positive
+    learning_rate: NotNegative
+    batch_size: Count
+    gradient_accumulation_steps: Count
+    lr_scheduler: Scheduler
+    warmup_steps: NotNegative
+    weight_decay: NotNegative
+    max_grad_norm: Positive
+    save_steps: Count
+    logging_steps: Count
+
+
+class Rloo(Section):
+    max_steps: Count
+    learning_rate: NotNegative
+    prompts_per_step: Count
+    num_generations: Annotated[int, Field(ge=2)]  # one answer has no others to be compared with
+    temperature: Positive
+    max_grad_norm: Positive  # its loss sums over an answer's tokens, so its gradient is long
+    lr_scheduler: Scheduler
+    warmup_steps: NotNegative
+    save_steps: Count
+    logging_steps: Count
+    mask_truncated_completions: bool
+
+
 class Sweep(Section):
     """Decoding settings that every model is tried at, on problems of the validation split; greedy
     is always among them."""
@@ -295,5 +324,7 @@ class Stages(Section):
     dpo: Dpo
     ppo: Ppo
     grpo: Grpo
+    rft: Rft
+    rloo: Rloo
     evaluation: Evaluation
     pretraining: Pretraining

@@ -68,11 +68,11 @@ ORDER = (
     Part("Exercises that answer", """
          exercise compare deadline sealed progress drawn notebook_00 notebook_01 notebook_02
          notebook_03 notebook_04 notebook_05 notebook_06_losses notebook_06 notebook_07 notebook_08
-         notebook_a1 checks . cells handout stubs worker grading __main__""", "exercises/"),
+         notebook_a1 notebook_a2 checks . cells handout stubs worker grading __main__""", "exercises/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
-         ppo/rollout rollouts shared drawn ppo/collect ppo/step ppo/trainer ppo group methods
-         diagnosis ppo/clinic""", "train/"),
+         ppo/rollout rollouts shared drawn ppo/collect ppo/step ppo/trainer ppo group rloo own_best
+         method methods diagnosis ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph opening processes states runner execute report tables judged scoreboard course .
          __main__ ladder publish map smollm2 playground""",

@@ -19,7 +19,7 @@ from helpers import models
 from helpers.config import Course
 from helpers.data.problem import Problem
 from helpers.prompts import chat_text, lengths, messages, sft_example
-from helpers.train import pairs
+from helpers.train import own_best, pairs
 from helpers.train.methods import METHODS
 from helpers.train.settings import device_flags
 from tests.hub.tiny_repo import tiny_folder
@@ -37,6 +37,7 @@ SIZES = {"sft": FEW, "reward_model": FEW | {"kind": "head"},
          "ppo": {"prompts_per_step": 4, "minibatch_size": 2, "micro_batch_size": 2,
                  "value_warmup_steps": 0},
          "grpo": {"prompts_per_step": 1, "num_generations": 2},
+         "rloo": {"prompts_per_step": 1, "num_generations": 2}, "rft": FEW,
          "lengths": {"prompt": 256, "completion": 8}, "system_prompt": "Add."}
 
 
@@ -77,7 +78,8 @@ FULL = {"lengths": {"prompt": 256, "completion": 256},
         "reward_model": FEW | {"batch_size": 4, "kind": "likelihood"},
         "ppo": {"prompts_per_step": 16, "minibatch_size": 8, "micro_batch_size": 8,
                 "value_warmup_steps": 0},
-        "grpo": {"prompts_per_step": 2, "num_generations": 8}}
+        "grpo": {"prompts_per_step": 2, "num_generations": 8},
+        "rloo": {"prompts_per_step": 2, "num_generations": 8}, "rft": FEW | {"batch_size": 8}}
 
 
 def long_problems(course: Course, count: int = 16) -> list[Problem]:
@@ -134,11 +136,14 @@ def rows_for(name: str, course: Course, tokenizer, problems=PROBLEMS):
     asked = [messages(one, course) for one in problems]
     if name == "sft":
         return Dataset.from_list([sft_example(one, course) for one in problems])
-    if name == "grpo":
+    if name in ("grpo", "rloo"):
         return Dataset.from_list([{"prompt": one} for one in asked])
     texts = [chat_text(tokenizer, one) for one in asked]
     if name == "ppo":
         return [{"prompt": text} for text in texts]
+    if name == "rft":
+        return own_best.for_trainer([{"prompt": text, "completion": one.solution}
+                                     for text, one in zip(texts, problems, strict=True)])
     return pairs.for_trainer([
         {"prompt": text, "chosen": one.solution, "rejected": "Seven, as ever.\n#### 7"}
         for text, one in zip(texts, problems, strict=True)])
@@ -154,7 +159,7 @@ def build(name: str, course: Course, folder: Path, problems=PROBLEMS, **changes)
         more["eval_dataset"] = rows_for(name, course, tokenizer, problems[:2])
     if name == "reward":
         more["quantization"] = course.model.quantization
-    if name in ("ppo", "grpo"):
+    if name in ("ppo", "grpo", "rloo"):
         more["reward_funcs"] = [uneven]
     return method.trainer(course, args, rows_for(name, course, tokenizer, problems), tokenizer,
                           **more)

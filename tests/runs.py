@@ -15,7 +15,7 @@ from helpers.config import ROOT
 # Shipped, with answers to check.
 TASKS = ("gsm8k", "gsm8k_xml", "deepscaler", "openr1", "countdown")
 
-# The course of the tests is preset tiny with fewer steps of PPO and the judges, measured on
+# The course of the tests is preset tiny with fewer steps of PPO, RLOO and the judges, measured on
 # fewer problems: every claim of the ladder must still hold. The whole sizes, over several seeds,
 # are those of `make ladder`. Pairs are not fewer: from 450 problems instead of 600 DPO came out 2.6
 # points below sft (lenient). The judges and DPO take steps of as many pairs in smaller pieces,
@@ -24,7 +24,8 @@ SHORTER = {
     "sft": {"save_steps": 36},
     "reward_model": {"batch_size": 8, "gradient_accumulation_steps": 4, "max_steps": 28},
     "dpo": {"batch_size": 4, "gradient_accumulation_steps": 4},
-    "ppo": {"max_steps": 14}, "data": {"test": 256},
+    "ppo": {"max_steps": 14}, "rloo": {"max_steps": 20},
+    "data": {"test": 256},
     "evaluation": {"sweep": {"problems": 64}},
     "pretraining": {"tokenizer_documents": 3000, "steps": 14, "problems": 8},
 }
@@ -33,7 +34,7 @@ SHORTER = {
 FEW_SETTINGS = {"problems": 4, "n": 2, "temperatures": [0.5, 1.0], "top_p": [1.0],
                 "few_shot": [1]}
 
-# The smallest sizes at which every task still comes through 00 and 03 to 08: enough tuning and
+# The smallest sizes at which every task still comes through 00, 03 to 08 and A2: enough tuning and
 # enough answers that some are right and some are wrong, and one step of everything else. At a
 # temperature of 0.7 a problem has more right answers, so that a few problems give pairs; 03's short
 # lessons take micro-batches of sft's size.
@@ -47,6 +48,8 @@ TINY_TASK = {
     "ppo": {"max_steps": 1, "prompts_per_step": 8, "minibatch_size": 4, "micro_batch_size": 4,
             "value_warmup_steps": 0, "save_steps": 1},
     "grpo": {"max_steps": 1, "prompts_per_step": 2, "num_generations": 4, "save_steps": 1},
+    "rft": {"max_steps": 1, "batch_size": 4, "save_steps": 1},
+    "rloo": {"max_steps": 1, "prompts_per_step": 2, "num_generations": 4, "save_steps": 1},
     "evaluation": {"n": 4, "few_shot": 1, "sweep": FEW_SETTINGS},
 }
 

@@ -90,7 +90,8 @@ def make_before(course: Course, names: Sequence[str]) -> None:
         stage.finish()
 
 
-SKILLS = ((.05, 0), (.15, 0), (.4, .02), (.6, .4), (.75, .6), (.9, .85), (.95, .9))  # the last: toy
+SKILLS = ((.05, 0), (.15, 0), (.4, .02), (.6, .4), (.75, .6), (.9, .85), (.6, .4), (.9, .85),
+          (.95, .9))  # the last: toy
 
 
 def make_evaluation(course: Course, models: Sequence[str]) -> None:

@@ -157,7 +157,8 @@ HEADS = {"pass@1": "T = 1", "lenient_pass@1": "T = 1, lenient", "best_pass@1": "
 
 
 def table(recorded: dict) -> str:
-    """What was recorded, in markdown: how much, the models, and every claim."""
+    """What was recorded, in markdown: how much, the models, and every claim, also one that has come
+    since and waits for the next record."""
     rows = recorded["rows"]
     seeds = list(dict.fromkeys(row["seed"] for row in rows))
     by_claim: dict[str, dict] = {str(claim): {} for claim in claims("gsm8k")}
@@ -167,12 +168,16 @@ def table(recorded: dict) -> str:
     def points(row: dict | None) -> str:
         return f"{100 * row['difference']:+.1f}" if row and row["ci95"] else "–"
 
-    def together(row: dict) -> str:
-        return f"{points(row)} {interval(row['ci95'])}" if row["ci95"] else "not measured"
+    def together(row: dict | None) -> str:
+        return f"{points(row)} {interval(row['ci95'])}" if row and row["ci95"] else "not measured"
 
-    claimed = [[claim, *(points(found.get(seed)) for seed in seeds), together(found["all"]),
-                "no" if any(row["holds"] is False for row in found.values()) else "yes"]
-               for claim, found in by_claim.items()]
+    def held(found: dict) -> str:
+        if not found:
+            return "–"
+        return "no" if any(row["holds"] is False for row in found.values()) else "yes"
+
+    claimed = [[claim, *(points(found.get(seed)) for seed in seeds), together(found.get("all")),
+                held(found)] for claim, found in by_claim.items()]
     return "\n\n".join([
         f"Seeds {', '.join(map(str, seeds))}; {rows[0]['n']} problems x {rows[0]['samples']} "
         "samples. Means and standard deviations over seeds, in percent:",

@@ -22,13 +22,13 @@ from helpers.verify import equal
 
 def answers_drawn(course: Course, model: str) -> int:
     """Answers that a policy wrote so that this model could be trained: 0 for the bases and for
-    what imitates given solutions. Those of the pairs are counted for what learns from pairs, and
-    where the reward model, which does, takes part in the reward."""
+    what imitates given solutions. Those of the pairs are counted for what learns from them (DPO,
+    RFT), and where the reward model, which does, takes part in the reward."""
     rung = next((rung for rung in RUNGS if rung.name == model), None)
     if rung is None:
         return 0
     there, settings = problems(course, "train"), getattr(course, model)
-    from_pairs = rung.costs_like == "dpo" or getattr(settings, "reward_model_weight", 0) > 0
+    from_pairs = rung.from_pairs or getattr(settings, "reward_model_weight", 0) > 0
     pairs = min(course.pairs.problems or there, there) * course.pairs.num_generations
     own = drawn_a_step(course, model) * settings.max_steps if model in by_reward(course) else 0
     return own + (pairs if from_pairs else 0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-NOTEBOOKS = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "A1")
+NOTEBOOKS = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "A1", "A2")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Exercise:
 
     @property
     def notebook(self) -> str:
-        """Its number: 00, … A1."""
+        """Its number: 00, … A2."""
         return self.number.partition(".")[0]
 
     @cached_property

@@ -113,13 +113,13 @@ def by_group(values: Mapping[str, ArrayLike], groups: Mapping[str, ArrayLike]) -
     values: {model: (N,) share right of each problem}; groups: {name: (N,) mask}.
     """
     fig, ax = plots.new_figure(width=8.0, height=3.3)
-    told = []
+    told, step = [], min(0.16, 0.9 / len(values))  # groups lie 1 apart
     for i, (name, (colour, _, marker)) in enumerate(styles(list(values)).items()):
         means = []
         for j, mask in enumerate(groups.values()):
             own = np.asarray(values[name])[np.asarray(mask)]
             low, high = stats.bootstrap_interval(own, resamples=2000)
-            x = j + (i - (len(values) - 1) / 2) * 0.16
+            x = j + (i - (len(values) - 1) / 2) * step
             ax.plot([x, x], [100 * low, 100 * high], color=colour, linestyle="-")
             ax.plot(x, 100 * own.mean(), marker, color=colour, label=name if j == 0 else None)
             means.append(f"{own.mean():.0%}")

@@ -61,7 +61,7 @@ class GroupTrainer(TrainingLoop):
         started = time.monotonic()
         rows, answers = self.sample(step)
         answers, rewards, told = to_learn_from(self, step, answers, self.reward(rows, answers))
-        answers.advantages = losses.group_advantages(rewards, self.args.scale_rewards).flatten()
+        answers.advantages = self.advantages(rewards).flatten()
         told = self.everywhere(told | self.learn(answers, step))
         return told | {"step_time": time.monotonic() - started}
 
@@ -85,7 +85,7 @@ class GroupTrainer(TrainingLoop):
 
     def reward(self, rows: list[dict], answers: Rollout) -> Tensor:
         """What the functions pay, added up by their weights: (P, G), NaN where an answer is left
-        out; puts scores, parts and mask into `answers`. (2. is `losses.group_advantages`.)"""
+        out; puts scores, parts and mask into `answers`."""
         columns = {key: [row[key] for row in rows] for key in rows[0] if key != "prompt"}
         totals, parts = add_up(
             self.reward_funcs, self.args.reward_weights or [1.0] * len(self.reward_funcs),
@@ -98,14 +98,28 @@ class GroupTrainer(TrainingLoop):
         answers.mask[answers.scores.isnan()] = 0
         return answers.scores.view(-1, self.args.num_generations)
 
+    # 2. Advantages; and of 3 what a relative may see otherwise (`train.rloo`).
+
+    def advantages(self, rewards: Tensor) -> Tensor:
+        """How much better than its group an answer was: (P, G) of rewards (P, G)."""
+        return losses.group_advantages(rewards, self.args.scale_rewards)
+
+    def token_loss(self, logp: Tensor, ratios: Tensor, advantages: Tensor) -> Tensor:
+        """What a token loses before the mean is taken: (b, t) of (b, t), (b, t) and (b,)."""
+        return losses.policy_token_loss(logp, ratios, advantages, *self.clip)
+
+    def token_weights(self, mask: Tensor, tokens: float) -> Tensor:
+        """(B, T): what a token counts in that mean; tokens: those of the step, in one process."""
+        return losses.token_weights(mask, self.args.loss_type, self.args.max_completion_length,
+                                    tokens)
+
     # 3. The loss, piece by piece; 4. the step of the optimiser.
 
     def learn(self, answers: Rollout, step: int) -> dict[str, float]:
         """`num_iterations` passes over the answers, a step of the optimiser each."""
         args, old, seen = self.args, torch.zeros_like(answers.mask), {}
         tokens = self.accelerator.reduce(answers.mask.sum().to(self.device), "mean")
-        weights = losses.token_weights(answers.mask, args.loss_type, args.max_completion_length,
-                                       float(tokens))
+        weights = self.token_weights(answers.mask, float(tokens))
         batches = group_batches(answers, args.per_device_train_batch_size, self.device)
         for again in range(args.num_iterations):
             told = [self.backward(answers, batch, batch.copies * batch.of(weights), old, again)
@@ -130,7 +144,7 @@ class GroupTrainer(TrainingLoop):
                 batch.into(old, logp.detach())
             before = batch.of(old) if again else logp.detach()
             ratios = losses.log_ratios(logp, before, batch.mask, args.importance_sampling_level)
-            loss = losses.policy_token_loss(logp, ratios, advantages, *self.clip)
+            loss = self.token_loss(logp, ratios, advantages)
             if args.beta:
                 with self.model.disable_adapter(), torch.no_grad():
                     reference = group_logprobs(policy, batch, args.temperature)

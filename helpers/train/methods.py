@@ -1,127 +1,31 @@
-"""The five methods of the course, one object each: the arguments of its trainer, and the trainer.
+"""The seven methods of the course, one object each: the arguments of its trainer, and the trainer.
 
     args = SFT.arguments(course, stage.checkpoints, logging_steps=1)  # changes win
     SFT.table(args)                                                   # each value, and who set it
     trainer = SFT.trainer(course, args, rows, tokenizer, callbacks=[…])
 
 `trainer` is TRL's own, on a model of the right kind, and whatever it trains is float32. PPO's is
-ours (`helpers.train.ppo`), and GRPO's, unless `grpo.engine` says trl (`helpers.train.group`).
+ours (`helpers.train.ppo`), RLOO's too (`helpers.train.rloo`), on every machine, so that it is the
+page it is explained on; and GRPO's, unless `grpo.engine` says trl (`helpers.train.group`).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from enum import Enum
 from pathlib import Path
 
-import pandas as pd
 import torch
-from datasets import disable_progress_bars
 from peft import get_peft_model
-from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from helpers import engines, models, wording
-from helpers.config import ConfigError, Course
-from helpers.forecast import grpo_rows
+from helpers import engines, models
+from helpers.config import Course
+from helpers.forecast import group_rows
 from helpers.passes import VLLM_SHARE
 from helpers.rewards import reward_functions
 from helpers.sampling import sample_in_pieces
-from helpers.train import room
 from helpers.train.group import GroupTrainer
-from helpers.train.loop import TrainingLoop
+from helpers.train.method import BATCHES, STEPS, Method
 from helpers.train.ppo import AdapterBank, PPOConfig, PPOTrainer
 from helpers.train.reward_model import new_reward_model
-from helpers.train.settings import (
-    NoGradientNoStep,
-    device_flags,
-    lora_config,
-    lora_without_copies,
-    score_answers_only,
-    train_in_float32,
-)
-
-# Argument of the trainer -> setting of the course, in the method's section unless it has a dot.
-STEPS = {name: name for name in ("max_steps", "learning_rate", "warmup_steps", "max_grad_norm",
-                                 "logging_steps", "save_steps")} | {
-    "lr_scheduler_type": "lr_scheduler"}
-BOOKKEEPING = ("save_total_limit", "disable_tqdm", "use_cpu", "dataloader_pin_memory", "report_to",
-               "seed")  # not in a table unless one was changed
-BATCHES = {"num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size",
-           "gradient_accumulation_steps": "gradient_accumulation_steps"}
-
-
-@dataclass(frozen=True)
-class Method:
-    """One way to train. section: of the settings; config: gives the class of the arguments;
-    settings: argument -> setting it comes from; fixed: arguments that no setting changes; build:
-    makes the trainer."""
-
-    name: str
-    section: str
-    config: Callable[[], type[TrainingArguments]]
-    settings: Callable[[Course], dict[str, str]]
-    fixed: Callable[[Course], dict]
-    build: Callable
-
-    def arguments(self, course: Course, output_dir: str | Path, **changes) -> TrainingArguments:
-        """The trainer's arguments as the course and the device set them; `changes` win. A name
-        that the trainer does not have is a ConfigError."""
-        config = self.config()
-        known = [field.name for field in fields(config) if field.init]
-        if stray := sorted(changes.keys() - known):
-            raise ConfigError(f"{self.name}, argument {wording.nearest(stray[0], known)}")
-        planned = self._planned(course)
-        values = {name: value for name, (value, _) in planned.items()} | changes
-        if values["max_steps"] is None:  # as many as the epochs give
-            values["max_steps"] = -1
-        args = config(output_dir=str(output_dir), **values)
-        # For the table, which must build no second one: that would reset accelerate's state.
-        args.set_by = {
-            name: (getattr(args, name), "here" if changes.get(name, value) != value else who)
-            for name, (value, who) in planned.items()}
-        args.by_hand = frozenset(changes)
-        return args
-
-    def table(self, args: TrainingArguments) -> pd.DataFrame:
-        """One row an argument that the method sets: its name, its value in `args`, and who set it:
-        a setting of the course, the method, the device, or "here" where it was changed."""
-        rows = []
-        for name, (made, who) in args.set_by.items():
-            value = getattr(args, name)
-            who = who if value == made else "here"
-            if name not in BOOKKEEPING or who == "here":
-                rows.append((name, value.value if isinstance(value, Enum) else value, who))
-        return pd.DataFrame(rows, columns=["argument", "value", "set by"]).astype({"value": object})
-
-    def trainer(self, course: Course, args: TrainingArguments, train_dataset: Sequence[dict],
-                tokenizer, callbacks: Sequence = (), **more) -> Trainer | TrainingLoop:
-        """The trainer, ready for `train()`. `more`: `start`, the folder of the merged model that
-        all but SFT start from; `eval_dataset` (SFT), `reward_funcs` (PPO, GRPO), `reward_weights`
-        and `judge`, the folder of a reward model's adapter (PPO)."""
-        disable_progress_bars()
-        score_answers_only()
-        lora_without_copies()
-        room.arrange(self.name, args, course, train_dataset, tokenizer)
-        trainer = self.build(course, args=args, train_dataset=train_dataset,
-                             processing_class=tokenizer, callbacks=list(callbacks), **more)
-        if isinstance(trainer, Trainer):
-            trainer.remove_callback(PrinterCallback)  # curves say it better than log lines
-        train_in_float32(trainer.model)
-        trainer.train = room.with_advice(trainer.train, self.name, args)
-        return trainer
-
-    def _planned(self, course: Course) -> dict[str, tuple]:
-        """Argument -> (value, who sets it)."""
-        planned = {}
-        for name, setting in self.settings(course).items():
-            place = setting if "." in setting else f"{self.section}.{setting}"
-            section, _, key = place.partition(".")
-            planned[name] = getattr(getattr(course, section), key), place
-        fixed = self.fixed(course) | {"save_total_limit": 2, "disable_tqdm": True}
-        planned |= {name: (value, "method") for name, value in fixed.items()}
-        asked = {"seed": "seed", "report_to": "tracking.report_to"}
-        return planned | {name: (value, asked.get(name, "device"))
-                          for name, value in device_flags(course).items()}
-
+from helpers.train.rloo import RLOOTrainer
+from helpers.train.settings import NoGradientNoStep, lora_config
 
 # 03: from the base.
 
@@ -199,12 +103,17 @@ def _grpo_config():
     return GRPOConfig
 
 
+def _groups(course: Course, settings) -> dict:
+    """A step of groups, in pieces; rewards by the task's weights; rows in the order given."""
+    answers, rows = settings.prompts_per_step * settings.num_generations, group_rows(
+        course, settings)
+    return {"per_device_train_batch_size": rows, "gradient_accumulation_steps": answers // rows,
+            "reward_weights": reward_functions(course)[1], "shuffle_dataset": False}
+
+
 def _grpo_fixed(course: Course) -> dict:
-    answers, rows = course.grpo.prompts_per_step * course.grpo.num_generations, grpo_rows(course)
     vllm = course.grpo.engine == "trl" and engines.choose(course) == "vllm"
-    fixed = {"per_device_train_batch_size": rows, "gradient_accumulation_steps": answers // rows,
-             "reward_weights": reward_functions(course)[1], "shuffle_dataset": False,
-             "use_vllm": vllm, "vllm_mode": "colocate"}
+    fixed = _groups(course, course.grpo) | {"use_vllm": vllm, "vllm_mode": "colocate"}
     if vllm:  # its probabilities differ from the trainer's: answers too far off are left out
         fixed |= {"vllm_gpu_memory_utilization": VLLM_SHARE,
                   "vllm_importance_sampling_correction": True,
@@ -213,14 +122,19 @@ def _grpo_fixed(course: Course) -> dict:
     return fixed
 
 
+def _fresh(course: Course, args, model):
+    """The model with a new adapter, for a trainer of ours."""
+    torch.manual_seed(course.seed)
+    if args.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    return get_peft_model(model, lora_config(course))
+
+
 def _grpo(course: Course, args, start: str | Path, **more):
     engines.release()  # the trainer starts one of its own
     model = models.load_model(start, course, course.model.quantization)
     if course.grpo.engine == "ours":
-        torch.manual_seed(course.seed)
-        if args.gradient_checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
-        return GroupTrainer(get_peft_model(model, lora_config(course)), args,
+        return GroupTrainer(_fresh(course, args, model), args,
                             dynamic_sampling=course.grpo.dynamic_sampling, **more)
     from trl import GRPOTrainer
 
@@ -238,6 +152,36 @@ GRPO = Method(
         "importance_sampling_level", "scale_rewards", "mask_truncated_completions")} | {
             "max_completion_length": "lengths.completion"},
     _grpo_fixed, _grpo)
+
+
+# A2: groups once more, and own answers to imitate.
+
+def _rloo(course: Course, args, start: str | Path, **more):
+    engines.release()
+    model = models.load_model(start, course, course.model.quantization)
+    return RLOOTrainer(_fresh(course, args, model), args, **more)
+
+
+RLOO = Method(  # GRPOConfig has all that the page reads; TRL's RLOOConfig lacks a part of it
+    "RLOO", "rloo", _grpo_config,
+    lambda course: STEPS | {name: name for name in (
+        "num_generations", "temperature", "mask_truncated_completions")} | {
+            "max_completion_length": "lengths.completion"},
+    lambda course: _groups(course, course.rloo) | {
+        "num_iterations": 1, "beta": 0.0, "scale_rewards": "none"}, _rloo)
+
+
+def _rft(course: Course, args, start: str | Path, **more):
+    from trl import SFTTrainer
+
+    return SFTTrainer(models.load_model(start, course, course.model.quantization), args=args,
+                      peft_config=lora_config(course), **more)
+
+
+RFT = Method(
+    "RFT", "rft", _sft_config, lambda course: STEPS | BATCHES | {"weight_decay": "weight_decay"},
+    lambda course: {"completion_only_loss": True, "max_length": None, "logging_first_step": True},
+    _rft)
 
 
 # 06: four roles on the merged model of 03.
@@ -266,4 +210,4 @@ PPO = Method(
             "generation_batch_size": "generation.batch_size"},
     lambda course: {"adam_epsilon": 1e-5}, _ppo)
 
-METHODS = {method.name.lower(): method for method in (SFT, REWARD, DPO, PPO, GRPO)}
+METHODS = {method.name.lower(): method for method in (SFT, REWARD, DPO, PPO, GRPO, RLOO, RFT)}

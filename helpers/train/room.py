@@ -23,6 +23,7 @@ from helpers.prompts import chat_text
 
 LOOKED_AT = 64  # rows with the most letters, of which the longest in tokens is looked for
 READ_AT_ONCE = {"Reward": 2, "DPO": 2}  # texts in a row, where it is not one
+GROUPS = ("GRPO", "RLOO")  # several answers to a prompt are drawn before they are learned from
 LIMIT = "COURSE_GPU_GB"  # of the environment: GB of the GPU that this process may plan with
 LESS = 0.8  # of what was in use when it ran out
 CHECKPOINTING = ("gradient_checkpointing", "activation_checkpointing")
@@ -115,7 +116,7 @@ def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[d
     else:
         args.per_device_train_batch_size = found.rows
         args.gradient_accumulation_steps = step // found.rows
-        if name == "GRPO":
+        if name in GROUPS:
             args.steps_per_generation = args.gradient_accumulation_steps
     for key in CHECKPOINTING:
         if hasattr(args, key):
@@ -147,7 +148,7 @@ def _arguments(name: str) -> tuple[str, ...]:
     """What of a trainer's arguments is arranged here."""
     if name == "PPO":
         return ("rows_at_once", "micro_batch_size", *CHECKPOINTING)
-    more = ("steps_per_generation", "generation_batch_size") if name == "GRPO" else ()
+    more = ("steps_per_generation", "generation_batch_size") if name in GROUPS else ()
     return ("per_device_train_batch_size", "gradient_accumulation_steps", *more, *CHECKPOINTING)
 
 
@@ -156,7 +157,7 @@ def longest(name: str, rows: Sequence[dict], course: Course, tokenizer) -> int:
     completions are still to be written, as long as they may be."""
     texts = sorted((text for row in rows for text in _texts(row, tokenizer)), key=len)[-LOOKED_AT:]
     ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    written = name in ("PPO", "GRPO")
+    written = name in ("PPO", *GROUPS)
     return max(map(len, ids)) + (course.lengths.completion if written else 0)
 
 

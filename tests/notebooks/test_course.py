@@ -172,8 +172,9 @@ def test_the_exam_says_what_its_tests_can_see_and_what_scores_cost(exam):
     drawn = exam["answers_drawn"]
     assert drawn["sft"] == drawn["base"] == 0 and drawn["dpo"] == 600 * 8
     assert drawn["ppo"] == 14 * 128 + 600 * 8 and drawn["grpo"] == 80 * 128
+    assert drawn["rft"] == 600 * 8 and drawn["rloo"] == 20 * 128
     equal = exam["equal_answers"]
-    assert equal["drawn"] == 14 * 128 and equal["right"].keys() == {"ppo", "grpo"}
+    assert equal["drawn"] == 14 * 128 and equal["right"].keys() == {"ppo", "grpo", "rloo"}
     tokens, votes = exam["spent"]["sft, vote"]
     assert tokens == pytest.approx([tokens[0] * k for k in (1, 2, 4, 8)])
     assert votes[-1] > votes[0] + 0.05
@@ -405,8 +406,50 @@ def test_the_base_leaves_room_and_has_it_in_it(board):
     assert few_shot["pass@8"] > 0.4
 
 
-def test_grpo_rewards_rose_while_it_trained(course):
-    rewards = runs.curve(course["artifacts"], "grpo")["reward"].dropna()
+@pytest.fixture(scope="module")
+def own_best(run_folder):
+    """What A2 says of rft and its controls: {(better, than): test}."""
+    tests = runs.read(run_folder / "rft" / "metrics.json")["tests"]
+    return {(one["better"], one["than"]): one for one in tests}
+
+
+def test_imitating_any_of_ones_own_answers_teaches_nothing(own_best):
+    """As many answers of the same problems, right or wrong: no better than sft; and what is right
+    is what rft has learned from."""
+    assert own_best["any, at random", "sft"]["ci95"][0] <= 0
+    assert own_best["rft", "sft"]["ci95"][0] > 0
+    assert own_best["rft", "any, at random"]["ci95"][0] > 0
+
+
+def test_the_tests_of_the_controls_follow_from_their_samples(run_folder, own_best):
+    files = {"sft": "samples_before", "rft": "samples", "right, at random": "control_right",
+             "any, at random": "control_any"}
+    rows = {name: runs.read(run_folder / "rft" / f"{file}.jsonl") for name, file in files.items()}
+    assert {len(found) for found in rows.values()} == {128}
+    for (better, than), shown in own_best.items():
+        again = compare(rows[better], rows[than])
+        assert shown["difference"] == pytest.approx(again["difference"])
+        assert shown["ci95"] == pytest.approx(again["ci95"])
+
+
+def test_rft_chose_among_the_answers_of_the_pairs(run_folder):
+    """Counted here from all that was drawn."""
+    drawn = runs.read(run_folder / "pairs" / "drawn.jsonl")
+    told = runs.read(run_folder / "rft" / "metrics.json")["chosen"]
+    assert len(drawn) == told["problems"] == 600
+    assert told["answers"] == sum(len(row["completions"]) for row in drawn) == 600 * 8
+    assert told["right"] == sum(sum(row["strict"]) for row in drawn)
+    different = [len({text for text, right in zip(row["completions"], row["strict"], strict=True)
+                      if right}) for row in drawn]
+    assert told["different"] == sum(different)
+    assert told["chosen"] == sum(min(4, count) for count in different)
+    pairs_of = {pair["id"] for pair in runs.read(run_folder / "pairs" / "pairs.jsonl")}
+    assert pairs_of <= {row["id"] for row in drawn}
+
+
+@pytest.mark.parametrize("stage", ["grpo", "rloo"])
+def test_rewards_rose_while_it_trained(course, stage):
+    rewards = runs.curve(course["artifacts"], stage)["reward"].dropna()
     quarter = max(1, len(rewards) // 4)
     assert rewards.iloc[-quarter:].mean() > rewards.iloc[:quarter].mean() + 0.05
 

@@ -67,6 +67,8 @@ COLAB = {  # rows of the hub's columns, few of them
     "ppo": {"max_steps": 2, "prompts_per_step": 8, "minibatch_size": 4, "micro_batch_size": 4,
             "value_warmup_steps": 1, "save_steps": 1},
     "grpo": {"max_steps": 1, "prompts_per_step": 4},
+    "rft": {"max_steps": 2, "gradient_accumulation_steps": 1},
+    "rloo": {"max_steps": 1, "prompts_per_step": 4},
     "evaluation": {"n": 4, "few_shot": 1, "sweep": {"problems": 8, "n": 2}},
 }
 

@@ -12,14 +12,14 @@ from tests import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 TASKS = sorted(set(runs.TASKS) - {"gsm8k"})
-RUNGS = ["sft", "dpo", "ppo", "grpo"]
+RUNGS = ["sft", "dpo", "ppo", "grpo", "rft", "rloo"]
 # After so few steps the model solves about one puzzle in a hundred: no pairs can be made of that.
 FEWER = {"countdown": ["sft", "grpo"]}
 
 
 @pytest.fixture(scope="module", params=TASKS)
 def made(request, tuned, tmp_path_factory):
-    """(task, its run folder, the scoreboard) of one run of 00 and of 03 to 08."""
+    """(task, its run folder, the scoreboard) of one run of 00, 03 to 08 and A2."""
     artifacts = tmp_path_factory.mktemp("task")
     rungs = FEWER.get(request.param, RUNGS)
     sizes = runs.TINY_TASK | {

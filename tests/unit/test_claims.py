@@ -173,12 +173,15 @@ def test_answers_drawn_in_training_by_hand():
     course = Course.load(overrides={"pairs": {"problems": 10, "num_generations": 4},
                                     "ppo": {"max_steps": 3, "prompts_per_step": 128},
                                     "grpo": {"max_steps": 5, "prompts_per_step": 2,
-                                             "num_generations": 8}})
+                                             "num_generations": 8},
+                                    "rloo": {"max_steps": 7, "prompts_per_step": 3,
+                                             "num_generations": 2}})
     assert [cost.answers_drawn(course, name) for name in (
-        "base", "base_few_shot", "sft", "dpo", "ppo", "grpo")] == [0, 0, 0, 40, 3 * 128 + 40, 80]
+        "base", "base_few_shot", "sft", "dpo", "ppo", "grpo", "rft", "rloo")] == [
+            0, 0, 0, 40, 3 * 128 + 40, 80, 40, 42]
     alone = Course.load(overrides={"ppo": {"reward_model_weight": 0.0, "max_steps": 3}})
     assert cost.answers_drawn(alone, "ppo") == 3 * 128
-    assert cost.by_reward(course) == ["ppo", "grpo"]
+    assert cost.by_reward(course) == ["ppo", "grpo", "rloo"]
 
 
 def test_runs_are_compared_where_the_shorter_one_ended():

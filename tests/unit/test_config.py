@@ -66,7 +66,7 @@ def test_no_overrides_in_every_spelling():
         ({"seed": "one"}, ["seed", "'one'", "integer"]),
         ({"overrides": {"gpro": {"max_steps": 5}}}, ["'gpro'", "'grpo'"]),
         ({"overrides": {"grpo": {"max_step": 5}}}, ["'grpo.max_step'", "'grpo.max_steps'"]),
-        ({"overrides": {"max_steps": 5}}, ["'sft.max_steps' or ", "'grpo.max_steps'?"]),
+        ({"overrides": {"max_steps": 5}}, ["'sft.max_steps' or ", "'rloo.max_steps'?"]),
         ({"overrides": {"sft": {"zzz": 5}}}, ["'sft.zzz'", "there are sft.method"]),
         ({"overrides": {"grpo": 3}}, ["grpo: is 3", "mapping", "max_steps"]),
         ({"overrides": {"grpo": {"loss_type": "dpo"}}}, ["grpo.loss_type", "'dpo'", "'dr_grpo'"]),

@@ -106,7 +106,7 @@ def test_totals_are_sums_and_a_smaller_batch_saves_activations_only():
     half = Course.load(overrides={"sft": {"batch_size": course.sft.batch_size // 2}})
     one, other = (forecast.forecast(c, SLOW).set_index("stage") for c in (course, half))
     parts = ["weights GB", "gradients + optimizer GB", "activations GB"]
-    assert list(one.index)[:5] == ["sft", "reward", "dpo", "ppo", "grpo"]
+    assert list(one.index)[:7] == ["sft", "reward", "dpo", "ppo", "grpo", "rft", "rloo"]
     assert one.index[-1] == "evaluation"
     assert one[parts].sum(axis=1).to_numpy() == pytest.approx(one["total GB"].to_numpy())
     assert other.loc["sft", "activations GB"] == pytest.approx(one.loc["sft", "activations GB"] / 2)

@@ -3,6 +3,7 @@
 import copy
 import datetime
 import json
+from collections import Counter
 
 import pytest
 
@@ -69,7 +70,8 @@ def test_a_good_ladder_holds(board):
         "grpo > sft (lenient_pass@8) by 5 points or more",
         "grpo > sft (lenient_pass@8, without demonstrations) by 15 points or more",
         "grpo > sft (maj@8) by 5 points or more",
-        "grpo > sft (maj@8, without demonstrations) by 15 points or more"]
+        "grpo > sft (maj@8, without demonstrations) by 15 points or more",
+        "rft > sft (strict)", "rloo > sft (strict)", "rloo > sft (greedy)"]
     assert all(row["holds"] for row in rows)
     assert "FAILED" not in ladder.report(rows)
 
@@ -249,4 +251,14 @@ def test_the_readme_shows_what_was_recorded():
     recorded = json.loads(ladder.RECORD.read_text(encoding="utf-8"))
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     block = text.split("<!-- ladder:begin -->")[1].split("<!-- ladder:end -->")[0].strip()
-    assert block == ladder.table(recorded) and len(recorded["rows"]) >= 3 * len(rungs.MODELS)
+    assert block == ladder.table(recorded)
+    seeds = Counter(row["stage"] for row in recorded["rows"])
+    assert min(seeds.values()) >= 3 and {*rungs.BASES, "sft", "grpo"} <= seeds.keys()
+
+
+def test_a_claim_that_came_after_the_record_is_shown_as_not_measured():
+    recorded = json.loads(ladder.RECORD.read_text(encoding="utf-8"))
+    less = recorded | {"claims": [row for row in recorded["claims"]
+                                  if not row["claim"].startswith("dpo")]}
+    [line, _] = [line for line in ladder.table(less).splitlines() if line.startswith("| dpo >")]
+    assert "not measured" in line and line.rstrip(" |").endswith("–")

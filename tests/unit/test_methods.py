@@ -102,6 +102,14 @@ EXPECTED = {  # what the cells of notebooks 03 to 07 give to their trainers, by 
              {"max_completion_length": 104, "shuffle_dataset": False, "use_vllm": False,
               "per_device_train_batch_size": 32, "gradient_accumulation_steps": 4,
               "reward_weights": [1.0]}),
+    "rloo": ("rloo", {name: name for name in (
+        "num_generations", "temperature", "mask_truncated_completions")},
+             {"max_completion_length": 104, "shuffle_dataset": False, "num_iterations": 1,
+              "beta": 0.0, "per_device_train_batch_size": 32, "gradient_accumulation_steps": 4,
+              "reward_weights": [1.0]}),
+    "rft": ("rft", {"num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size",
+                    "weight_decay": "weight_decay"},
+            {"completion_only_loss": True, "max_length": None, "logging_first_step": True}),
 }
 ALL = {name: name for name in ("learning_rate", "warmup_steps", "max_grad_norm", "logging_steps",
                                "save_steps")} | {"lr_scheduler_type": "lr_scheduler"}

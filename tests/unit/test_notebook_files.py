@@ -17,7 +17,7 @@ REPOSITORY = URL.removeprefix("https://github.com/")
 EXPECTED = [
     "00_start_here", "01_explore_the_data", "02_verify_and_reward", "03_supervised_finetuning",
     "04_reward_model", "05_dpo", "06_ppo", "07_grpo", "08_evaluation",
-    "09_playground", "A1_pretraining_the_tiny_base",
+    "09_playground", "A1_pretraining_the_tiny_base", "A2_family_and_own_best",
 ]
 notebooks = pytest.mark.parametrize("path", PATHS, ids=NAMES)
 
@@ -69,7 +69,7 @@ def test_it_opens_like_all_others(path, tag):
 def test_it_says_which_tasks_it_is_for(path):
     """A notebook that trains or measures needs answers to check; instruct has none."""
     said = read(path)["metadata"]["course"].get("tasks")
-    if path.stem[:2] in ("00", "03", "04", "05", "06", "07", "08", "09"):
+    if path.stem[:2] in ("00", "03", "04", "05", "06", "07", "08", "09", "A2"):
         assert said == "checked"
     else:
         shown = {"01": ["gsm8k", "gsm8k_xml"], "02": ["gsm8k"]}  # in depth, column by column

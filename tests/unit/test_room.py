@@ -67,7 +67,7 @@ def test_the_rows_of_a_step_stay(name, monkeypatch, on_a_card, capsys):
     assert args.per_device_train_batch_size == found.rows
     assert args.per_device_train_batch_size * args.gradient_accumulation_steps == (
         before.per_device_train_batch_size * before.gradient_accumulation_steps)
-    if name == "grpo":
+    if name in ("grpo", "rloo"):
         assert args.steps_per_generation * found.rows == before.generation_batch_size
 
 
@@ -146,7 +146,7 @@ def test_out_of_memory_says_what_to_set(name, monkeypatch, tmp_path):
         trainer.train()
 
 
-@pytest.mark.parametrize("name", ["sft", "dpo", "ppo", "grpo"])
+@pytest.mark.parametrize("name", ["sft", "dpo", "ppo", "grpo", "rloo", "rft"])
 def test_the_limit_that_is_named_makes_passes_smaller(name, monkeypatch, on_a_card):
     """Also where the passes that failed took a small part of what was free."""
     def no_room():
@@ -165,7 +165,8 @@ def test_the_limit_that_is_named_makes_passes_smaller(name, monkeypatch, on_a_ca
     assert again().bytes < first.bytes < 250 * GB
 
 
-@pytest.mark.parametrize("name, answers", [("sft", 1), ("dpo", 2), ("ppo", 0), ("grpo", 0)])
+@pytest.mark.parametrize("name, answers", [
+    ("sft", 1), ("dpo", 2), ("ppo", 0), ("grpo", 0), ("rloo", 0), ("rft", 1)])
 def test_the_longest_text_is_found(name, answers):
     course = methods.course_for("float32", methods.model_folder())
     tokenizer = models.load_tokenizer(course)
