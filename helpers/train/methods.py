@@ -213,15 +213,15 @@ def _grpo_fixed(course: Course) -> dict:
     return fixed
 
 
-def _grpo(course: Course, args, start: str | Path, **more):
+def _grpo(course: Course, args, start: str | Path, kind: type[GroupTrainer] = GroupTrainer, **more):
     engines.release()  # the trainer starts one of its own
     model = models.load_model(start, course, course.model.quantization)
     if course.grpo.engine == "ours":
         torch.manual_seed(course.seed)
         if args.gradient_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
-        return GroupTrainer(get_peft_model(model, lora_config(course)), args,
-                            dynamic_sampling=course.grpo.dynamic_sampling, **more)
+        return kind(get_peft_model(model, lora_config(course)), args,
+                    dynamic_sampling=course.grpo.dynamic_sampling, **more)
     from trl import GRPOTrainer
 
     trainer = GRPOTrainer(model, args=args, peft_config=lora_config(course), **more)
