@@ -60,7 +60,7 @@ ORDER = (
          pretraining"""),
     Part("Figures and tables", """
          style figures tables . lossplots scoreplots examplots dataplots verifyplots judgeplots
-         dpoplots ppoplots""", "plots/"),
+         dpoplots ppoplots ablationplots""", "plots/"),
     Part("What a reader touches", """
          . live controls guess records asking stages writing engine answered history pages trying
          controls_of_try try_problem marks panel recorded example advantages clip gae pass_at_k
@@ -72,7 +72,8 @@ ORDER = (
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
          ppo/rollout rollouts shared drawn ppo/collect ppo/step ppo/trainer ppo group methods
-         diagnosis ppo/clinic""", "train/"),
+         diagnosis ppo/clinic one_step surprises ablations/variants ablations/watched
+         ablations/runs ablations/record ablations ablations/__main__""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph opening processes states runner execute report tables scoreboard course . __main__
          ladder publish map smollm2 playground""",

@@ -1,5 +1,4 @@
-"""Short runs that differ in one thing, recorded once and shown in notebooks 06 and 07: what each
-change of the method does, to how many answers nobody can tell, and where a control stands."""
+"""Short runs that differ in one thing, recorded once and shown in notebooks 06 and 07."""
 
 from helpers.train.ablations.record import (
     Band,

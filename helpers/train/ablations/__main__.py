@@ -19,12 +19,20 @@ from helpers.train.ablations.variants import CHAPTERS, VARIANTS, queue
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 1 where a stage or every run is missing."""
     parser = argparse.ArgumentParser(
-        prog="python -m helpers.train.ablations", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog="python -m helpers.train.ablations",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("command", choices=["run", "record"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--chapters", nargs="+", choices=list(CHAPTERS), default=[], metavar="NAME",
-                        help=f"of run: some of {', '.join(CHAPTERS)}; all, if none is named")
+    parser.add_argument(
+        "--chapters",
+        nargs="+",
+        choices=list(CHAPTERS),
+        default=[],
+        metavar="NAME",
+        help=f"of run: some of {', '.join(CHAPTERS)}; all, if none is named",
+    )
     parser.add_argument("--from-seed", type=int, default=0, help="whose sft and reward")
     parser.add_argument("--lines", type=Path, help="the finished runs, a line of JSON each")
     parser.add_argument("--out", type=Path, default=record.RECORD, help="of record")
@@ -35,10 +43,14 @@ def main(arguments: list[str] | None = None) -> int:
         sft = find(course, "sft")
         if options.command == "run":
             wanted = queue(options.seeds, options.chapters)
-            judged = any(one.section == "ppo" for name, _ in wanted
-                         if (one := VARIANTS.get(name)))
-            runs.run(wanted, sft, find(course, "reward") if judged else None, lines,
-                     said=lambda line: print(line, flush=True))
+            judged = any(one.section == "ppo" for name, _ in wanted if (one := VARIANTS.get(name)))
+            runs.run(
+                wanted,
+                sft,
+                find(course, "reward") if judged else None,
+                lines,
+                said=lambda line: print(line, flush=True),
+            )
         else:
             kept = record.write(lines, sft, options.out)
             print(record.progress(kept, options.seeds))

@@ -24,21 +24,33 @@ def write(lines: Path, sft: Stage, path: Path = RECORD) -> dict:
     or where runs of one chapter have drawn different numbers of answers."""
     runs = finished(lines, sft.run_id)
     if not runs:
-        raise ArtifactError(f"{lines}: no finished run from sft {sft.run_id}; make some with: "
-                            "python -m helpers.train.ablations run")
+        raise ArtifactError(
+            f"{lines}: no finished run from sft {sft.run_id}; make some with: "
+            "python -m helpers.train.ablations run"
+        )
     for chapter, names in CHAPTERS.items():
         counts = {run["answers"] for (name, _), run in runs.items() if name in names}
         if len(counts) > 1:
-            raise ArtifactError(f"{lines}: chapter {chapter} compares runs of {sorted(counts)} "
-                                "answers; equal numbers are what makes them comparable")
+            raise ArtifactError(
+                f"{lines}: chapter {chapter} compares runs of {sorted(counts)} "
+                "answers; equal numbers are what makes them comparable"
+            )
     order = queue(sorted({seed for _, seed in runs}))
-    kept = [{key: value for key, value in runs[place].items() if key not in ("sft", "plan")}
-            for place in order if place in runs]
+    kept = [
+        {key: value for key, value in runs[place].items() if key not in ("sft", "plan")}
+        for place in order
+        if place in runs
+    ]
     record = {
-        "command": "python -m helpers.train.ablations run", "sft": sft.run_id,
-        "preset": sft.course.preset, "task": sft.course.task, "versions": versions(),
-        "hardware": hardware(), "minutes": round(sum(run["minutes"] for run in kept), 1),
-        "runs": kept}
+        "command": "python -m helpers.train.ablations run",
+        "sft": sft.run_id,
+        "preset": sft.course.preset,
+        "task": sft.course.task,
+        "versions": versions(),
+        "hardware": hardware(),
+        "minutes": round(sum(run["minutes"] for run in kept), 1),
+        "runs": kept,
+    }
     write_json(path, record)
     return record
 
@@ -52,9 +64,11 @@ def progress(record: Mapping, wanted: Sequence[int] = (0, 1, 2)) -> str:
     """How many of the runs are there, in a sentence, and which seeds."""
     there = {(run["name"], run["seed"]) for run in record.get("runs", ())}
     places = queue(list(wanted))
-    return (f"{len(there & set(places))} of {len(places)} runs are recorded"
-            + (f" (seeds {', '.join(map(str, sorted({seed for _, seed in there})))})"
-               if there else "") + ".")
+    return (
+        f"{len(there & set(places))} of {len(places)} runs are recorded"
+        + (f" (seeds {', '.join(map(str, sorted({seed for _, seed in there})))})" if there else "")
+        + "."
+    )
 
 
 def _runs(record: Mapping, name: str) -> dict[int, dict]:
@@ -87,17 +101,24 @@ def band(record: Mapping, name: str, key: str, of: Sequence[int], smooth: int = 
     table = np.array([_running(runs[seed]["curves"][key], smooth) for seed in of])
     steps = np.array(runs[of[0]]["curves"]["step"])
     known = ~np.isnan(table).any(axis=0)
-    mean, low, high = (np.where(known, fold(np.where(known, table, 0.0), axis=0), np.nan)
-                       for fold in (np.mean, np.min, np.max))
+    mean, low, high = (
+        np.where(known, fold(np.where(known, table, 0.0), axis=0), np.nan)
+        for fold in (np.mean, np.min, np.max)
+    )
     return Band(steps, mean, low, high, len(of))
 
 
 def _running(values: Sequence[float | None], over: int) -> np.ndarray:
     """Mean over the last `over` known values up to each; it never looks ahead."""
     known = np.array([np.nan if one is None else one for one in values], dtype=float)
-    return np.array([np.nan if np.isnan(known[place]) else
-                     np.nanmean(known[max(0, place - over + 1):place + 1])
-                     for place in range(len(known))])
+    return np.array(
+        [
+            np.nan
+            if np.isnan(known[place])
+            else np.nanmean(known[max(0, place - over + 1) : place + 1])
+            for place in range(len(known))
+        ]
+    )
 
 
 def ends(record: Mapping, name: str, key: str, of: Sequence[int]) -> tuple[float, float]:
@@ -108,15 +129,17 @@ def ends(record: Mapping, name: str, key: str, of: Sequence[int]) -> tuple[float
     return float(np.nanmean(table[:, :few])), float(np.nanmean(table[:, -few:]))
 
 
-def held_out(record: Mapping, name: str, of: Sequence[int], key: str = "pass@1"
-             ) -> tuple[float, float, float]:
+def held_out(
+    record: Mapping, name: str, of: Sequence[int], key: str = "pass@1"
+) -> tuple[float, float, float]:
     """Mean, lowest and highest over the seeds of a score on validation."""
     values = [_runs(record, name)[seed]["held_out"][key] for seed in of]
     return float(np.mean(values)), min(values), max(values)
 
 
-def compared(record: Mapping, name: str, other: str, of: Sequence[int], greedy: bool = False
-             ) -> tuple[float, float, float]:
+def compared(
+    record: Mapping, name: str, other: str, of: Sequence[int], greedy: bool = False
+) -> tuple[float, float, float]:
     """Difference of held-out pass@1 (or of greedy answers) with its 95 % interval: of a variant to
     another, or to `START`, on the same problems. Of three seeds or more it counts both what seeds
     and what problems vary; of fewer the problems alone."""
@@ -136,5 +159,17 @@ def compared(record: Mapping, name: str, other: str, of: Sequence[int], greedy: 
     return paired_interval(mean, np.zeros_like(mean), samples * len(rows))
 
 
-__all__ = ["RECORD", "START", "VARIANTS", "Band", "band", "compared", "ends", "held_out", "load",
-           "progress", "seeds", "write"]
+__all__ = [
+    "RECORD",
+    "START",
+    "VARIANTS",
+    "Band",
+    "band",
+    "compared",
+    "ends",
+    "held_out",
+    "load",
+    "progress",
+    "seeds",
+    "write",
+]

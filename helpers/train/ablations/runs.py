@@ -65,14 +65,23 @@ def measured(model, tokenizer, course: Course, track: Track) -> dict:
     problems, _ = fitting_prompts(track.problems("validation"), course, tokenizer)
     rows = evaluate.measure(model, tokenizer, problems, course, seed=0)
     score = evaluate.score(rows)
-    return {**{name: score[name] for name in ("pass@1", "greedy", "mean_tokens", "distinct",
-                                              "samples", "n")},
-            "right": "".join(str(sum(row["strict"])) for row in rows),
-            "greedy_right": "".join(str(int(row["greedy"]["strict"])) for row in rows)}
+    return {
+        **{
+            name: score[name]
+            for name in ("pass@1", "greedy", "mean_tokens", "distinct", "samples", "n")
+        },
+        "right": "".join(str(sum(row["strict"])) for row in rows),
+        "greedy_right": "".join(str(int(row["greedy"]["strict"])) for row in rows),
+    }
 
 
-def train(variant: Variant, seed: int, sft: Path, judge: Path | None = None,
-          small: Mapping[str, Mapping] = MappingProxyType({})) -> dict:
+def train(
+    variant: Variant,
+    seed: int,
+    sft: Path,
+    judge: Path | None = None,
+    small: Mapping[str, Mapping] = MappingProxyType({}),
+) -> dict:
     """A run from the merged model at `sft`: its curves, and what it does on validation. judge: the
     adapter of a reward model (PPO); small: settings for a trial, by section."""
     course = variant.course(seed=seed, small=small)
@@ -84,26 +93,49 @@ def train(variant: Variant, seed: int, sft: Path, judge: Path | None = None,
         if variant.section == "grpo":
             wanted = course.grpo.max_steps * course.grpo.prompts_per_step
             order = np.random.default_rng(seed)
-            places = np.concatenate([order.permutation(len(problems)) for _ in range(
-                -(-wanted // len(problems)))])[:wanted]
-            rows = [{"prompt": track.prompt(problems[place]), **track.columns(problems[place])}
-                    for place in places]
+            places = np.concatenate(
+                [order.permutation(len(problems)) for _ in range(-(-wanted // len(problems)))]
+            )[:wanted]
+            rows = [
+                {"prompt": track.prompt(problems[place]), **track.columns(problems[place])}
+                for place in places
+            ]
             args = GRPO.arguments(course, folder, save_strategy="no", num_iterations=variant.uses)
-            trainer = GRPO.trainer(course, args, Dataset.from_list(rows), tokenizer, start=sft,
-                                   reward_funcs=functions, kind=WatchedGroups)
+            trainer = GRPO.trainer(
+                course,
+                args,
+                Dataset.from_list(rows),
+                tokenizer,
+                start=sft,
+                reward_funcs=functions,
+                kind=WatchedGroups,
+            )
             trainer.against = variant.against
         else:
             args = PPO.arguments(course, folder, save_strategy="no")
             trainer = PPO.trainer(
-                course, args, [track.row(tokenizer, one) for one in problems], tokenizer,
-                start=sft, judge=judge, reward_funcs=functions, reward_weights=weights,
-                kind=PPOTrainer if variant.critic else MeanCritic)
+                course,
+                args,
+                [track.row(tokenizer, one) for one in problems],
+                tokenizer,
+                start=sft,
+                judge=judge,
+                reward_funcs=functions,
+                reward_weights=weights,
+                kind=PPOTrainer if variant.critic else MeanCritic,
+            )
         trainer.train()
     minutes = (time.time() - started) / 60
     with torch.no_grad():
         found = _held_out(trainer, tokenizer, course, track)
-    return {"name": variant.name, "seed": seed, "curves": curves(trainer.state.log_history, course),
-            "held_out": found, "answers": variant.answers(small), "minutes": round(minutes, 2)}
+    return {
+        "name": variant.name,
+        "seed": seed,
+        "curves": curves(trainer.state.log_history, course),
+        "held_out": found,
+        "answers": variant.answers(small),
+        "minutes": round(minutes, 2),
+    }
 
 
 def _held_out(trainer, tokenizer, course: Course, track: Track) -> dict:
@@ -121,8 +153,14 @@ def untrained(seed: int, sft: Path, small: Mapping[str, Mapping] = MappingProxyT
     course = VARIANTS["grpo"].course(seed=seed, small=small)
     tokenizer = models.load_tokenizer(course, sft)
     found = measured(models.load_model(sft, course), tokenizer, course, Track(course))
-    return {"name": START, "seed": seed, "curves": {}, "held_out": found, "answers": 0,
-            "minutes": 0.0}
+    return {
+        "name": START,
+        "seed": seed,
+        "curves": {},
+        "held_out": found,
+        "answers": 0,
+        "minutes": 0.0,
+    }
 
 
 def finished(path: Path, sft: str) -> dict[tuple[str, int], dict]:
@@ -140,9 +178,14 @@ def finished(path: Path, sft: str) -> dict[tuple[str, int], dict]:
     return found
 
 
-def run(wanted: Sequence[tuple[str, int]], sft: Stage, judge: Stage | None, path: Path,
-        small: Mapping[str, Mapping] = MappingProxyType({}),
-        said: Callable[[str], None] = print) -> None:
+def run(
+    wanted: Sequence[tuple[str, int]],
+    sft: Stage,
+    judge: Stage | None,
+    path: Path,
+    small: Mapping[str, Mapping] = MappingProxyType({}),
+    said: Callable[[str], None] = print,
+) -> None:
     """Trains what of (name, seed) is not finished at `path`, one after the other, and adds a line
     for each as soon as it is. A run whose plan has changed since is made again."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,9 +197,16 @@ def run(wanted: Sequence[tuple[str, int]], sft: Stage, judge: Stage | None, path
         if finished(path, sft.run_id).get((name, seed), {}).get("plan") == plan:
             continue
         merged = sft.path / "model"
-        one = untrained(seed, merged, small) if name == START else train(
-            VARIANTS[name], seed, merged, judge.path / "adapter" if judge else None, small)
+        one = (
+            untrained(seed, merged, small)
+            if name == START
+            else train(
+                VARIANTS[name], seed, merged, judge.path / "adapter" if judge else None, small
+            )
+        )
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(one | {"sft": sft.run_id, "plan": plan}) + "\n")
-        said(f"{number} of {len(wanted)}: {name}, seed {seed}: {one['minutes']:.1f} minutes, "
-             f"held out {one['held_out']['pass@1']:.1%}, greedy {one['held_out']['greedy']:.1%}")
+        said(
+            f"{number} of {len(wanted)}: {name}, seed {seed}: {one['minutes']:.1f} minutes, "
+            f"held out {one['held_out']['pass@1']:.1%}, greedy {one['held_out']['greedy']:.1%}"
+        )

@@ -52,8 +52,17 @@ class WatchedGroups(GroupTrainer):
         for batch, old, start in zip(batches, before, reference, strict=True):
             now, share = self.said(batch), batch.copies * batch.mask
             far = ((now - old).exp() - 1).abs() > NEAR
-            total += torch.stack([(share * one).sum().cpu() for one in (
-                losses.kl_k3(old, start), losses.kl_k3(old, now), far, torch.ones_like(now))])
+            total += torch.stack(
+                [
+                    (share * one).sum().cpu()
+                    for one in (
+                        losses.kl_k3(old, start),
+                        losses.kl_k3(old, now),
+                        far,
+                        torch.ones_like(now),
+                    )
+                ]
+            )
         kl, moved, outside = (total[:3] / total[3].clamp(min=1)).tolist()
         return told | {"watched/kl": kl, "watched/moved": moved, "watched/outside": outside}
 
