@@ -279,6 +279,28 @@ def test_runs_are_compared_in_pairs(partial):
     assert difference == 0.5 and high - low > 0  # of seeds and of problems
 
 
+def test_panels_and_tables_have_what_is_there(partial):
+    found = ablations.panels(partial, ["grpo", "coin"], {"reward": "Reward", "kl": "KL"}, smooth=1)
+    assert list(found) == ["Reward"] and list(found["Reward"]) == [
+        "GRPO, used once",
+        "paid by a coin",
+    ]
+    assert {one.seeds for one in found["Reward"].values()} == {1}
+    assert list(ablations.panels(partial, ["coin", "trl"], {"reward": "R"})["R"]) == [
+        "paid by a coin"]  # fmt: skip
+    assert ablations.panels(partial, ["trl"], {"reward": "R"}) == {}
+    assert ablations.panels({}, ["grpo"], {"reward": "R"}) == {}
+    told = ablations.table(partial, ["grpo", "coin", "trl"], START)
+    assert list(told.index) == ["GRPO, used once", "paid by a coin"] and told.index.name.endswith(
+        "start"
+    )
+    assert told["difference, points"].tolist() == ["+25.0", "+0.0"]
+    assert told["seeds"].tolist() == [2, 1] and told["it is"]["paid by a coin"].startswith("no ")
+    assert ablations.table({}, ["grpo"], START).empty
+    assert [ablations.verdict(*one) for one in [(1, 2), (-2, -1), (-1, 1)]][:2] == [
+        "higher", "lower"]  # fmt: skip
+
+
 def test_unequal_answers_are_not_recorded(tmp_path, sft):
     lines = tmp_path / "runs.jsonl"
     found = [a_run("grpo", 0), a_run("coin", 0, answers=512)]

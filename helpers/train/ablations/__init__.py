@@ -7,12 +7,15 @@ from helpers.train.ablations.record import (
     ends,
     held_out,
     load,
+    panels,
     progress,
     seeds,
+    table,
+    verdict,
 )
 from helpers.train.ablations.variants import CHAPTERS, START, VARIANTS
 
 __all__ = [
     "Band", "CHAPTERS", "START", "VARIANTS", "band", "compared", "ends", "held_out", "load",
-    "progress", "seeds",
+    "panels", "progress", "seeds", "table", "verdict",
 ]  # fmt: skip

@@ -101,7 +101,7 @@ VARIANTS = {
     one.name: one
     for one in (
         Variant("coin", "paid by a coin", rewards={"exact_answer": 0.0, "random_reward": 1.0}),
-        Variant("grpo", "GRPO"),
+        Variant("grpo", "GRPO, used once"),
         Variant("dapo", "mean over tokens (DAPO)", settings={"loss_type": "dapo"}),
         Variant("trl", "TRL's trainer", settings={"loss_type": "dapo", "engine": "trl"}),
         Variant("clip_4", "used 4 times, clip", uses=4),
