@@ -50,6 +50,28 @@ def test_the_others_mean_does_not_depend_on_the_completion_it_is_taken_off():
     assert others_mean(rewards[:1]).item() == 0  # nobody to compare with
 
 
+def check_the_others(mean):
+    rewards = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, math.nan]])
+    assert mean(rewards).flatten().tolist() == pytest.approx([2 / 3, 1 / 3, 3 / 4])
+
+
+MUTANTS = {
+    "its own group too": lambda r: r.nanmean().expand(len(r), 1),
+    "its own group alone": lambda r: r.nanmean(1, keepdim=True),
+    "None counts 0": lambda r: others_mean(r.nan_to_num(nan=0.0)),
+    "a mean of means": lambda r: torch.stack(
+        [r.nanmean(1)[torch.arange(len(r)) != row].mean() for row in range(len(r))]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_wrong_means_of_the_others_are_noticed(name):
+    check_the_others(others_mean)
+    with pytest.raises(AssertionError):
+        check_the_others(MUTANTS[name])
+
+
 def test_baselines_by_hand():
     rewards = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
     found = {name: baseline(rewards).tolist() for name, baseline in BASELINES.items()}
