@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,15 +55,15 @@ def curves(log: Sequence[Mapping], course: Course) -> dict[str, list[float | Non
 
 def _short(*parts: float | None) -> float | None:
     """Their sum to four digits that count; None where one is missing or no number."""
-    if any(part is None or not np.isfinite(part) for part in parts):
-        return None
-    return float(f"{sum(map(float, parts)):.4g}")
+    known = [part for part in parts if part is not None and np.isfinite(part)]
+    return float(f"{sum(known):.4g}") if len(known) == len(parts) else None
 
 
 def measured(model, tokenizer, course: Course, track: Track) -> dict:
     """What a model does on validation: the scores, and each problem's verdicts, so that two models
     can be compared in pairs: "right", samples that are, a digit a problem; "greedy_right", 0/1."""
-    problems, _ = fitting_prompts(track.problems("validation"), course, tokenizer)
+    asked: Any = track.problems("validation")  # Records are of problems here
+    problems, _ = fitting_prompts(asked, course, tokenizer)
     rows = evaluate.measure(model, tokenizer, problems, course, seed=0)
     score = evaluate.score(rows)
     return {
@@ -86,7 +87,8 @@ def train(
     adapter of a reward model (PPO); small: settings for a trial, by section."""
     course = variant.course(seed=seed, small=small)
     track, tokenizer = Track(course), models.load_tokenizer(course, sft)
-    problems = track.judged(fitting_prompts(track.problems("train"), course, tokenizer)[0])[0]
+    asked: Any = track.problems("train")  # Records are of problems here
+    problems, _ = track.judged(fitting_prompts(asked, course, tokenizer)[0])
     functions, weights = reward_functions(course)
     started = time.time()
     with tempfile.TemporaryDirectory() as folder:
