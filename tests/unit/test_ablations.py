@@ -308,9 +308,9 @@ def test_panels_and_tables_have_what_is_there(partial):
         "paid by a coin",
     ]
     assert {one.seeds for one in found["Reward"].values()} == {1}
-    assert list(ablations.panels(partial, ["coin", "trl"], {"reward": "R"})["R"]) == [
-        "paid by a coin"]  # fmt: skip
-    assert ablations.panels(partial, ["trl"], {"reward": "R"}) == {}
+    assert list(ablations.panels(partial, ["grpo", "trl", "coin"], {"reward": "R"})["R"]) == [
+        "GRPO, used once", "paid by a coin"]  # fmt: skip
+    assert ablations.panels(partial, ["coin", "trl"], {"reward": "R"}) == {}  # one alone
     assert ablations.panels({}, ["grpo"], {"reward": "R"}) == {}
     told = ablations.table(partial, ["grpo", "coin", "trl"], START)
     assert list(told.index) == ["GRPO, used once", "paid by a coin"] and told.index.name.endswith(

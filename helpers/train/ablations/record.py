@@ -167,11 +167,11 @@ def compared(
 def panels(
     record: Mapping, names: Sequence[str], measures: Mapping[str, str], smooth: int = 4
 ) -> dict[str, dict[str, Band]]:
-    """{title: {run in words: band}} for a figure, over the seeds that all of these runs have; {}
-    where there is none. measures: {curve of the record: title}; a run that was not recorded is left
-    out, and one without a curve of its panel."""
+    """{title: {run in words: band}} for a figure, over the seeds that all of these runs have.
+    measures: {curve of the record: title}; a run that was not recorded is left out, and one without
+    a curve of its panel. {} where there are not two to compare."""
     names = [name for name in names if _runs(record, name)]
-    of = seeds(record, names)
+    of = seeds(record, names) if len(names) > 1 else []
     found: dict[str, dict[str, Band]] = {}
     for key, title in measures.items() if of else ():
         for name in names:
