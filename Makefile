@@ -10,9 +10,11 @@ SEED ?= 0
 COURSE := $(RUN) -m helpers.course
 TRL := .venv-trl/ready
 OLD := .venv-old/ready
+ABLATIONS := $(RUN) -m helpers.train.ablations run --from-seed
+KEEP := $(RUN) -m helpers.train.ablations record --from-seed
 PYTEST := $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: course status ladder clinic notebooks readme playground quick test fuzz mutants bench bench-gpu lint \
+.PHONY: course status ladder ablations clinic notebooks readme playground quick test fuzz mutants bench bench-gpu lint \
   types coverage hooks map setup clean chromium test-python handout solutions grade
 
 course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
@@ -23,7 +25,11 @@ status: $(READY)  ## what is made, stale, missing or failed
 
 ladder: $(READY)  ## the course with several seeds, one drawn today; checks and records the claims
 	$(RUN) -m helpers.course.ladder run --preset $(PRESET) --seeds 0 1 2 date; held=$$?; \
-	  $(RUN) -m helpers.course.ladder record --preset $(PRESET) && exit $$held
+	  $(RUN) -m helpers.course.ladder record --preset $(PRESET) && \
+	  $(if $(filter tiny,$(PRESET)),$(ABLATIONS) 0 && $(KEEP) 0 &&) exit $$held
+
+ablations: $(READY)  ## short runs that differ in one thing, for 06 and 07: an hour, goes on where it stopped
+	$(ABLATIONS) $(SEED) && $(KEEP) $(SEED)
 
 clinic: $(READY)  ## record PPO gone wrong on purpose, for notebook 06; needs the sft of a run
 	$(RUN) -m helpers.train.ppo.clinic --seed $(SEED)

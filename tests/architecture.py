@@ -60,7 +60,7 @@ ORDER = (
          pretraining"""),
     Part("Figures and tables", """
          style figures tables first_screen . startplots lossplots scoreplots examplots dataplots
-         verifyplots judgeplots dpoplots ppoplots sketches""", "plots/"),
+         verifyplots judgeplots dpoplots ppoplots sketches ablationplots""", "plots/"),
     Part("What a reader touches", """
          . live controls guess records asking stages writing engine answered history pages trying
          controls_of_try try_problem marks panel recorded example advantages clip gae pass_at_k
@@ -68,11 +68,14 @@ ORDER = (
     Part("Exercises that answer", """
          exercise compare deadline sealed progress drawn notebook_00 notebook_01 notebook_02
          notebook_03 notebook_04 notebook_05 notebook_06_losses notebook_06 notebook_07 notebook_08
-         notebook_a1 notebook_a2 checks . cells handout stubs worker grading __main__""", "exercises/"),
+         notebook_a1 notebook_a2 checks . cells handout stubs worker grading __main__""",
+         "exercises/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
          ppo/rollout rollouts shared drawn ppo/collect ppo/step ppo/trainer ppo group rloo own_best
-         method methods diagnosis ppo/clinic""", "train/"),
+         method methods diagnosis ppo/clinic one_step surprises ablations/variants
+         ablations/watched ablations/runs ablations/record ablations ablations/__main__""",
+         "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph opening processes states runner execute report tables judged scoreboard course .
          __main__ ladder publish map smollm2 playground""",

@@ -130,12 +130,12 @@ def _fresh(course: Course, args, model):
     return get_peft_model(model, lora_config(course))
 
 
-def _grpo(course: Course, args, start: str | Path, **more):
+def _grpo(course: Course, args, start: str | Path, kind: type[GroupTrainer] = GroupTrainer, **more):
     engines.release()  # the trainer starts one of its own
     model = models.load_model(start, course, course.model.quantization)
     if course.grpo.engine == "ours":
-        return GroupTrainer(_fresh(course, args, model), args,
-                            dynamic_sampling=course.grpo.dynamic_sampling, **more)
+        return kind(_fresh(course, args, model), args,
+                    dynamic_sampling=course.grpo.dynamic_sampling, **more)
     from trl import GRPOTrainer
 
     trainer = GRPOTrainer(model, args=args, peft_config=lora_config(course), **more)
