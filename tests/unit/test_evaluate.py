@@ -484,7 +484,7 @@ def test_command_line_prints_the_scores_and_writes_the_samples(test_set, tmp_pat
     assert len(rows) == 6 and all(len(r["completions"]) == 2 for r in rows)
     assert all(max(r["tokens"]) <= 4 for r in rows)
     printed = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert printed.keys() == score(rows).keys()
+    assert printed.keys() == {*score(rows), "maj@2", "agreement"}
     assert printed["n"] == "6" and printed["samples"] == "2" and printed["pass@8"] == "None"
     assert printed["distinct"] == f"{score(rows)['distinct']:.4f}"
 
