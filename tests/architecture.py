@@ -74,8 +74,8 @@ ORDER = (
          ppo/rollout rollouts validation shared drawn ppo/collect ppo/step ppo/trainer ppo group methods
          diagnosis ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
-         graph continued opening processes states runner execute report tables scoreboard recipes
-         measuring course . __main__ modes published ladder publish map smollm2 playground""",
+         graph continued opening processes states runner execute report tables published scoreboard
+         recipes measuring course . __main__ modes ladder publish map smollm2 playground""",
          "course/"),
 )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from helpers import data, models, sampling
 from helpers.artifacts import find, is_made
 from helpers.config import Course
+from helpers.course.published import MEASURED
 from helpers.course.tables import markdown, share
 from helpers.evaluate import load_samples, measure, score
 from helpers.evaluate.consistency import consistency
@@ -23,7 +24,6 @@ from helpers.rungs import NAMES
 from helpers.track import Track
 
 BASE = "base"
-KEPT = "measured.json"
 
 
 def models_of(course: Course) -> dict[str, Path | None]:
@@ -49,14 +49,14 @@ def measure_models(course: Course, sets: Sequence[str] = ()) -> dict[str, dict[s
             found[name][model_name] = score(rows) | consistency(rows)
         del model
         gc.collect()
-    write_json(course.dir() / KEPT, measured(course) | found)
+    write_json(course.dir() / MEASURED, measured(course) | found)
     return found
 
 
 def measured(course: Course) -> dict[str, dict[str, dict]]:
     """What `measure_models` has kept of this run; empty before."""
     try:
-        return read_json(course.dir() / KEPT)
+        return read_json(course.dir() / MEASURED)
     except ArtifactError:
         return {}
 
