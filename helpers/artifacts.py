@@ -1,11 +1,11 @@
 """What a run leaves on disk: written whole or not at all, described by a manifest, checked on use.
 
 `artifacts/<preset>/<task>-s<seed>/<stage>/` (of a recipe its name in place of the preset's) is one
-finished stage. While it runs it is written beside that, to `.<stage>.new`: `begun.json` first, which names the configuration; `manifest.json`
-last, which lists every file with size and sha256; then the new one takes the place of the one
-before in one step. So a stop at any moment, even kill -9, leaves the finished stage as it was, or
-the new one, and an unfinished one can be resumed. A damaged or foreign stage is refused in one
-line that says how to make it again.
+finished stage. While it runs it is written beside that, to `.<stage>.new`: `begun.json` first,
+which names the configuration; `manifest.json` last, which lists every file with size and sha256;
+then the new one takes the place of the one before in one step. So a stop at any moment, even kill
+-9, leaves the finished stage as it was, or the new one, and an unfinished one can be resumed. A
+damaged or foreign stage is refused in one line that says how to make it again.
 """
 
 import json

@@ -71,8 +71,8 @@ ORDER = (
          checks . cells handout worker grading __main__""", "exercises/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
-         ppo/rollout rollouts validation shared drawn ppo/collect ppo/step ppo/trainer ppo group methods
-         diagnosis ppo/clinic""", "train/"),
+         ppo/rollout rollouts validation shared drawn ppo/collect ppo/step ppo/trainer ppo group
+         methods diagnosis ppo/clinic""", "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph continued opening processes states runner execute report tables published scoreboard
          recipes measuring course . __main__ modes ladder publish map smollm2 playground""",

@@ -22,8 +22,8 @@ import torch
 from IPython.core.interactiveshell import InteractiveShell
 
 from helpers.config import ROOT, Course
-from helpers.course import course as commands
 from helpers.course import continued, graph
+from helpers.course import course as commands
 
 # What the notebooks import, before the fork; after `helpers`, which makes some of it short.
 for name in ("papermill.parameterize", "matplotlib.pyplot", "scipy.stats", "helpers.train.methods",

@@ -21,8 +21,8 @@ def source(course: Course) -> dict:
     place = course.recipe.start
     folder = artifacts_root() / place
     group, _, stage = place.split("/")
-    made_by = f"make it with: python -m helpers.course run --recipe {group}, or name a stage that " \
-              f"is made in recipe.start"
+    made_by = (f"make it with: python -m helpers.course run --recipe {group}, or name a stage that "
+               "is made in recipe.start")
     try:
         manifest = read_json(folder / "manifest.json")
         problem = broken(manifest, stage) or damage(folder, manifest["files"])

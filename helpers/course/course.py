@@ -79,7 +79,7 @@ def default_jobs(course: Course) -> int:
 
 
 def scoreboard(course: Course) -> str:
-    """Write `<artifacts>/<preset or recipe>/scoreboard.json`; its table, or "" before any evaluation."""
+    """Write `<artifacts>/<course.group>/scoreboard.json`; its table, or "" before an evaluation."""
     if not is_made(course, "evaluation"):
         return ""
     from helpers.course import scoreboard as board

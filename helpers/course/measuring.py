@@ -10,6 +10,7 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from helpers import data, models, sampling
 from helpers.artifacts import find, is_made
@@ -36,7 +37,7 @@ def measure_models(course: Course, sets: Sequence[str] = ()) -> dict[str, dict[s
     """{data set: {model: scores}} of all models that are made, and where they are kept. sets: by
     default those of the recipe, else the task's own. What is there is measured anew."""
     wanted = list(sets or course.recipe.measured or [course.own_set])
-    problems = {name: data.load(course, name, "test") for name in wanted}
+    problems: dict[str, Any] = {name: data.load(course, name, "test") for name in wanted}
     found: dict[str, dict[str, dict]] = {name: {} for name in wanted}
     for model_name, path in models_of(course).items():
         tokenizer = models.load_tokenizer(course, path)

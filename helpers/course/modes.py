@@ -11,12 +11,10 @@ import os
 import sys
 from pathlib import Path
 
-from helpers.artifacts import ArtifactError
 from helpers.config import ConfigError, Course
 from helpers.course import course as commands
 from helpers.course import recipes
 from helpers.course.processes import Stopped
-from helpers.course.runner import RunFailed
 from helpers.rungs import NAMES, RUNGS
 
 MODES = ("sft", "rl", "both", "eval", "test")

@@ -60,9 +60,9 @@ def load(given: str, place: str | Path | None = None, overrides: dict | str | No
     asked = {key: value for key, value in parameters.items() if value is not None}
     own = values.get("task", "gsm8k")
     if asked.get("task", own) != own:
-        raise ConfigError(f"recipe {given!r} is made for task {own!r}, and its rewards, formats and "
-                          f"lengths with it; for {asked['task']!r} copy the file, and change its "
-                          f"task and name")
+        raise ConfigError(f"recipe {given!r} is made for task {own!r}, and so are its rewards, "
+                          f"formats and lengths; for {asked['task']!r} copy the file, and change "
+                          f"its task and name")
     changes = with_changes(values["overrides"], as_mapping(overrides))
     return Course.load(**{**values, **asked, "overrides": changes})
 

@@ -29,15 +29,15 @@ def cases(course: Course) -> list[Known]:
     """What the reward that checks the answer pays (before its weight) for known completions;
     ConfigError for a task whose answers are no numbers."""
     if course.answer_format in ("free", "countdown"):
-        raise ConfigError(f"task {course.task!r}: its answers are no numbers; a reward can be tested "
-                          f"with known ones only where they are")
+        raise ConfigError(f"task {course.task!r}: its answers are no numbers; a reward can be "
+                          f"tested with known ones only where they are")
     name = rewards.answer_reward(course)
     functions, _ = rewards.reward_functions(course)
     reward = next(one for one in functions if one.__name__ == name)
 
     def paid(said: str, reference: str, cut: bool = False) -> float | None:
-        given = Problem("Six packs hold how many?", "There are 6 packs with 12 pieces, so there are "
-                        "6 * 12 = <<6*12=72>>72 pieces in all.", said, "known", "known")
+        given = Problem("How many pieces are in 6 packs?", "There are 12 pieces in a pack, so there "
+                        "are 6 * 12 = <<6*12=72>>72 pieces in all.", said, "known", "known")
         text = prompts.worked_text(given, course)
         return reward(completions=[text], answer=[reference], truncated=[cut])[0]
 

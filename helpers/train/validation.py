@@ -100,8 +100,8 @@ class Validation(TrainerCallback):
 
 @torch.no_grad()
 def measured(model, tokenizer, track: Track, problems: Sequence[Problem]) -> dict[str, float]:
-    """{"eval_reward", "eval_right"}: means over one greedy answer to each problem. An answer without
-    a verdict (a reference that no reward can judge) is in neither."""
+    """{"eval_reward", "eval_right"}: means over one greedy answer to each problem. Where no
+    reward can judge the reference, the problem is in neither."""
     course = track.course
     texts = [track.text(tokenizer, problem) for problem in problems]
     groups = sampling.generate(
