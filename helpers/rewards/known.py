@@ -36,8 +36,8 @@ def cases(course: Course) -> list[Known]:
     reward = next(one for one in functions if one.__name__ == name)
 
     def paid(said: str, reference: str, cut: bool = False) -> float | None:
-        given = Problem("How many pieces are in 6 packs?", "There are 12 pieces in a pack, so there "
-                        "are 6 * 12 = <<6*12=72>>72 pieces in all.", said, "known", "known")
+        given = Problem("How many pieces are in 6 packs?", "There are 12 in a pack, so there are "
+                        "6 * 12 = <<6*12=72>>72 pieces in all.", said, "known", "known")
         text = prompts.worked_text(given, course)
         return reward(completions=[text], answer=[reference], truncated=[cut])[0]
 

@@ -13,7 +13,8 @@ from helpers.artifacts import ArtifactError, Stage, find, is_made
 from helpers.config import ROOT, ConfigError, Course, flat
 from helpers.course import continued, ensure, graph, modes, opening, recipes
 from helpers.course import course as commands
-from helpers.train.settings import device_flags
+from helpers.train.settings import device_flags, lora_config
+from tests import methods
 
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 # What each recipe is known by, against the resolved configuration. Sources: in the files.
@@ -88,6 +89,22 @@ def test_what_the_device_adds_to_the_4_bit_recipe(monkeypatch):
     flags = device_flags(recipes.load("qwen3_gsm8k_qlora"))
     assert flags["bf16"] and not flags["fp16"]
     assert flags.get("gradient_checkpointing", flags.get("activation_checkpointing"))
+
+
+def test_the_4_bit_recipe_is_loaded_in_4_bits_and_trains_all_projections():
+    from bitsandbytes.nn import Linear4bit
+    from peft import get_peft_model
+
+    course = recipes.load("qwen3_gsm8k_qlora", overrides={"model": {
+        "name": str(methods.model_folder()), "precision": "float32"}})
+    model = models.load_base(course)
+    layers = {name.rpartition(".")[2] for name, layer in model.named_modules()
+              if isinstance(layer, Linear4bit)}
+    assert layers == set(PROJECTIONS)
+    adapted = get_peft_model(model, lora_config(course))
+    trained = {name.split(".lora_")[0].rpartition(".")[2]
+               for name, weight in adapted.named_parameters() if weight.requires_grad}
+    assert trained == set(PROJECTIONS)
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))
