@@ -54,7 +54,7 @@ ORDER = (
          verify/together verify/compare verify/grade verify/countdown verify verify/__main__
          rewards/text rewards/cut rewards/answers rewards/style rewards
          losses/tokens losses/preferences losses/advantages losses/policy losses/ppo losses
-         stats track rewards/known evaluate evaluate/sweep evaluate/few_shot evaluate/claims
+         stats track known evaluate evaluate/sweep evaluate/few_shot evaluate/claims
          evaluate/power evaluate/cost evaluate/consistency
          evaluate/__main__ judge rewritings audit survey
          pretraining"""),

@@ -91,7 +91,7 @@ def evaluate(course: Course, show: int) -> None:
 def self_test(course: Course) -> bool:
     """Print what the reward for the answer pays for answers of which that is known; whether all of
     them were paid so."""
-    from helpers.rewards.known import cases
+    from helpers.known import cases
 
     found = cases(course)
     for one in found:

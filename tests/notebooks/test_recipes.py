@@ -40,9 +40,10 @@ def xml(place):
     file = artifacts.parent / "gsm8k_xml_grpo.yaml"
     file.write_text(json.dumps(recipe_runs.parameters("gsm8k_xml_grpo", recipe_runs.NO_LADDER)))
     done = subprocess.run(
-        [sys.executable, "-m", "papermill", "-f", file, "-k", "python3", "notebooks/03_supervised_finetuning.ipynb",
-         artifacts.parent / "out.ipynb"], env=recipe_runs.environment(artifacts, hub), cwd=ROOT,
-        capture_output=True, text=True, check=False)
+        [sys.executable, "-m", "papermill", "-f", file, "-k", "python3",
+         "notebooks/03_supervised_finetuning.ipynb", artifacts.parent / "out.ipynb"],
+        env=recipe_runs.environment(artifacts, hub), cwd=ROOT, capture_output=True, text=True,
+        check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     begun = runs.read(artifacts / "gsm8k_xml_grpo" / "gsm8k_xml-s0" / "sft" / "manifest.json")
     course = recipe_runs.run(artifacts, hub, "gsm8k_xml_grpo", recipe_runs.NO_LADDER)

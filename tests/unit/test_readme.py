@@ -15,7 +15,7 @@ from helpers.config import ROOT, Course
 from helpers.course import course as command_line
 from helpers.course import graph, modes, published, recipes
 from helpers.course.opening import INJECTED, PARAMETERS, check_course
-from helpers.rewards.known import cases
+from helpers.known import cases
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
