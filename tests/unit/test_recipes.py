@@ -197,6 +197,13 @@ def test_runs_have_a_folder_of_their_own_and_the_same_fingerprints():
     assert is_made(named, "sft") and not is_made(plain, "sft")
 
 
+def test_what_is_missing_is_made_by_the_recipes_name_unless_it_was_changed():
+    with pytest.raises(ArtifactError, match="run --recipe gsm8k_xml_grpo --seed 1 --only sft$"):
+        find(recipes.load("gsm8k_xml_grpo", seed=1), "sft")
+    with pytest.raises(ArtifactError, match="--preset colab .* --overrides .*--only sft$"):
+        find(recipes.load("gsm8k_xml_grpo", overrides="{sft: {epochs: 2}}"), "sft")
+
+
 def test_only_the_stages_of_the_recipe_are_run(monkeypatch):
     ran = {}
     monkeypatch.setattr(commands.Runner, "run", lambda self, todo, forced: ran.update(
