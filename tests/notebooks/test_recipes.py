@@ -72,7 +72,7 @@ def test_training_goes_on_from_the_model_of_another_recipe(place, xml):
 @pytest.mark.parametrize("name", ["qwen25_math_7b", "qwen3_gsm8k_qlora"])
 def test_supervised_tuning_reward_model_and_ppo(place, name):
     artifacts, hub = place
-    course = recipe_runs.run(artifacts, hub, name)
+    course = recipe_runs.run(artifacts, hub, name, recipe_runs.MORE.get(name))
     stages = made(artifacts, course)
     assert stages.keys() == set(SETTINGS[name]["recipe.stages"])
     for stage in stages.values():
