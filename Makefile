@@ -14,11 +14,20 @@ ABLATIONS := $(RUN) -m helpers.train.ablations run --from-seed
 KEEP := $(RUN) -m helpers.train.ablations record --from-seed
 PYTEST := $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: course status ladder ablations clinic notebooks readme playground quick test fuzz mutants bench bench-gpu lint \
+.PHONY: course recipe published status ladder ablations clinic notebooks readme playground quick test fuzz mutants bench bench-gpu lint \
   types coverage hooks map setup clean chromium test-python handout solutions grade
 
 course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
 	$(COURSE) run --preset $(PRESET) --task $(TASK) --seed $(SEED)
+
+recipe: $(READY)  ## the run of a recipe: make recipe NAME=gsm8k_xml_grpo, or NAME=path/to/mine.yaml
+	@test -n '$(NAME)' || { echo "which one? make recipe NAME=…; there are $(notdir $(basename \
+	  $(wildcard notebooks/recipes/*.yaml)))" >&2; exit 2; }
+	$(COURSE) run --recipe '$(NAME)' $(if $(filter-out file,$(origin SEED)),--seed $(SEED))
+
+published: $(READY)  ## README's table of what others published, beside what our recipes measured
+	$(RUN) -m helpers.course.published record
+	$(RUN) -m helpers.course.published readme
 
 status: $(READY)  ## what is made, stale, missing or failed
 	$(COURSE) status --preset $(PRESET) --task $(TASK) --seed $(SEED)

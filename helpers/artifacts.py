@@ -1,11 +1,11 @@
 """What a run leaves on disk: written whole or not at all, described by a manifest, checked on use.
 
-`artifacts/<preset>/<task>-s<seed>/<stage>/` is one finished stage. While it runs it is written
-beside that, to `.<stage>.new`: `begun.json` first, which names the configuration; `manifest.json`
-last, which lists every file with size and sha256; then the new one takes the place of the one
-before in one step. So a stop at any moment, even kill -9, leaves the finished stage as it was, or
-the new one, and an unfinished one can be resumed. A damaged or foreign stage is refused in one
-line that says how to make it again.
+`artifacts/<preset>/<task>-s<seed>/<stage>/` (of a recipe its name in place of the preset's) is one
+finished stage. While it runs it is written beside that, to `.<stage>.new`: `begun.json` first,
+which names the configuration; `manifest.json` last, which lists every file with size and sha256;
+then the new one takes the place of the one before in one step. So a stop at any moment, even kill
+-9, leaves the finished stage as it was, or the new one, and an unfinished one can be resumed. A
+damaged or foreign stage is refused in one line that says how to make it again.
 """
 
 import json
@@ -20,7 +20,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from helpers import folders
-from helpers.config import Course
+from helpers.config import ROOT, Course
 from helpers.files import (
     ArtifactError,
     atomic_write,
@@ -32,6 +32,7 @@ from helpers.files import (
     write_json,
 )
 from helpers.manifest import code, hardware, older_code, verified, versions
+from helpers.overrides import as_mapping
 
 __all__ = ["ArtifactError", "Stage", "atomic_write", "atomic_write_text", "command", "find"]
 __all__ += ["hardware", "is_made", "new_run_id", "opened", "read_json", "versions", "write_json"]
@@ -242,10 +243,23 @@ def is_made(course: Course, name: str) -> bool:
 def command(course: Course, stage: str | None = None) -> str:
     """The command line that makes the stage (or the whole run)."""
     line = "python -m helpers.course run"
-    line += f" --preset {course.preset} --task {course.task} --seed {course.seed}"
-    if course.overrides:
+    if by_recipe := _is_shipped(course):
+        line += f" --recipe {course.recipe.name} --seed {course.seed}"
+    else:
+        line += f" --preset {course.preset} --task {course.task} --seed {course.seed}"
+    if course.overrides and not by_recipe:
         line += f" --overrides {shlex.quote(json.dumps(course.overrides))}"
     return f"{line} --only {stage}" if stage else line
+
+
+def _is_shipped(course: Course) -> bool:
+    """Whether the course is one of the shipped recipes as it stands."""
+    path = ROOT / "notebooks" / "recipes" / f"{course.recipe.name}.yaml"
+    if not path.is_file():
+        return False
+    values = as_mapping(path.read_text(encoding="utf-8"), str(path))
+    return values.get("overrides") == course.overrides and (
+        values.get("preset"), values.get("task")) == (course.preset, course.task)
 
 
 def __getattr__(name: str) -> Any:

@@ -23,6 +23,7 @@ from pydantic import PrivateAttr, ValidationError
 
 from helpers import fields, formats, rungs, schema, wording
 from helpers.overrides import as_mapping, read_yaml
+from helpers.recipe import Recipe
 from helpers.wording import ConfigError
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ ALSO_USED = {rung.name: ("rewards",) for rung in rungs.RUNGS if rung.pays_reward
 USES = (*STAGE_SECTIONS, "rungs", "sets")
 PLACES = read_yaml((HERE / "data" / "sets.yaml").read_text(), "sets.yaml")  # of each data set
 REPLACE = "replace_rewards"  # a way to say `rewards`, no setting of its own
-NO_EFFECT = ("tracking",)  # where curves are sent changes no result
+# Where curves are sent and where a run is kept changes no result.
+NO_EFFECT = ("tracking", "recipe")
 CARDS = ("README.md", "metrics.json")  # they describe a folder of data or a model
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -61,6 +63,7 @@ class Course(schema.Stages):
     system_prompt: str
     rewards: dict[str, fields.Weight]  # reward function -> weight
     tracking: schema.Tracking
+    recipe: Recipe = Recipe()
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)  # dotted key -> who set it
     _overrides: dict = PrivateAttr(default_factory=dict)
 
@@ -101,6 +104,9 @@ class Course(schema.Stages):
         if problem := formats.mismatch(course.answer_format, course.system_prompt):
             raise ConfigError(problem)
         course._check_model()
+        if course.recipe.name in names("preset"):
+            raise ConfigError(f"recipe.name: {course.recipe.name!r} is a preset's name, and its "
+                              f"runs would be mixed with the recipe's; give another one")
         course._origin.update(origin)
         course._overrides.update(changes)
         return course
@@ -110,9 +116,14 @@ class Course(schema.Stages):
         """The overrides this configuration was loaded with: load(…, overrides) gives it again."""
         return copy.deepcopy(self._overrides)
 
+    @property
+    def group(self) -> str:
+        """The folder of runs that belong together: the recipe's name, or the preset."""
+        return self.recipe.name or self.preset
+
     def dir(self, stage: str | None = None) -> Path:
-        """`<artifacts>/<preset>/<task>-s<seed>[/<stage>]`."""
-        run = artifacts_root() / self.preset / f"{self.task}-s{self.seed}"
+        """`<artifacts>/<preset, or name of the recipe>/<task>-s<seed>[/<stage>]`."""
+        run = artifacts_root() / self.group / f"{self.task}-s{self.seed}"
         return run / stage if stage else run
 
     @property

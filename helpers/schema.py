@@ -108,6 +108,7 @@ class Pairs(Section):
     num_generations: Annotated[int, Field(ge=2)]  # answers a problem; a pair needs a right one
     per_problem: Count  # pairs of one problem, at most
     temperature: Positive
+    total: Count | None = None  # pairs to train on, at most; None = all that are found
 
 
 class RewardModel(Section):
@@ -192,6 +193,10 @@ class Grpo(Section):
     mask_truncated_completions: bool
     # Times a step that groups of equal rewards are drawn anew, of other prompts; 0 = never
     dynamic_sampling: Annotated[int, Field(ge=0)] = 0
+    weight_decay: NotNegative = 0.0
+    eval_steps: Count | None = None  # greedy answers to validation problems so often; None = never
+    keep_best: bool = False  # the adapter with the best of these rewards, not the last one
+    save_passes: bool = False  # a checkpoint also after every pass over the problems
 
     @field_validator("loss_type")
     @classmethod
@@ -209,6 +214,14 @@ class Grpo(Section):
             raise ValueError("needs loss_type grpo (GSPO); the others weigh an answer's one ratio "
                              "by its length")
         return level
+
+    @field_validator("keep_best")
+    @classmethod
+    def _of_some(cls, best: bool, info: ValidationInfo) -> bool:
+        if best and not info.data.get("eval_steps"):
+            raise ValueError("needs eval_steps, how often validation tells which is best; 100 is "
+                             "usual")
+        return best
 
     @field_validator("dynamic_sampling")
     @classmethod
@@ -274,6 +287,7 @@ class Evaluation(Section):
     few_shot: Annotated[int, Field(ge=0)]  # worked examples where the base is looked at: 00, 03
     rungs: list[Literal[rungs.NAMES]]  # type: ignore[valid-type]  # measured beside the base
     split: Literal["train", "validation", "test", "sealed", "aime24", "math500"]
+    max_new_tokens: Count | None = None  # of an answer; None = lengths.completion
 
     @field_validator("rungs", mode="before")
     @classmethod

@@ -35,8 +35,8 @@ class Part:
 # A module is named by its path below helpers/, a package by its folder ("." in its own part), and
 # what `python -m` starts by the folder and /__main__.
 ORDER = (
-    Part("Ground: imported by everything", "wording formats overrides rungs fields schema files "
-         "checkpoints config folders manifest artifacts hub"),
+    Part("Ground: imported by everything", "wording formats overrides rungs fields schema recipe "
+         "files checkpoints config folders manifest artifacts hub"),
     Part("Data: problems, conversations and pairs, read and counted", """
          problem conversation same latex errors columns lines family report source gsm8k openr1
          deepscaler benchmarks countdown smoltalk ultrafeedback kinds .""", "data/"),
@@ -54,8 +54,8 @@ ORDER = (
          verify/together verify/compare verify/grade verify/countdown verify verify/__main__
          rewards/text rewards/cut rewards/answers rewards/style rewards
          losses/tokens losses/preferences losses/advantages losses/policy losses/ppo losses
-         stats track evaluate evaluate/sweep evaluate/few_shot evaluate/claims
-         evaluate/power evaluate/cost
+         stats track known evaluate evaluate/sweep evaluate/few_shot evaluate/claims
+         evaluate/power evaluate/cost evaluate/consistency
          evaluate/__main__ judge rewritings audit survey
          pretraining"""),
     Part("Figures and tables", """
@@ -72,13 +72,14 @@ ORDER = (
          "exercises/"),
     Part("Training", """
          . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
-         ppo/rollout rollouts shared drawn ppo/collect ppo/step ppo/trainer ppo group rloo own_best
-         method methods diagnosis ppo/clinic one_step surprises ablations/variants
+         ppo/rollout rollouts validation shared drawn ppo/collect ppo/step ppo/trainer ppo group
+         rloo own_best method methods diagnosis ppo/clinic one_step surprises ablations/variants
          ablations/watched ablations/runs ablations/record ablations ablations/__main__""",
          "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
-         graph opening processes states runner execute report tables judged scoreboard course .
-         __main__ ladder publish map smollm2 playground""",
+         graph continued opening processes states runner execute report tables judged published
+         scoreboard recipes measuring course . __main__ modes ladder publish map smollm2
+         playground""",
          "course/"),
 )
 

@@ -22,7 +22,7 @@ os.environ.pop("PYTHONPATH", None)
 # that needs the course finished, for the worker that has run it, and what is left, from the long
 # files to the many small ones, which keep both busy.
 FIRST = ["faults/test_kill.py", "hub/test_hub.py", "hub/test_hub_sets.py",
-         "faults/test_ppo_processes.py", "notebooks/test_tasks.py",
+         "faults/test_ppo_processes.py", "notebooks/test_tasks.py", "notebooks/test_recipes.py",
          "notebooks/test_controls_alone.py", "notebooks/test_controls.py",
          "notebooks/test_real_input.py", "unit/test_course.py", "unit/test_verify_fuzz.py",
          "notebooks/test_course.py"]

@@ -22,8 +22,8 @@ import torch
 from IPython.core.interactiveshell import InteractiveShell
 
 from helpers.config import ROOT, Course
+from helpers.course import continued, graph
 from helpers.course import course as commands
-from helpers.course import graph
 
 # What the notebooks import, before the fork; after `helpers`, which makes some of it short.
 for name in ("papermill.parameterize", "matplotlib.pyplot", "scipy.stats", "helpers.train.methods",
@@ -54,6 +54,8 @@ def execute(notebook: graph.Notebook, parameters: dict) -> None:
 def main(parameters: dict, only: str) -> None:
     """The chosen notebooks and what they need, as far as it is not made; then the scoreboard."""
     course = Course.load(**parameters)
+    if course.recipe.start:
+        continued.adopt(course)
     everything = graph.load_graph(course)
     wanted = graph.with_parents(graph.select(only, everything), everything)
     os.environ["COURSE_RUNNER"] = "1"  # a notebook starts no run of its own

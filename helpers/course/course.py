@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from helpers.artifacts import ArtifactError, Stage, find, is_made, write_json
-from helpers.config import ConfigError, Course, artifacts_root, as_mapping, names
-from helpers.course import graph, report
+from helpers.config import ConfigError, Course, artifacts_root, names
+from helpers.course import continued, graph, recipes, report
 from helpers.course.opening import check_course
 from helpers.course.processes import Stopped, cores, lock
 from helpers.course.runner import RunFailed, Runner
@@ -23,6 +23,8 @@ from helpers.course.states import older, plan, record, run_ids, state
 def ensure(course: Course, stage: str, notebooks: str | Path | None = None) -> Stage:
     """The finished stage. On the tiny preset what is missing is run first, elsewhere (it would
     take hours) the ArtifactError names the command to run."""
+    if stage == continued.STAGE and course.recipe.start:
+        continued.adopt(course)
     if course.preset != "tiny" or os.environ.get("COURSE_RUNNER") or is_made(course, stage):
         return find(course, stage)
     everything, others = graph.load(course, notebooks)
@@ -51,12 +53,15 @@ def run(
     be done for this task is said first."""
     check_course(course)
     everything, others = graph.load(course, notebooks)
-    chosen = graph.select(only, everything, others)
+    own = recipes.wanted(course, everything, others)
+    chosen = graph.select(only, everything, others) if only else own
+    if course.recipe.start:
+        continued.adopt(course)
     forced = {n.name for n in chosen} if force else set()
     wanted = graph.with_parents(chosen, everything)
     todo = plan(course, wanted, forced)
     made = len(wanted) - len(todo)
-    if not only:
+    if not only and not course.recipe.stages:
         for notebook in others:
             print(notebook.cannot, flush=True)
     print(f"{len(todo)} notebooks to run{_forecast(todo)}, {made} already made", flush=True)
@@ -74,13 +79,13 @@ def default_jobs(course: Course) -> int:
 
 
 def scoreboard(course: Course) -> str:
-    """Write `<artifacts>/<preset>/scoreboard.json`; its table, or "" before any evaluation."""
+    """Write `<artifacts>/<course.group>/scoreboard.json`; its table, or "" before an evaluation."""
     if not is_made(course, "evaluation"):
         return ""
     from helpers.course import scoreboard as board
 
-    scores = board.build(course.preset)
-    write_json(artifacts_root() / course.preset / "scoreboard.json", scores)
+    scores = board.build(course.group)
+    write_json(artifacts_root() / course.group / "scoreboard.json", scores)
     return board.table(scores)
 
 
@@ -131,37 +136,13 @@ def _forecast(todo: list[graph.Notebook]) -> str:
     return f" (about {minutes:.0f} min one after the other)" if minutes >= 1 else ""
 
 
-def _recipe(name: str | None, place: str | Path | None) -> dict:
-    """The parameters in notebooks/recipes/<name>.yaml."""
-    if not name:
-        return {}
-    recipes = graph.folder(place) / "recipes"
-    path = recipes / f"{name}.yaml"
-    known = sorted(p.stem for p in recipes.glob("*.yaml"))
-    if name not in known:
-        raise ConfigError(f"recipe {name!r} does not exist; there are {', '.join(known) or 'none'}")
-    values = as_mapping(path.read_text(encoding="utf-8"), str(path))
-    if stray := values.keys() - {"preset", "task", "seed", "overrides"}:
-        raise ConfigError(f"{path}: {sorted(stray)[0]!r} is no parameter of the notebooks")
-    return values
-
-
-def _deep_merge(base: dict, changes: dict) -> dict:
-    """Both mappings as one, `changes` winning, at every depth."""
-    merged = dict(base)
-    for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        merged[key] = _deep_merge(base[key], value) if both else value
-    return merged
-
-
 def _configuration(args: argparse.Namespace) -> Course:
     """Command line over recipe over defaults."""
-    recipe = _recipe(args.recipe, args.notebooks)
     given = {k: getattr(args, k) for k in ("preset", "task", "seed")}
+    if args.recipe:
+        return recipes.load(args.recipe, args.notebooks, args.overrides, **given)
     given = {k: v for k, v in given.items() if v is not None}
-    changes = _deep_merge(as_mapping(recipe.pop("overrides", None)), as_mapping(args.overrides))
-    return Course.load(**{**recipe, **given}, overrides=changes)
+    return Course.load(**given, overrides=args.overrides)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -171,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--task", help=f"{', '.join(names('task'))} (gsm8k)")
     parser.add_argument("--seed", type=int, help="(0)")
     parser.add_argument("--overrides", help="settings as YAML: '{grpo: {max_steps: 5}}'")
-    parser.add_argument("--recipe", help="parameters: notebooks/recipes/RECIPE.yaml, yours")
+    parser.add_argument("--recipe", help=f"{', '.join(recipes.names())}, or a file of yours")
     parser.add_argument("--only", help="these and what they need: 07 · 03,07 · grpo")
     parser.add_argument("--jobs", type=int, help="notebooks at a time (2 on the tiny preset)")
     parser.add_argument("--force", action="store_true", help="run also what is already made")

@@ -47,6 +47,10 @@ def check_course(course: Course) -> None:
     if local and not (folder / "config.json").is_file():
         raise ConfigError(f"model.name: no model in {folder} (no config.json); give a folder that "
                           f"save_pretrained wrote, of a whole model, not of an adapter")
+    if course.recipe.start:
+        from helpers.course.continued import source  # here: it needs the artifacts
+
+        source(course)
     for setting, path in [("dataset.path", course.dataset.path),
                           *((f"sets.paths.{k}", v) for k, v in course.sets.paths.items())]:
         if path and not any((ROOT / path).glob("*.jsonl")):
@@ -54,8 +58,8 @@ def check_course(course: Course) -> None:
                               f"train.jsonl and test.jsonl")
 
 
-def stray(name: str, value: Any) -> str:
-    """One line: what to do instead of a parameter of this name."""
+def stray(name: str, value: Any, in_file: bool = False) -> str:
+    """One line: what to do instead of a parameter of this name; `in_file`: of a recipe."""
     settings = setting_names()
     places = [s for s in settings if s == name] or [
         s for s in settings if s.rpartition(".")[2] == name]
@@ -64,6 +68,8 @@ def stray(name: str, value: Any) -> str:
         for part in reversed(["overrides", *places[0].split(".")]):
             shown = {part: shown}
         named = "" if places == [name] else f" ({' or '.join(places)})"
+        if in_file:
+            return f"parameter {name!r} is a setting{named}: write {_flow(shown)}"
         return f"parameter {name!r} is a setting{named}: pass it as overrides: -y '{_flow(shown)}'"
     near = difflib.get_close_matches(name, PARAMETERS, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PARAMETERS)}"

@@ -19,7 +19,7 @@ import nbformat
 
 from helpers.artifacts import ArtifactError
 from helpers.config import HUB_ID, ROOT, ConfigError, Course
-from helpers.course import graph, opening, smollm2
+from helpers.course import graph, opening, recipes, smollm2
 
 NOTEBOOK = "09_playground"
 LAST = "playground"  # the tag of the last cell that is served
@@ -120,15 +120,19 @@ def serve(course: Course, model: str | None = None, port: int = PORT) -> None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers.course.playground",
                                      description=__doc__)
-    parser.add_argument("--preset", default="tiny")
-    parser.add_argument("--task", default="gsm8k")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--recipe", help="a recipe's models: its name, or a file of yours")
+    parser.add_argument("--preset", help="(tiny)")
+    parser.add_argument("--task", help="(gsm8k)")
+    parser.add_argument("--seed", type=int, help="(0)")
     parser.add_argument("--overrides", default=None, help="a YAML or JSON mapping")
     parser.add_argument("--model", help="one more model: a folder, an id on the hub, or smollm2")
     parser.add_argument("--port", type=int, default=PORT)
     options = parser.parse_args(arguments)
     try:
-        course = Course.load(options.preset, options.task, options.seed, options.overrides)
+        given = {key: getattr(options, key) for key in ("preset", "task", "seed")}
+        given = {key: value for key, value in given.items() if value is not None}
+        course = (recipes.load(options.recipe, None, options.overrides, **given) if options.recipe
+                  else Course.load(**given, overrides=options.overrides))
         serve(course, options.model, options.port)
     except (ArtifactError, ConfigError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -130,8 +130,9 @@ def _flaw(run: Path) -> str | None:
     if problem := broken(manifest, "evaluation") or damage(folder, manifest["files"]):
         return problem
     settings = manifest.get("settings")
-    made_as = [str((settings if isinstance(settings, dict) else {}).get(key))
-               for key in ("preset", "task", "seed")]
+    settings = settings if isinstance(settings, dict) else {}
+    made_as = [str(settings.get(key)) for key in ("preset", "task", "seed")]
+    made_as[0] = (settings.get("recipe") or {}).get("name") or made_as[0]
     if made_as != [run.parent.name, *RUN_FOLDER.fullmatch(run.name).group("task", "seed")]:
         return f"it is of another run: preset {made_as[0]}, task {made_as[1]}, seed {made_as[2]}"
     return None

@@ -90,7 +90,7 @@ def asked(
     else:
         texts = [track.few_shot(problem, few_shot_examples) for problem in problems]
     return texts, {
-        "max_new_tokens": course.lengths.completion,
+        "max_new_tokens": course.evaluation.max_new_tokens or course.lengths.completion,
         "seed": course.seed if seed is None else seed,
         "batch_size": course.generation.batch_size,
         "stop_text": None if few_shot_examples is None else NEXT_EXAMPLE,

@@ -1,6 +1,8 @@
 """Measure a saved model, merged or an adapter, from the command line.
 
     python -m helpers.evaluate --model_dir DIR --data_name gsm8k --max_new_tokens 1024 --n 8
+
+The models of a recipe, side by side: `python -m helpers.course.modes eval --recipe NAME`.
 """
 
 import argparse
@@ -10,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from helpers import data, files, merging, models, sampling
-from helpers.config import Course
+from helpers.config import Course, names
 from helpers.evaluate import measure, score
+from helpers.evaluate.consistency import consistency
+
+BENCHMARKS = {"aime24": "deepscaler", "math500": "deepscaler"}  # set: task that asks and grades
 
 
 def load_saved(path: Path, course: Course) -> tuple[Any, Any]:
@@ -38,8 +43,11 @@ def _measure_saved(options: argparse.Namespace) -> list[dict]:
         "dataset": {"path": options.data_dir and str(options.data_dir.resolve())},
     }
     overrides = {name: section for name, section in given.items() if None not in section.values()}
-    course = Course.load(options.preset, options.data_name, options.seed, overrides)
-    problems: Any = data.load_problems(course, "test")  # Records are of problems here
+    name = options.data_name
+    task = BENCHMARKS.get(name, name)
+    course = Course.load(options.preset, task, options.seed, overrides)
+    split = name if name in BENCHMARKS else "test"
+    problems: Any = data.load_problems(course, split)  # Records are of problems here
     model, tokenizer = load_saved(options.model_dir.resolve(), course)
     rows = measure(model, tokenizer, problems, course)
     if options.output:
@@ -52,7 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line: measure a saved model and print its scores, one line a measure."""
     parser = argparse.ArgumentParser(prog="python -m helpers.evaluate", description=main.__doc__)
     parser.add_argument("--model_dir", required=True, type=Path, help="merged model or adapter")
-    parser.add_argument("--data_name", default="gsm8k", help="task whose test set is used")
+    parser.add_argument("--data_name", default="gsm8k", help="task whose test set is used "
+                        f"({', '.join(names('task'))}), or {' or '.join(BENCHMARKS)}")
     parser.add_argument("--max_new_tokens", type=int, help="default: the preset's length")
     parser.add_argument("--n", type=int, help="samples a problem; default: the preset's")
     parser.add_argument("--preset", default="tiny")
@@ -62,7 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="write the samples there (JSON lines)")
     options = parser.parse_args(arguments)
     try:
-        row = score(_measure_saved(options))
+        rows = _measure_saved(options)
+        row = score(rows) | consistency(rows)
     except (RuntimeError, ValueError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1

@@ -149,7 +149,8 @@ GRPO = Method(
     "GRPO", "grpo", _grpo_config,
     lambda course: STEPS | {name: name for name in (
         "num_generations", "temperature", "epsilon", "epsilon_high", "beta", "loss_type",
-        "importance_sampling_level", "scale_rewards", "mask_truncated_completions")} | {
+        "importance_sampling_level", "scale_rewards", "mask_truncated_completions",
+        "weight_decay")} | {
             "max_completion_length": "lengths.completion"},
     _grpo_fixed, _grpo)
 

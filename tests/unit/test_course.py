@@ -550,7 +550,8 @@ class TestCommandLine:
     def test_recipe_below_command_line(self, three):
         recipes = three.notebooks / "recipes"
         recipes.mkdir()
-        text = "preset: colab\nseed: 4\noverrides: {grpo: {max_steps: 1, beta: 0.5}}"
+        text = ("preset: colab\nseed: 4\n"
+                "overrides: {recipe: {name: mine}, grpo: {max_steps: 1, beta: 0.5}}")
         (recipes / "mine.yaml").write_text(text)
         line = ["run", "--recipe", "mine", "--seed", "5", "--overrides", "{grpo: {max_steps: 2}}"]
         line += ["--notebooks", str(three.notebooks)]

@@ -484,9 +484,18 @@ def test_command_line_prints_the_scores_and_writes_the_samples(test_set, tmp_pat
     assert len(rows) == 6 and all(len(r["completions"]) == 2 for r in rows)
     assert all(max(r["tokens"]) <= 4 for r in rows)
     printed = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert printed.keys() == score(rows).keys()
+    assert printed.keys() == {*score(rows), "maj@2", "agreement"}
     assert printed["n"] == "6" and printed["samples"] == "2" and printed["pass@8"] == "None"
     assert printed["distinct"] == f"{score(rows)['distinct']:.4f}"
+
+
+def test_command_line_measures_on_a_benchmark(capsys):
+    line = ["--model_dir", str(tiny_folder()), "--data_name", "aime24", "--max_new_tokens", "3",
+            "--n", "5", "--problems", "2"]
+    assert command_line.main(line) == 0
+    printed = dict(one.split(maxsplit=1) for one in capsys.readouterr().out.splitlines())
+    assert (printed["n"], printed["samples"]) == ("2", "5")
+    assert {"pass@1", "pass@5", "maj@5", "agreement"} <= printed.keys()
 
 
 def test_command_line_takes_an_adapter(test_set, tmp_path):
