@@ -31,10 +31,10 @@ def masked_example(turns: Sequence[tuple[str, int]] = TURNS) -> Figure:
     left, gap = 10.5, 0.8
     for (read, _), (token, counts) in pairwise(turns):
         width = max(len(read), len(token), 4) + 1.4
-        on = {"facecolor": plots.ORANGE if counts else "#EEEEEE", "edgecolor": plots.GREY}
-        for y, words, look in [(2, read, {"facecolor": "white", "edgecolor": plots.GREY}),
-                               (1, token, on)]:
-            ax.add_patch(Rectangle((left, y - 0.3), width, 0.6, linewidth=1, **look))
+        for y, words, colour in [(2, read, "white"),
+                                 (1, token, plots.ORANGE if counts else "#EEEEEE")]:
+            ax.add_patch(Rectangle((left, y - 0.3), width, 0.6, linewidth=1, facecolor=colour,
+                                   edgecolor=plots.GREY))
             ax.text(left + width / 2, y, words, ha="center", va="center", fontsize=10,
                     family="monospace")
         ax.annotate("", (left + width / 2, 1.31), (left + width / 2, 1.69),
