@@ -31,8 +31,8 @@ def masked_example(turns: Sequence[tuple[str, int]] = TURNS) -> Figure:
     left, gap = 10.5, 0.8
     for (read, _), (token, counts) in pairwise(turns):
         width = max(len(read), len(token), 4) + 1.4
-        ground = plots.ORANGE if counts else "#EEEEEE"
-        for y, words, colour in [(2, read, "white"), (1, token, ground)]:
+        for y, words, colour in [(2, read, "white"),
+                                 (1, token, plots.ORANGE if counts else "#EEEEEE")]:
             ax.add_patch(Rectangle((left, y - 0.3), width, 0.6, linewidth=1, facecolor=colour,
                                    edgecolor=plots.GREY))
             ax.text(left + width / 2, y, words, ha="center", va="center", fontsize=10,
