@@ -1,4 +1,7 @@
-"""Command line: python -m helpers.train.ablations run|record [--seeds 0 1 2] [--chapters coin …]
+"""The command line of the short runs: `python -m helpers.train.ablations run|record`.
+
+    python -m helpers.train.ablations run [--seeds 0 1 2] [--chapters coin …]
+    python -m helpers.train.ablations record
 
 `run` trains what is not finished yet, one run after the other, from the `sft` of a run of preset
 tiny (for PPO with its `reward`); it may be stopped at any time. `record` keeps what is finished in
