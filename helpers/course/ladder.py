@@ -142,11 +142,13 @@ def record(board: dict, path: Path = RECORD, readme: Path = ROOT / "README.md") 
     rows = [{key: row.get(key) for key in keys} for row in board["rows"] if row["task"] == "gsm8k"]
     if not any(gain["task"] == "gsm8k" for gain in board["pooled"]):
         raise ArtifactError("there are no seeds of gsm8k to be taken together; run: make ladder")
-    seeds = _seeds(board)["gsm8k"]
+    seeds, trained = _seeds(board)["gsm8k"], {row["stage"] for row in rows}
+    waiting = {str(claim) for claim in CLAIMS if claim.better not in trained}  # in no run yet
     claimed = [{**_checked(claim, "gsm8k", seed, board["gains"]), "holds": None}
                for claim in claims("gsm8k") if claim.gain.pooled for seed in seeds]  # of each
-    kept = {"run_id": board["run_id"], "rows": rows, "claims": claimed + [
-        row for row in check(board) if row["task"] == "gsm8k"],
+    kept = {"run_id": board["run_id"], "rows": rows, "claims": [
+        row for row in claimed + check(board)
+        if row["task"] == "gsm8k" and row["claim"] not in waiting],
         "judges": [one for one in board["judges"] if one["task"] == "gsm8k"]}
     write_block(readme, BLOCK, table(kept))
     write_json(path, kept)

@@ -67,7 +67,7 @@ def test_a_good_ladder_holds(board):
         "grpo > sft (greedy, without demonstrations) by 25 points or more",
         "grpo > sft (strict, best settings) by 10 points or more",
         "grpo > sft (lenient, best settings) by 8 points or more",
-        "grpo > sft (lenient_pass@8) by 5 points or more",
+        "grpo > sft (lenient_pass@8)",
         "grpo > sft (lenient_pass@8, without demonstrations) by 15 points or more",
         "grpo > sft (maj@8) by 5 points or more",
         "grpo > sft (maj@8, without demonstrations) by 15 points or more",
@@ -167,8 +167,9 @@ def test_seeds_are_recorded_and_stand_in_the_readme(three, place):
         return [cell.strip() for cell in found.strip("|").split("|")]
 
     assert line("sft > base (strict)")[-2:] == ["+30.0 [-1.0, 35.0]", "no"]
-    [kept] = [str(claim) for claim in ladder.CLAIMS if claim.gain.pooled]
-    assert line(kept)[1:] == ["+30.0"] * 3 + ["+30.0 [25.0, 35.0]", "yes"]
+    for claim in ladder.CLAIMS:
+        if claim.gain.pooled:
+            assert line(str(claim))[1:] == ["+30.0"] * 3 + ["+30.0 [25.0, 35.0]", "yes"]
     assert ladder.table(json.loads(place[0].read_text())) in text
 
 
@@ -190,6 +191,16 @@ def test_a_claim_of_a_model_that_is_not_there_is_recorded_as_not_measured(three,
     ladder.record(three | {"run_id": "abc"}, *place)
     [line] = [line for line in place[1].read_text().splitlines() if "dpo > sft (strict)" in line]
     assert "not measured" in line and line.rstrip("| ").endswith("no")
+
+
+def test_a_claim_of_a_model_that_no_run_has_waits(three, place):
+    for part in ("gains", "pooled"):
+        three[part] = [gain for gain in three[part] if gain["better"] != "rloo"]
+    three["rows"] = [row | {"n": 512, "samples": 8} for row in three["rows"]
+                     if row["stage"] != "rloo"]
+    ladder.record(three | {"run_id": "abc"}, *place)
+    [line] = [line for line in place[1].read_text().splitlines() if "rloo > sft (greedy)" in line]
+    assert "not measured" in line and line.rstrip("| ").endswith("–")
 
 
 def test_one_seed_is_not_recorded(board, tmp_path):
