@@ -34,8 +34,8 @@ FEW = {
 
 # Notebook 08 is asked of every task elsewhere (tests/notebooks/test_tasks.py).
 NO_LADDER = {"recipe": {"stages": ["grpo"]}}
-# Few of its boxed answers are right after so few steps: more problems are asked for pairs.
-MORE = {"qwen25_math_7b": {"pairs": {"problems": 160}}}
+# Few of its boxed answers are right after so few steps: more are drawn for pairs.
+MORE = {"qwen25_math_7b": {"pairs": {"num_generations": 16}, "evaluation": {"n": 16}}}
 
 
 def make_hub(root: Path, model: Path) -> None:
