@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ class RolloutRecorder(TrainerCallback):
         self.stage, self.problems, self.every, self.answers = stage, problems, every, answers
         self.track, self.trainer = Track(stage.course), None
 
-    def follow(self, trainer) -> None:
+    def follow(self, trainer: Any) -> None:
         """Keep what this PPOTrainer, whose callback the recorder is, pays each token."""
         self.trainer = trainer
 
@@ -84,8 +85,8 @@ class RolloutRecorder(TrainerCallback):
 
 @torch.no_grad()
 def answered(model, tokenizer, track: Track, problems: Sequence[Problem], answers: int,
-             temperature: float = 1.0, top_p: float = 1.0, seed: int = 0, trainer=None
-             ) -> list[dict]:
+             temperature: float = 1.0, top_p: float = 1.0, seed: int = 0,
+             trainer: Any = None) -> list[dict]:
     """A line of the record for each problem, without its step. model: a PeftModel whose reference
     is the model without its adapter, or an AdapterBank of PPO, whose `trainer` says what a token is
     paid."""
@@ -132,8 +133,8 @@ def answered(model, tokenizer, track: Track, problems: Sequence[Problem], answer
     return rows
 
 
-def token_credit(trainer, rollout: Rollout, columns: dict[str, list], known: dict[str, Tensor]
-                 ) -> dict[str, Tensor]:
+def token_credit(trainer: Any, rollout: Rollout, columns: dict[str, list],
+                 known: dict[str, Tensor]) -> dict[str, Tensor]:
     """{"rewards", "advantages"} of each token, (G, T), as PPO's step makes them (its parts 3 and
     4, before whitening), NaN in an answer without a verdict. known: logp, ref_logp and values."""
     args = trainer.args

@@ -14,7 +14,8 @@ from packaging.requirements import Requirement
 from helpers.config import ROOT
 
 # What is imported under another name than it is installed.
-INSTALLED_AS = {"yaml": "pyyaml", "IPython": "ipython", "math_verify": "math-verify"}
+INSTALLED_AS = {"yaml": "pyyaml", "IPython": "ipython", "math_verify": "math-verify",
+                "PIL": "pillow"}
 # Used without an import of ours: by name (papermill's kernel, the front end, trainers' back ends)
 # or by another library (pandas: Styler, parquet; tqdm: widgets).
 NOT_IMPORTED = {

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from helpers import rungs
 from helpers.artifacts import Stage
 from helpers.config import Course
 from helpers.data.problem import Problem
@@ -311,7 +312,7 @@ def test_models_that_are_not_made_are_greyed_and_say_what_makes_them():
 def test_what_a_run_has_is_offered():
     course = Course.load()
     found = {one.name: one for one in stages.offered(course, makers={"sft": "03_sft"})}
-    assert list(found) == ["base", "base_few_shot", "sft", "dpo", "ppo", "grpo"]
+    assert list(found) == [*rungs.MODELS]
     assert found["base"].made and found["base_few_shot"].few_shot
     assert found["sft"].missing == (
         "stage 'sft' is not made yet. It comes from notebook 03_sft, or the command "

@@ -1,6 +1,6 @@
 """Trainers that learn as ours do and also say how far they have moved, or leave one part out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -77,7 +77,7 @@ class MeanCritic(PPOTrainer):
     """PPO whose advantages have the batch's mean in the place of the critic's forecasts. The critic
     still learns and is logged, so that the same answers cost the same."""
 
-    def experience(self, rows, seed: int) -> Rollout:
+    def experience(self, rows: Sequence[dict], seed: int) -> Rollout:
         if self.args.lam != 1.0:
             raise ValueError(f"lam is {self.args.lam}: below 1 returns hold the critic's forecasts")
         rollout = super().experience(rows, seed)
