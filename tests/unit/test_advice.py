@@ -114,7 +114,7 @@ def test_a_small_disk_names_what_fills_it(monkeypatch):
     assert "choose a smaller model.name" in line
     (line,) = advice(load("colab", sft={"method": "full"}), T4)
     assert "'sft' writes most" in line and "sft.method: full; with lora" in line
-    monkeypatch.setattr(machine, "free_disk", lambda: 9.0)
+    monkeypatch.setattr(machine, "free_disk", lambda: 12.0)
     assert advice(load("colab"), T4) == []
 
 
