@@ -39,6 +39,11 @@ def test_widgets_leave_their_readable_part_only():
     assert [dict(output["data"]) for output in outputs] == [{"text/html": "<b>1</b>"}]
 
 
+def test_an_object_is_told_without_its_address():
+    [output] = clean_outputs([shown(**{"text/plain": "<pandas.Styler at 0x7f634c0474d0>"})])
+    assert output["data"]["text/plain"] == "<pandas.Styler>"
+
+
 def test_the_copy_of_a_widget_has_no_name_of_its_own():
     [output] = clean_outputs([shown(**{"text/html": '<div class="copy-0123456789ab">1</div>'})])
     assert output["data"]["text/html"] == "<div>1</div>"
