@@ -32,7 +32,7 @@ published: $(READY)  ## README's table of what others published, beside what our
 status: $(READY)  ## what is made, stale, missing or failed
 	$(COURSE) status --preset $(PRESET) --task $(TASK) --seed $(SEED)
 
-ladder: $(READY)  ## the course with several seeds, one drawn today; checks and records the claims
+ladder: $(READY)  ## the course with several seeds, one drawn today, and the short runs; checks, records
 	$(RUN) -m helpers.course.ladder run --preset $(PRESET) --seeds 0 1 2 date; held=$$?; \
 	  $(RUN) -m helpers.course.ladder record --preset $(PRESET) && \
 	  $(if $(filter tiny,$(PRESET)),$(ABLATIONS) 0 && $(KEEP) 0 &&) exit $$held

@@ -4,7 +4,8 @@ on.
 A recipe is a file of papermill parameters whose overrides hold this section. It stands among the
 overrides because papermill passes on nothing that the notebooks have no parameter for, so that the
 runner, papermill and a notebook opened by hand all write into the same folder. Nothing in it enters
-a fingerprint: it says where a run lives, and changes no result.
+a fingerprint. It says where a run lives; only `start` changes a result, and what was made from it
+is stale when the stage that it names is made anew (`helpers.course.continued`).
 """
 
 from typing import Annotated

@@ -7,7 +7,7 @@ other one is made again; the manifest says which run it came from, and a newer o
 import shutil
 
 from helpers.artifacts import Stage, is_made, opened
-from helpers.config import Course, artifacts_root
+from helpers.config import Course, artifacts_root, names
 from helpers.files import ArtifactError, damage, read_json
 from helpers.manifest import broken
 from helpers.wording import ConfigError
@@ -20,9 +20,11 @@ def source(course: Course) -> dict:
     it, if it is not there, damaged, or has no model."""
     place = course.recipe.start
     folder = artifacts_root() / place
-    group, _, stage = place.split("/")
-    made_by = (f"make it with: python -m helpers.course run --recipe {group}, or name a stage that "
-               "is made in recipe.start")
+    group, run, stage = place.split("/")
+    task, _, seed = run.rpartition("-s")
+    by = f"--preset {group}" if group in names("preset") else f"--recipe {group}"
+    made_by = (f"make it with: python -m helpers.course run {by} --task {task} --seed {seed} (of a "
+               "recipe of your own, its path), or name a stage that is made in recipe.start")
     try:
         manifest = read_json(folder / "manifest.json")
         problem = broken(manifest, stage) or damage(folder, manifest["files"])

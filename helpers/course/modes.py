@@ -50,7 +50,8 @@ def changes(options: argparse.Namespace) -> dict:
 
 
 def fewer(course: Course, count: int) -> dict:
-    """The overrides of a test run on `count` problems: one pass of each method over them."""
+    """The overrides of a test run on `count` problems: one pass of each method over them, and
+    no more steps than problems."""
     def steps(section) -> int:
         return max(1, min(section.max_steps, -(-count // section.prompts_per_step)))
 
@@ -59,7 +60,10 @@ def fewer(course: Course, count: int) -> dict:
         "recipe": {"name": f"{course.group}-{count}"},
         "data": {key: min(value, getattr(course.data, key) or value) for key, value in few.items()},
         "pairs": {"problems": min(count, course.pairs.problems or count)},
-        "ppo": {"max_steps": steps(course.ppo)}, "grpo": {"max_steps": steps(course.grpo)}}
+        **{name: {"max_steps": steps(getattr(course, name))} for name in ("ppo", "grpo", "rloo")},
+        **{name: {"max_steps": min(count, section.max_steps)}
+           for name in ("sft", "reward_model", "dpo", "rft")
+           if (section := getattr(course, name)).max_steps}}
 
 
 def configuration(options: argparse.Namespace) -> Course:

@@ -26,7 +26,7 @@ from helpers.plots import first_screen
 
 WIDGETS = "application/vnd.jupyter.widget-view+json"
 COPY = re.compile(r'<div class="copy-[0-9a-f]{12}">')  # of a widget's copy: a name of its own
-ADDRESS = re.compile(r" at 0x[0-9a-f]+>")  # of an object in memory, behind its class
+ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>|&gt;)")  # of an object in memory, behind its class
 
 
 def clean_outputs(outputs: list) -> list:
@@ -51,7 +51,7 @@ def _without_places(output):
     """The output with paths inside the project written relative to it, and others shortened."""
     if isinstance(output, str):
         text = output.replace(f"{ROOT}/", "").replace(str(ROOT), ".")
-        text = ADDRESS.sub(">", COPY.sub("<div>", text))
+        text = ADDRESS.sub("", COPY.sub("<div>", text))
         return re.sub(re.escape(str(Path.home())) + r"(?=/)", "~", text)
     if isinstance(output, list):
         return [_without_places(item) for item in output]

@@ -12,8 +12,11 @@ from pathlib import Path
 from helpers.config import REPLACE, ROOT, Course
 from helpers.course import graph
 from helpers.course.opening import PARAMETERS, stray
+from helpers.data import FAMILIES
 from helpers.overrides import as_mapping
 from helpers.wording import ConfigError, nearest
+
+ASKED = sorted(FAMILIES.keys() - {"smoltalk", "ultrafeedback", "warmstart"})  # sets of problems
 
 
 def names(place: str | Path | None = None) -> list[str]:
@@ -64,7 +67,13 @@ def load(given: str, place: str | Path | None = None, overrides: dict | str | No
                           f"formats and lengths; for {asked['task']!r} copy the file, and change "
                           f"its task and name")
     changes = with_changes(values["overrides"], as_mapping(overrides))
-    return Course.load(**{**values, **asked, "overrides": changes})
+    course = Course.load(**{**values, **asked, "overrides": changes})
+    if not course.recipe.name:
+        raise ConfigError("recipe.name is empty: a recipe's runs need a folder of their own")
+    for name in course.recipe.measured:
+        if name not in ASKED:
+            raise ConfigError(f"recipe.measured: {nearest(name, ASKED)}")
+    return course
 
 
 def with_changes(overrides: dict, changes: dict) -> dict:

@@ -5,8 +5,10 @@ it. What is found is calculated by the cell, so the cell's code does not say it 
 """
 
 import math
+import re
 from collections.abc import Sequence
 from html import escape
+from numbers import Real
 from uuid import uuid4
 
 import ipywidgets
@@ -56,7 +58,7 @@ class Guess:
     ):
         if options and answer not in options:
             raise ValueError(f"the answer {answer!r} is none of the options {list(options)}")
-        if not options and not isinstance(answer, int | float):
+        if not options and not isinstance(answer, Real):  # numpy's numbers, too
             raise ValueError(f"the answer {answer!r} is no number: give options to choose from")
         self.question, self.answer, self.told = question, answer, told
         self.options, self.factor, self._counted = list(options), factor, False
@@ -115,7 +117,8 @@ class Guess:
         if self.options:
             return self.field.value
         try:
-            value = float(self.field.value.strip().replace(",", "").replace("_", ""))
+            text = re.sub(r",(?=\d{3}(?!\d))", "", self.field.value.strip())  # 12,345
+            value = float(text.replace(",", "."))  # 0,5 of those who write so
         except ValueError:
             return None
         return value if math.isfinite(value) else None
@@ -141,7 +144,7 @@ def guess(
     shown then, in words. factor: a number hits if it is at most so many times too large or too
     small. ValueError if the answer is none of the options, or no number where there are none.
     """
-    if answer is None or answer != answer:
+    if answer is None or (not isinstance(answer, str) and not math.isfinite(answer)):
         page = {"text/html": f"<div {AS_TEXT}>{escape(told)}</div>", "text/plain": told}
         output(page, f"told-{uuid4().hex[:12]}")
         return

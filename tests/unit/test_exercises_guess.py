@@ -4,6 +4,7 @@ import ast
 import json
 import re
 
+import numpy as np
 import pytest
 
 from helpers.config import ROOT
@@ -33,12 +34,18 @@ def test_a_number_hits_within_its_factor_and_counts_once(outputs):
     one = Guess("How many?", 89, "89 of 1000 <b>", factor=1.25)
     assert "type a number first" in made(one, "many") and "type a number" in made(one, "inf")
     assert "89" not in one.page.value
-    text = made(one, "1,00")
+    text = made(one, "100,0")
     assert "You said 100: near enough." in text and "1 of 1 guess hit" in text
     assert "&lt;b&gt;" in text and "89 of 1000 <b>" not in text
     assert "no." in made(one, "20") and "1 of 1 guess hit" in one.page.value
     other = Guess("How many?", 2, "2", factor=1)
     assert "1 of 2 guesses hit" in made(other, "3")
+
+
+def test_numbers_are_read_as_they_are_written(outputs):
+    large, half = Guess("?", np.int64(12345), "12,345"), Guess("?", np.float32(0.5), "0.5")
+    assert "near enough" in made(large, "12,345") and "near enough" in made(half, "0,5")
+    assert "no." in made(large, "12,34") and "near enough" in made(large, "12_345.0")
 
 
 def test_a_choice_is_right_or_not(outputs):

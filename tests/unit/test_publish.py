@@ -40,8 +40,9 @@ def test_widgets_leave_their_readable_part_only():
 
 
 def test_an_object_is_told_without_its_address():
-    [output] = clean_outputs([shown(**{"text/plain": "<pandas.Styler at 0x7f634c0474d0>"})])
-    assert output["data"]["text/plain"] == "<pandas.Styler>"
+    [output] = clean_outputs([shown(**{"text/plain": "<pandas.Styler at 0x7f634c0474d0>",
+                                       "text/html": "<i>&lt;A at 0x7f&gt;</i>"})])
+    assert output["data"] == {"text/plain": "<pandas.Styler>", "text/html": "<i>&lt;A&gt;</i>"}
 
 
 def test_the_copy_of_a_widget_has_no_name_of_its_own():

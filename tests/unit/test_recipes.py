@@ -147,6 +147,10 @@ def test_rates_that_papermill_leaves_as_text_are_read_right_or_refused(tmp_path)
     ("overrides: {recipe: {name: mine, stages: [stf]}}", "recipe.stages: 'stf' does not exist"),
     ("overrides: {recipe: {name: mine, start: grpo}}", "must name another run and a stage of it"),
     ("overrides: {recipe: {name: mine, start: a/b-s0/grpo}}", "make it with"),
+    ("overrides: {recipe: {name: mine, start: tiny/gsm8k-s3/dpo}}",
+     "run --preset tiny --task gsm8k --seed 3"),
+    ("overrides: {recipe: {name: mine, measured: [opnr1]}}", "did you mean 'openr1'?"),
+    ("overrides: {recipe: {name: mine, measured: [smoltalk]}}", "recipe.measured: 'smoltalk'"),
     ("overrides: {recipe: {name: mine}, grpo: {keep_best: true}}", "needs eval_steps"),
     ("overrides: {recipe: {name: mine}, rewards: {boxd: 1}}", "did you mean 'boxed'?"),
     ("overrides: {recipe: {name: mine}, grpo: {max_step: 1}}", "did you mean 'grpo.max_steps'?"),
@@ -251,6 +255,11 @@ def test_a_run_goes_on_from_the_model_of_another_and_notices_a_newer_one():
         continued.adopt(none)
 
 
+def test_a_recipe_keeps_its_name():
+    with pytest.raises(ConfigError, match="recipe.name is empty"):
+        recipes.load("gsm8k_xml_grpo", None, "{recipe: {name: null}}")
+
+
 class TestModes:
     def course(self, *line):
         return modes.configuration(modes._parser().parse_args(list(line)))
@@ -275,6 +284,8 @@ class TestModes:
         assert (course.data.train, course.data.validation, course.data.test) == (100, 25, 100)
         assert (course.ppo.max_steps, course.pairs.problems) == (2, 100)
         assert course.sft == whole.sft  # three passes, of the few
+        assert course.rloo.max_steps <= -(-100 // course.rloo.prompts_per_step)
+        assert modes.fewer(Course.load(), 16)["sft"] == {"max_steps": 16}
         mine = self.course("both", "--recipe", "qwen3_gsm8k_qlora", "--max-samples", "100",
                            "--overrides", "{ppo: {max_steps: 7}}")
         assert mine.ppo.max_steps == 7
