@@ -27,6 +27,7 @@ PICTURES = {  # notebook: the figure of its run that says what came of it
     "07_grpo": "grpo-reward",
     "08_evaluation": "08_strict_lenient",
     "A1_pretraining_the_tiny_base": "A1_whole_run",
+    "A2_family_and_own_best": "A2_curves",
 }
 TOLD = "What will come of it", "(a recorded run of preset tiny; yours is drawn below):"
 LADDER = Path(__file__).parents[2] / "data" / "recorded" / "ladder.json"
