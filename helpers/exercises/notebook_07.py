@@ -121,8 +121,7 @@ EXERCISES = (
         "GRPO divides by the deviation of the group, Dr. GRPO "
         "([Liu et al. 2025](https://arxiv.org/abs/2503.20783)) does not. Write both in one "
         "function. Why it matters: a reward says little until it is compared with what this model "
-        "usually gets on this problem. Before you run the check: which problems does the division "
-        "favour?",
+        "usually gets on this problem. Which problems does the division favour?",
         "Mean and deviation along `dim=1`, with `keepdim=True`; `.std()` divides by G − 1. The "
         "1e-4 keeps 0 / 0 away where all rewards are equal.",
         against_the_group, _with_equal,

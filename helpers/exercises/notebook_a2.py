@@ -151,8 +151,8 @@ EXERCISES = (
         "A2.2", "Which answers to imitate", 1, 5,
         "a problem's texts, whether each is right, a count → texts",
         "RFT's choice for one problem. Why it matters: without the bound the easy problems, which "
-        "the model solves in every draw, would be most of what it imitates. Before you run the "
-        "check: which problems give no answer at all?",
+        "the model solves in every draw, would be most of what it imitates. Mind the "
+        "problems that give no answer at all.",
         "One loop over text and verdict together; keep a right text that is not kept yet. Cut the "
         "list last.",
         answers_to_imitate, _drawn,
