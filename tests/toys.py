@@ -9,6 +9,7 @@ import nbformat
 
 from helpers.artifacts import Stage
 from helpers.config import ROOT, Course
+from helpers.course import judged
 
 OPENING = [
     'preset = "tiny"\ntask = "gsm8k"\nseed = 0\noverrides = {}',
@@ -108,6 +109,16 @@ def make_evaluation(course: Course, models: Sequence[str]) -> None:
         write_jsonl(stage.path / f"samples_{name}.jsonl", rows)
         own = {"temperature": 0.5, "top_p": 1.0}
         write_jsonl(stage.path / f"best_{name}.jsonl", [row | own for row in rows])
+    stage.save_metrics({"judged_over_vote": {"without": {"difference": .3, "ci95": [.2, .4]}}})
+    stage.finish()
+
+
+def make_judge(course: Course) -> None:
+    """A reward model that was worth its training."""
+    stage = Stage.begin(course, "reward", uses=["reward_model"])
+    stage.save_metrics({"pair_accuracies": {
+        judged.UNTRAINED: {"held-out": {"accuracy": .7}},
+        judged.TRAINED: {"held-out": {"accuracy": .9}}}})
     stage.finish()
 
 

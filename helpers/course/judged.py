@@ -41,6 +41,15 @@ def holds(judge: dict) -> bool:
     return after >= ACCURACY and worth and over is not None and over["ci95"][0] > 0
 
 
+def failed(judges: Sequence[dict], runs: Sequence[tuple[str, int]]) -> list[str]:
+    """A line for each of these runs, (task, seed), whose judge does not hold or was not measured;
+    a run without a judge shows nothing of it."""
+    found = {(judge["task"], judge["seed"]): holds(judge) for judge in judges}
+    return [f"FAILED  {task}-s{seed}  reward model: "
+            + ("see its table below" if (task, seed) in found else "not measured")
+            for task, seed in runs if not found.get((task, seed))]
+
+
 def table(judges: Sequence[dict]) -> str:
     """One row a run, in markdown; empty without judges. judges: `measured`, task and seed."""
     return markdown(HEADS, [[

@@ -223,11 +223,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     rows = check(board)
     judges = [one for one in board["judges"] if one["task"] == "gsm8k"]
-    judged_all = len(judges) == len(_seeds(board).get("gsm8k", [])) and all(
-        map(judged.holds, judges))  # a run without a judge shows nothing of it
+    wanted = [("gsm8k", seed) for seed in _seeds(board).get("gsm8k", [])]
+    unjudged = judged.failed(judges, wanted)
     means = markdown(["task", "model", "seeds", *MEASURED], spread(board["rows"]))
-    print(f"\n{report(rows)}\n\n{means}\n\n{judged.table(judges)}")
-    return 0 if all(row["holds"] for row in rows) and judged_all else 1
+    lines = "\n".join([report(rows), *unjudged])
+    print(f"\n{lines}\n\n{means}\n\n{judged.table(judges)}")
+    return 0 if all(row["holds"] for row in rows) and not unjudged else 1
 
 
 if __name__ == "__main__":

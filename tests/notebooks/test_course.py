@@ -426,7 +426,7 @@ def test_the_tests_of_the_controls_follow_from_their_samples(run_folder, own_bes
     files = {"sft": "samples_before", "rft": "samples", "right, at random": "control_right",
              "any, at random": "control_any"}
     rows = {name: runs.read(run_folder / "rft" / f"{file}.jsonl") for name, file in files.items()}
-    assert {len(found) for found in rows.values()} == {128}
+    assert {len(found) for found in rows.values()} == {256}  # validation problems
     for (better, than), shown in own_best.items():
         again = compare(rows[better], rows[than])
         assert shown["difference"] == pytest.approx(again["difference"])

@@ -241,6 +241,8 @@ def test_what_is_claimed_of_the_judge_can_fail(board, changed, expected):
     judge = board["judges"][0] | changed
     assert judged.holds(judge) is expected
     assert judged.table([judge]).rstrip("| ").endswith("yes" if expected else "no")
+    assert judged.failed([judge], [("gsm8k", 0)]) == ([] if expected else [
+        "FAILED  gsm8k-s0  reward model: see its table below"])
 
 
 def test_a_judge_is_read_from_its_run(tmp_path):

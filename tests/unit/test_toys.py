@@ -24,6 +24,8 @@ toys.make_before(Course.load(), [name for name in NAMES if name != "toy"])
 assert course.main(["run", "--only", "toy", "--jobs", "1"]) == 0
 toys.make_evaluation(Course.load(), MODELS)
 assert course.main(["status"]) == 0
+assert ladder.main(["check"]) == 1
+toys.make_judge(Course.load())
 assert ladder.main(["check"]) == 0
 """
 
@@ -38,6 +40,8 @@ def test_a_toy_rung_is_run_measured_compared_and_claimed(tmp_path):
                           capture_output=True, timeout=250)
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert "1 notebooks to run" in done.stdout
+    assert done.stdout.count("FAILED") == 1  # before there was a judge
+    assert "FAILED  gsm8k-s0  reward model: not measured" in done.stdout
     states = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()
               if line.startswith(("03_", "08_", "09_"))}
     assert states == {"03_before": "made", "08_evaluation": "made", "09_toy": "made"}
@@ -50,7 +54,7 @@ def test_a_toy_rung_is_run_measured_compared_and_claimed(tmp_path):
     assert tuple(row["stage"] for row in board["rows"]) == (*rungs.MODELS, "toy")
     claims = [line.split()[2:5] for line in done.stdout.splitlines() if line.startswith("held")]
     of_each = [claim for claim in ladder.CLAIMS if not claim.gain.pooled]
-    assert claims[-2:] == [["toy", ">", "sft"]] * 2 and len(claims) == len(of_each) + 2
+    assert claims[-2:] == [["toy", ">", "sft"]] * 2 and len(claims) == 2 * (len(of_each) + 2)
     for stage in rungs.NAMES:  # what was made before there was a toy is not stale
         made = json.loads((run / stage / "manifest.json").read_text())
         assert made["fingerprint"] == Course.load().fingerprint([stage])
