@@ -39,7 +39,11 @@ def source(course: Course) -> dict:
 
 def adopt(course: Course) -> Stage:
     """The run's `sft`: a copy of the other run's model, made if it is not there or another run has
-    made that model anew since."""
+    made that model anew since. A copy that is there does not need the other run any more."""
+    if is_made(course, STAGE) and not (artifacts_root() / course.recipe.start).exists():
+        made = opened(course, STAGE)
+        if made.manifest.get("start") == course.recipe.start:
+            return made
     origin = source(course)
     came_from = {"start": course.recipe.start, "start_run_id": origin["run_id"]}
     if is_made(course, STAGE):

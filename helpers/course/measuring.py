@@ -1,7 +1,7 @@
 """The models of one run measured side by side, on any of the data sets, and kept beside the run.
 
-`<run>/measured.json` holds {"data set": {model: scores}} and `<run>/measured/<set>_<model>.jsonl`
-what each model wrote. Notebook 08 looks deeper, but at the task's own test set and at runs that
+`<run>/measured.json` holds {"data set": {model: scores}}, each with the run that made the model and
+a fingerprint of the settings, and `<run>/measured/<set>_<model>.jsonl` what each model wrote. Notebook 08 looks deeper, but at the task's own test set and at runs that
 have all of its rungs.
 """
 
@@ -47,7 +47,7 @@ def measure_models(course: Course, sets: Sequence[str] = ()) -> dict[str, dict[s
             rows = measure(model, tokenizer, asked, course)
             lines = (json.dumps(row, ensure_ascii=False) for row in rows)
             atomic_write_text(_rows(course, name, model_name), "".join(f"{x}\n" for x in lines))
-            found[name][model_name] = score(rows) | consistency(rows)
+            found[name][model_name] = score(rows) | consistency(rows) | _of(course, model_name)
         del model
         gc.collect()
     write_json(course.dir() / MEASURED, measured(course) | found)
@@ -55,11 +55,23 @@ def measure_models(course: Course, sets: Sequence[str] = ()) -> dict[str, dict[s
 
 
 def measured(course: Course) -> dict[str, dict[str, dict]]:
-    """What `measure_models` has kept of this run; empty before."""
+    """What `measure_models` has kept of this run; empty before. A model that was made anew since,
+    or was measured with other settings, is left out."""
     try:
-        return read_json(course.dir() / MEASURED)
+        kept = read_json(course.dir() / MEASURED)
     except ArtifactError:
         return {}
+    there = {model: _of(course, model) for model in models_of(course)}
+    found = {name: {model: scores for model, scores in by_model.items()
+                    if model in there and there[model].items() <= scores.items()}
+             for name, by_model in kept.items()}
+    return {name: by_model for name, by_model in found.items() if by_model}
+
+
+def _of(course: Course, model: str) -> dict[str, str | None]:
+    """What a model's scores depend on: the run that made it, and how it is asked."""
+    made_by = None if model == BASE else find(course, model).run_id
+    return {"run_id": made_by, "settings": course.fingerprint(["evaluation"])}
 
 
 def table(found: dict[str, dict[str, dict]]) -> str:

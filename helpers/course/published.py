@@ -32,11 +32,16 @@ def load(path: Path | None = None) -> dict:
 
 def measured_here() -> dict[str, dict]:
     """{recipe: {set: {model: scores}}} of the runs among the artifacts that were measured, each
-    recipe's first seed."""
+    recipe's lowest seed."""
     found: dict[str, dict] = {}
-    for path in sorted(artifacts_root().glob(f"*/*-s*/{MEASURED}")):
+    for path in sorted(artifacts_root().glob(f"*/*-s*/{MEASURED}"), key=_seed):
         found.setdefault(path.parents[1].name, read_json(path))
     return found
+
+
+def _seed(path: Path) -> tuple[int, str]:
+    digits = path.parent.name.rpartition("-s")[2]
+    return (int(digits) if digits.isdecimal() else 0, str(path))
 
 
 def ours(row: Mapping, measured: Mapping[str, Mapping]) -> str:

@@ -1,9 +1,12 @@
 """The table of what others published, what ours measured, and self-consistency in both senses."""
 
 import json
+import shutil
 
 import pytest
 
+from helpers import models
+from helpers.artifacts import Stage
 from helpers.config import Course, artifacts_root
 from helpers.course import measuring, published, recipes
 from helpers.data import FAMILIES
@@ -64,10 +67,11 @@ def test_what_runs_measured_is_found_and_recorded(monkeypatch, tmp_path):
     file = tmp_path / "published.json"
     file.write_text(json.dumps(published.load()))
     monkeypatch.setattr(published, "FILE", file)
-    for name in ("gsm8k_xml_grpo", "mine"):
-        folder = artifacts_root() / name / "gsm8k_xml-s0"
+    for name, seed, greedy in (("gsm8k_xml_grpo", 10, 0.5), ("gsm8k_xml_grpo", 9, 0.25),
+                               ("mine", 0, 0.5)):
+        folder = artifacts_root() / name / f"gsm8k_xml-s{seed}"
         folder.mkdir(parents=True)
-        (folder / "measured.json").write_text(json.dumps({"gsm8k": {"base": {"greedy": 0.25}}}))
+        (folder / "measured.json").write_text(json.dumps({"gsm8k": {"base": {"greedy": greedy}}}))
     assert published.measured_here().keys() == {"gsm8k_xml_grpo", "mine"}
     assert published.record() == ["gsm8k_xml_grpo"]
     assert published.load()["measured"] == {"gsm8k_xml_grpo": {"gsm8k": {
@@ -91,3 +95,21 @@ def test_the_models_of_a_run_are_measured_side_by_side(monkeypatch):
     assert said.count("the reference is") == 2 and "[aime24] " in said
     more = measuring.measure_models(course, ["math500"])
     assert measuring.measured(course).keys() == {"aime24", "gsm8k", "math500"} > more.keys()
+
+
+def test_scores_of_a_model_made_anew_or_asked_otherwise_are_not_its_scores():
+    few = {"data": {"test": 2}, "evaluation": {"n": 2, "max_new_tokens": 4}}
+    course = Course.load(overrides=few)
+    stage = Stage.begin(course, "sft", uses=["sft"])
+    tokenizer = models.load_tokenizer(course)
+    models.load_base(course, "none").save_pretrained(stage.path / "model")
+    tokenizer.save_pretrained(stage.path / "model")
+    stage.finish()
+    found = measuring.measure_models(course)
+    assert found["gsm8k"].keys() == {"base", "sft"} and measuring.measured(course) == found
+    other = Course.load(overrides=few | {"evaluation": {"n": 2, "max_new_tokens": 5}})
+    assert measuring.measured(other) == {}
+    again = Stage.begin(course, "sft", uses=["sft"])
+    shutil.copytree(course.dir("sft") / "model", again.path / "model")
+    again.finish()
+    assert measuring.measured(course)["gsm8k"].keys() == {"base"}

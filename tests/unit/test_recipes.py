@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -249,6 +250,8 @@ def test_a_run_goes_on_from_the_model_of_another_and_notices_a_newer_one():
     (first.dir("grpo") / "model" / "config.json").write_text("harmed")
     with pytest.raises(ConfigError, match="config.json"):
         continued.adopt(more)
+    shutil.rmtree(first.dir("grpo"))  # what was copied stays of use
+    assert continued.adopt(more).run_id == again.run_id == ensure(more, "sft").run_id
     Stage.begin(first, "dpo").finish()
     none = Course.load(overrides={"recipe": {"name": "more", "start": "first/gsm8k-s0/dpo"}})
     with pytest.raises(ConfigError, match="has no model"):
