@@ -1,8 +1,8 @@
 """The models of one run measured side by side, on any of the data sets, and kept beside the run.
 
 `<run>/measured.json` holds {"data set": {model: scores}}, each with the run that made the model and
-a fingerprint of the settings, and `<run>/measured/<set>_<model>.jsonl` what each model wrote. Notebook 08 looks deeper, but at the task's own test set and at runs that
-have all of its rungs.
+a fingerprint of the settings, and `<run>/measured/<set>_<model>.jsonl` what each model wrote.
+Notebook 08 looks deeper, but at the task's own test set and at runs that have all of its rungs.
 """
 
 import gc
