@@ -77,8 +77,8 @@ ORDER = (
          ablations/watched ablations/runs ablations/record ablations ablations/__main__""",
          "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
-         graph continued opening processes states runner execute report tables judged published
-         scoreboard recipes measuring course . __main__ modes ladder publish map smollm2
+         graph continued opening processes states runner execute report tables judged controlled
+         published scoreboard recipes measuring course . __main__ modes ladder publish map smollm2
          playground""",
          "course/"),
 )

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.config import ROOT, ConfigError, Course
+from helpers.course import controlled, judged, scoreboard
 from helpers.course import course as runner
-from helpers.course import judged, scoreboard
 from helpers.course.runner import RunFailed
 from helpers.course.tables import interval, markdown, write_block
 from helpers.files import ArtifactError, write_json
@@ -149,7 +149,8 @@ def record(board: dict, path: Path = RECORD, readme: Path = ROOT / "README.md") 
     kept = {"run_id": board["run_id"], "rows": rows, "claims": [
         row for row in claimed + check(board)
         if row["task"] == "gsm8k" and row["claim"] not in waiting],
-        "judges": [one for one in board["judges"] if one["task"] == "gsm8k"]}
+        **{part: [one for one in board[part] if one["task"] == "gsm8k"]
+           for part in ("judges", "controls")}}
     write_block(readme, BLOCK, table(kept))
     write_json(path, kept)
 
@@ -187,7 +188,9 @@ def table(recorded: dict) -> str:
                  spread(rows)),
         markdown(["claim", *(f"seed {seed}" for seed in seeds), "together, points", "holds"],
                  claimed),
-        "The reward model, in percent:", judged.table(recorded["judges"])])
+        "The reward model, in percent:", judged.table(recorded["judges"]),
+        "Imitating one's own answers and its controls, strict on validation problems, points:",
+        controlled.table(recorded["controls"]) or "not measured"])
 
 
 def seed_of(word: str) -> int:
@@ -226,9 +229,11 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = [("gsm8k", seed) for seed in _seeds(board).get("gsm8k", [])]
     unjudged = judged.failed(judges, wanted)
     means = markdown(["task", "model", "seeds", *MEASURED], spread(board["rows"]))
-    lines = "\n".join([report(rows), *unjudged])
-    print(f"\n{lines}\n\n{means}\n\n{judged.table(judges)}")
-    return 0 if all(row["holds"] for row in rows) and not unjudged else 1
+    failed = [*unjudged, *controlled.failed(board["controls"])]
+    lines = "\n".join([report(rows), *failed])
+    print(f"\n{lines}\n\n{means}\n\n{judged.table(judges)}\n\n"
+          f"{controlled.table(board['controls'])}")
+    return 0 if all(row["holds"] for row in rows) and not failed else 1
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ compares each with the one it was trained from, and writes `artifacts/<preset>/s
       "greedy_difference", "p"}], "tests_at_best": [the same],
      "gains": [{"task", "seed", …, of `claims.all_gains`}],
      "pooled": [{"task", "seeds", …, of `claims.all_pooled`}],
-     "judges": [{"task", "seed", …, of `judged.measured`}]}
+     "judges": [{"task", "seed", …, of `judged.measured`}],
+     "controls": [{"task", "seed", …, of `controlled.controls`}]}
 
 Rows and `tests` are of temperature 1. What a model scores at its own best setting, from
 `best_<model>.jsonl`, stands beside it under names that begin with `best_`, and is compared in
@@ -26,7 +27,7 @@ from pathlib import Path
 
 from helpers import rungs
 from helpers.config import ROOT, artifacts_root, flat
-from helpers.course import judged
+from helpers.course import controlled, judged
 from helpers.course.tables import interval, markdown, share, write_block
 from helpers.evaluate import claims, load_samples, score, sweep
 from helpers.files import ArtifactError, damage, read_json, write_json
@@ -48,10 +49,11 @@ def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
     folder = _preset_folder(preset, artifacts_root)
     rows, tests, at_best, gains, judges, digest = [], [], [], [], [], hashlib.sha256()
     by_task: dict[str, list[tuple]] = {}  # its runs: (seed, rows, rows at best, settings)
-    runs = [run for run in _runs(folder) if _counts(run)]
+    runs, places = [run for run in _runs(folder) if _counts(run)], []
     for run in runs:
         task, seed = RUN_FOLDER.fullmatch(run.name).group("task", "seed")
         place = {"task": task, "seed": int(seed)}
+        places.append((task, int(seed), run))
         models, best = _models(run), _models(run, "best")
         made_with = read_json(run / "evaluation" / "manifest.json").get("settings", {})
         by_task.setdefault(task, []).append((int(seed), models, best, dict(flat(made_with))))
@@ -76,7 +78,8 @@ def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
     board = {"run_id": digest.hexdigest()[:16], "rows": rows, "tests": tests,
              "tests_at_best": at_best, "gains": gains,
              "pooled": [gain for task, some in by_task.items() for gain in _pooled(task, some)],
-             "judges": judges, **_cost(runs)}
+             "judges": judges, "controls": controlled.controls(places),
+             **_cost(runs)}
     write_json(folder / "scoreboard.json", board)
     return board
 

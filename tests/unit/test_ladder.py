@@ -9,7 +9,7 @@ import pytest
 
 from helpers import rungs
 from helpers.config import ROOT, ConfigError
-from helpers.course import judged, ladder
+from helpers.course import controlled, judged, ladder
 from helpers.files import write_json
 
 MEASURES = ("strict", "lenient", "greedy", "lenient_pass@8", "maj@8")
@@ -23,6 +23,9 @@ def board():
         "rows": [row | {"stage": stage} for stage in rungs.MODELS], "pooled": [],
         "judges": [{"task": "gsm8k", "seed": 0, "untrained": 0.79, "trained": 0.91,
                     "over_vote": {"difference": 0.29, "ci95": [0.21, 0.35]}}],
+        "controls": [{"task": "gsm8k", "seed": 0, "better": better, "than": than,
+                      "difference": 0.1, "ci95": [0.05, 0.15]}
+                     for better, than in controlled.PAIRS],
         "gains": [{"task": "gsm8k", "seed": 0, "better": better, "than": than, "at_best": at_best,
                    "part": part, "measure": measure, "difference": 0.3, "ci95": [0.25, 0.35]}
                   for better, than in rungs.COMPARISONS for at_best in (False, True)
@@ -34,7 +37,7 @@ def board():
 def three(board):
     """The scoreboard of three seeds."""
     both = {part: copy.deepcopy(entries) for part, entries in board.items()}
-    for part in ("rows", "gains", "judges"):
+    for part in ("rows", "gains", "judges", "controls"):
         both[part] += [entry | {"seed": seed} for seed in (1, 2)
                        for entry in copy.deepcopy(board[part])]
     both["pooled"] = [{key: value for key, value in gain.items() if key != "seed"}
@@ -220,7 +223,7 @@ def test_what_is_wrong_with_a_seed_is_said_before_anything_runs(monkeypatch, cap
             assert ladder.main([command, *wrong]) == 1
             assert wrong[1] in capsys.readouterr().err and not ran
     monkeypatch.setattr(ladder.scoreboard, "build", lambda preset: {
-        "rows": [], "gains": [], "pooled": [], "judges": []})
+        "rows": [], "gains": [], "pooled": [], "judges": [], "controls": []})
     ladder.main(["run", "--seeds", "3", "3", "1"])
     assert ran == [3, 1]
 
@@ -258,6 +261,56 @@ def test_a_judge_is_read_from_its_run(tmp_path):
     assert judged.measured(tmp_path) == {
         "untrained": 0.79, "trained": 0.91,
         "over_vote": {"difference": 0.29, "ci95": [0.2, 0.3]}}
+
+
+def run_of_a2(folder, tests):
+    write_json(folder / "rft" / "metrics.json", {"tests": [
+        {"better": better, "than": than, "difference": 0.1, "ci95": [0.05, 0.15], "problems": 4}
+        for better, than in tests]})
+    shares = {"sft": 2, "rft": 3, controlled.RIGHT: 3, controlled.ANY: 2}
+    for name, file in controlled.FILES.items():
+        rows = [{"id": str(one), "strict": [place < shares[name] + one % 2 for place in range(8)],
+                 "lenient": [True] * 8, "greedy": {"strict": True, "lenient": True},
+                 "answer": "5", "completions": ["#### 5"] * 8} for one in range(40)]
+        lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+        (folder / "rft" / f"{file}.jsonl").write_text(lines, encoding="utf-8")
+    return folder
+
+
+def test_the_controls_are_read_from_their_runs_and_taken_together(tmp_path):
+    whole = [("gsm8k", seed, run_of_a2(tmp_path / str(seed), controlled.PAIRS))
+             for seed in (0, 1, 2)]
+    assert controlled.controls([("gsm8k", 7, tmp_path / "nothing")]) == []
+    assert controlled.measured(run_of_a2(tmp_path / "less", controlled.PAIRS[:2])) == []
+    assert {one["seed"] for one in controlled.controls(whole[:2])} == {0, 1}
+    found = controlled.controls(whole)
+    assert [one["seed"] for one in found] == [0] * 4 + [1] * 4 + [2] * 4 + ["all"] * 4
+    together = {(one["better"], one["than"]): one for one in found[-4:]}
+    assert together["rft", "sft"]["difference"] == pytest.approx(1 / 8)
+    assert together["rft", controlled.ANY]["ci95"][0] > 0
+    assert together["rft", controlled.RIGHT]["difference"] == 0
+    assert controlled.table(found).count("yes") == 4
+
+
+@pytest.mark.parametrize(("pair", "bounds", "seed", "expected"), [
+    (("rft", "sft"), [0.01, 0.2], 0, True), (("rft", "sft"), [-0.01, 0.2], 0, False),
+    (("rft", controlled.ANY), [0.01, 0.2], 0, True),
+    (("rft", controlled.ANY), [-0.01, 0.2], 0, False),
+    (("rft", controlled.RIGHT), [-0.2, -0.1], "all", True),  # shown, not claimed
+    ((controlled.ANY, "sft"), [-0.1, 0.1], "all", True),
+    ((controlled.ANY, "sft"), [0.01, 0.1], "all", False),
+    ((controlled.ANY, "sft"), [0.01, 0.1], 0, True),  # of one run it may be chance
+])
+def test_what_is_claimed_of_the_controls_can_fail(pair, bounds, seed, expected):
+    test = {"task": "gsm8k", "seed": seed, "better": pair[0], "than": pair[1], "ci95": bounds,
+            "difference": sum(bounds) / 2}
+    assert controlled.holds(test) is expected
+    assert len(controlled.failed([test])) == (not expected)
+    others = [test | {"better": better, "than": than,
+                      "ci95": [-0.1, 0.1] if better == controlled.ANY else [0.01, 0.2]}
+              for better, than in controlled.PAIRS if (better, than) != pair]
+    table = controlled.table([test, *others]).rstrip("| ")
+    assert table.endswith("yes" if expected else "no")
 
 
 def test_the_readme_shows_what_was_recorded():
