@@ -1,4 +1,4 @@
-"""Exercises of 07, GRPO: groups, RLOO, the weight of a token, k3 and the clip's dead side."""
+"""Exercises of 07, GRPO: yardsticks, RLOO, the weight of a token, whole answers, the dead side."""
 
 # What a notebook shows has 79 columns, and the table is set by hand.
 # fmt: off
@@ -12,16 +12,15 @@ from helpers.exercises.exercise import Exercise, Mistake
 
 
 def against_the_group(rewards: Tensor, scaled: bool) -> Tensor:
-    """Advantage of each answer, (P, G).
+    """Advantage of each answer, (P, G): its reward minus its group's mean.
 
-    rewards: (P, G), a row a prompt. scaled: GRPO, (reward - mean) /
-    (deviation + 1e-4) within the group; the deviation divides by G - 1.
-    Not scaled: Dr. GRPO, reward - mean. Groups of equal rewards: 0.
+    rewards: (P, G), a row a prompt, all rewards of a step. scaled: divided
+    by one number, the deviation of all P * G rewards, plus 1e-4 (it divides
+    by P * G - 1; rewards as they are, no mean taken off). Not scaled: Dr.
+    GRPO, nothing is divided.
     """
     centred = rewards - rewards.mean(dim=1, keepdim=True)
-    if not scaled:
-        return centred
-    return centred / (rewards.std(dim=1, keepdim=True) + 1e-4)
+    return centred / (rewards.std() + 1e-4) if scaled else centred
 
 
 def leave_one_out(rewards: Tensor) -> Tensor:
@@ -47,15 +46,15 @@ def shares_of_tokens(mask: Tensor, loss_type: str) -> Tensor:
     return mask / mask.sum()
 
 
-def distance_a_token(logp: Tensor, ref_logp: Tensor, mask: Tensor) -> Tensor:
-    """Mean of k3 over the real tokens, in nats, a scalar: an estimate of
-    KL(policy || reference) from tokens that the policy drew.
+def ratios_of_answers(logp: Tensor, old_logp: Tensor,
+                      mask: Tensor) -> Tensor:
+    """GSPO's ratio of each answer, (B,): the geometric mean of the ratios of
+    its real tokens (Zheng et al. 2025, arXiv:2507.18071, equation 7).
 
-    logp, ref_logp, mask: (B, T). k3 = r - 1 - log r, r = reference / policy.
+    logp, old_logp, mask: (B, T), at least one real token an answer.
     """
-    log_r = ref_logp - logp
-    k3 = log_r.exp() - 1 - log_r
-    return (k3 * mask).sum() / mask.sum()
+    moved = ((logp - old_logp) * mask).sum(dim=1)  # nats an answer
+    return (moved / mask.sum(dim=1)).exp()
 
 
 def left_alone(logp: Tensor, old_logp: Tensor, advantages: Tensor,
@@ -76,13 +75,13 @@ def _groups(rng: random.Random) -> list[tuple]:
     return [(fixed,), *((normal(rng, p, g),) for p, g in ((2, 4), (3, 5), (5, 8)))]
 
 
-def _with_equal(rng: random.Random) -> list[tuple]:
-    equal = torch.tensor([[1.0, 1, 1, 1], [0, 0, 0, 0], [0, 1, 1, 0]])
-    return [(rewards, scaled) for rewards, in ((equal,), *_groups(rng))
+def _steps_of_rewards(rng: random.Random) -> list[tuple]:
+    equal = torch.ones(2, 4)
+    return [(rewards, scaled) for rewards, in (*_groups(rng), (equal,))
             for scaled in (True, False)]
 
 
-def _scaled(rewards, scaled, mean, deviation):
+def _over(rewards, scaled, mean, deviation):
     return (rewards - mean) / (deviation if scaled else 1.0)
 
 
@@ -92,10 +91,6 @@ def _typed(rng: random.Random) -> list[tuple]:
 
 def _drawn(rng: random.Random) -> list[tuple]:
     return [(p - 2, q - 2, m) for m, p, q in like(rng, 2)]
-
-
-def _mean(values, mask):
-    return (values * mask).sum() / mask.sum()
 
 
 def _steps(rng: random.Random) -> list[tuple]:
@@ -116,37 +111,43 @@ TENSORS = "import torch\nfrom torch import Tensor"
 KEPT = "going_on"  # `solved` are pass rates in this notebook
 EXERCISES = (
     Exercise(
-        "07.1", "With the division and without", 1, 10,
+        "07.1", "One yardstick for all", 1, 10,
         "`(P, G)`, true or false → `(P, G)`",
-        "GRPO divides by the deviation of the group, Dr. GRPO "
-        "([Liu et al. 2025](https://arxiv.org/abs/2503.20783)) does not. Write both in one "
-        "function. Why it matters: a reward says little until it is compared with what this model "
-        "usually gets on this problem. Which problems does the division favour?",
-        "Mean and deviation along `dim=1`, with `keepdim=True`; `.std()` divides by G − 1. The "
-        "1e-4 keeps 0 / 0 away where all rewards are equal.",
-        against_the_group, _with_equal,
-        (Mistake("you divided by the deviation; Dr. GRPO does not",
+        "Section 2 divides by the deviation of each group, which makes a lonely success or failure "
+        "loud. Two others do not: Dr. GRPO ([Liu et al. 2025](https://arxiv.org/abs/2503.20783)) "
+        "divides by nothing, and `scale_rewards: batch` "
+        "([2508.08221](https://arxiv.org/abs/2508.08221)) by the deviation of all rewards of the "
+        "step. Write both in one function. Why it matters: what you divide by decides which "
+        "problems a step listens to.",
+        "The mean is each row's own, `dim=1` with `keepdim=True`. `rewards.std()` without `dim` is "
+        "one number for the whole table, and divides by their count − 1.",
+        against_the_group, _steps_of_rewards,
+        (Mistake("you divided by the deviation in both; Dr. GRPO divides by nothing",
                   lambda r, s: against_the_group(r, True)),
-         Mistake("you never divided by the deviation; GRPO does",
+         Mistake("you never divided by the deviation; scaled does",
                   lambda r, s: against_the_group(r, False)),
-         Mistake("a group of equal rewards gives 0 / 0, NaN, and one NaN ruins all weights: add "
+         Mistake("this is section 2's: each group over its own deviation. Here one number serves "
+                  "all groups",
+                  lambda r, s: _over(r, s, r.mean(1, True), r.std(1, keepdim=True) + 1e-4)),
+         Mistake("a step of equal rewards gives 0 / 0, NaN, and one NaN ruins all weights: add "
                   "1e-4 to the deviation",
-                  lambda r, s: _scaled(r, s, r.mean(1, True), r.std(1, keepdim=True))),
-         Mistake("the mean and deviation are of the whole batch: an easy problem would look good "
-                  "and a hard one bad. Take each row's own",
-                  lambda r, s: _scaled(r, s, r.mean(), r.std() + 1e-4)),
+                  lambda r, s: _over(r, s, r.mean(1, True), r.std())),
+         Mistake("the mean is of the whole batch: an easy problem would look good and a hard one "
+                  "bad. Take each row's own",
+                  lambda r, s: _over(r, s, r.mean(), r.std() + 1e-4)),
          Mistake("the mean is along the wrong axis: a group is a row, dim=1",
-                  lambda r, s: _scaled(r, s, r.mean(0, True), r.std(0, keepdim=True) + 1e-4)),
-         Mistake("the deviation divides by G − 1 here, not by G",
-                  lambda r, s: _scaled(r, s, r.mean(1, True),
-                                       r.std(1, correction=0, keepdim=True) + 1e-4))),
-        "[[round(against_the_group(\n"
-        "    torch.tensor([[1.0] * right + [0.0] * (8 - right)]), scaled\n"
-        ").abs().max().item(), 2) for right in (1, 4, 7, 8)]\n"
-        " for scaled in (True, False)]",
-        "The largest push in a group of eight with 1, 4, 7 and 8 right. Dividing makes it 2.8 "
-        "times as large at 1 and 7, 1.9 times at 4: very hard and very easy problems weigh more. "
-        "A group without a difference teaches nothing either way.",
+                  lambda r, s: _over(r, s, r.mean(0, True), r.std() + 1e-4)),
+         Mistake("this deviation is of the rewards minus their group's mean; take that of the "
+                  "rewards as they are",
+                  lambda r, s: _over(r, s, r.mean(1, True), (r - r.mean(1, True)).std() + 1e-4)),
+         Mistake("the deviation divides by their count − 1 here, not by their count",
+                  lambda r, s: _over(r, s, r.mean(1, True), r.std(correction=0) + 1e-4))),
+        "[[round(x, 2) for x in against_the_group(torch.tensor(\n"
+        "    [[1.0] * right + [0.0] * (8 - right) for right in (1, 4, 7, 8)]\n"
+        "), scaled).abs().amax(dim=1).tolist()] for scaled in (True, False)]",
+        "The largest push in four groups of a step, with 1, 4, 7 and 8 of eight right. Section 2's "
+        "would be 2.47, 0.94, 2.47 and 0: it makes the first 2.6 times as loud as the second, both "
+        "of these 1.75 times. A group without a difference teaches nothing either way.",
         TENSORS, kept=KEPT),
     Exercise(
         "07.2", "Leave one out", 1, 5,
@@ -201,31 +202,39 @@ EXERCISES = (
         "A token of the short answer and one of the long: alike, then six to one.",
         TENSORS, kept=KEPT),
     Exercise(
-        "07.4", "A distance is never negative", 1, 10,
-        "three times `(B, T)` → a scalar, nats a token",
-        "The mean of k3 over real tokens. Why it matters: the KL says how far training has moved "
-        "the policy, and the plain log-ratio can come out below 0 on a few answers, a distance "
-        "that nobody can read.",
-        "With `log_r = ref_logp - logp`, r is `log_r.exp()`. Where both agree, r is 1 and k3 is 0.",
-        distance_a_token, _drawn,
-        (Mistake("r is turned round: reference over policy, since the policy drew the tokens",
-                  lambda p, q, m: distance_a_token(q, p, m)),
-         Mistake("this is k1, the plain log-ratio: right on average, but it can be negative",
-                  lambda p, q, m: _mean(p - q, m)),
-         Mistake("this is k2, half the square: never negative, but not right on average",
-                  lambda p, q, m: _mean((p - q).square() / 2, m)),
-         Mistake("the − 1 is missing: where both agree, the distance must be 0",
-                  lambda p, q, m: 1 + distance_a_token(p, q, m)),
-         Mistake("log r is taken off, not added: r − 1 − log r",
-                  lambda p, q, m: _mean((q - p).exp() - 1 + q - p, m)),
-         Mistake("this is the mean over all places; padding has no say",
-                  lambda p, q, m: distance_a_token(p, q, m) * m.mean())),
-        "[round(distance_a_token(\n"
-        "    torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.75, 0.25]]).log(),\n"
-        "    torch.tensor([drawn])).item(), 3)\n"
-        " for drawn in ([1, 0], [0, 1], [1, 1])]",
-        "Two tokens, each drawn half of the time. The log-ratio of the first is −0.405, its k3 is "
-        "not negative; and the mean of both is the true KL, ½ ln (½ / ¾) + ½ ln (½ / ¼) = 0.144.",
+        "07.4", "One ratio for an answer", 1, 10,
+        "three times `(B, T)` → `(B,)`",
+        "The reward is paid for an answer, and the clip looks at tokens. GSPO looks at the answer: "
+        "its ratio is the geometric mean of its tokens' ratios. Why it matters: one wild token of "
+        "a hundred then hardly moves the ratio, but once an answer has left the range, all of its "
+        "tokens are silent.",
+        "A geometric mean of ratios is the exponential of the mean of their logarithms; the mean "
+        "counts real tokens only.",
+        ratios_of_answers, _drawn,
+        (Mistake("this is the product of the ratios, the probability of the whole answer: longer "
+                  "answers would leave any range. Divide by the number of tokens before exp",
+                  lambda p, q, m: ((p - q) * m).sum(1).exp()),
+         Mistake("this is the arithmetic mean of the ratios; take the mean of their logarithms, "
+                  "then exp",
+                  lambda p, q, m: ((p - q).exp() * m).sum(1) / m.sum(1)),
+         Mistake("this is still a logarithm: take exp",
+                  lambda p, q, m: ((p - q) * m).sum(1) / m.sum(1)),
+         Mistake("padding counts in the divisor: divide by the answer's real tokens",
+                  lambda p, q, m: ((p - q) * m).mean(1).exp()),
+         Mistake("padding has a say: multiply by the mask before the sum",
+                  lambda p, q, m: ((p - q).sum(1) / m.sum(1)).exp()),
+         Mistake("the ratio is turned round: the policy now over the one that wrote",
+                  lambda p, q, m: ratios_of_answers(q, p, m)),
+         Mistake("this is one ratio for all answers; each has its own",
+                  lambda p, q, m: (((p - q) * m).sum() / m.sum()).exp().expand(len(m)))),
+        "[round(x, 3) for x in ratios_of_answers(\n"
+        "    torch.tensor([[2.0, 1.0, 1.0, 1.0], [2.0, 1.0, 9.0, 9.0]]).log(),\n"
+        "    torch.zeros(2, 4),\n"
+        "    torch.tensor([[1.0, 1, 1, 1], [1, 1, 0, 0]])).tolist()]",
+        "Both answers have one token that has become twice as likely, and the others stayed: of "
+        "four tokens that is the fourth root of 2, of two its square root. A clip of 0.2 on tokens "
+        "would have stopped the one token in both; on these ratios it stops the short answer only. "
+        "(GSPO's own bounds are far narrower.)",
         TENSORS, kept=KEPT),
     Exercise(
         "07.5", "The dead side", 2, 15,

@@ -73,8 +73,9 @@ def forest(tests: Sequence[dict]) -> Figure:
         ax.annotate(f"{100 * test['greedy_difference']:+.1f}, p = {test['p']:.1g}", (1.02, place),
                     va="center", fontsize=10, xycoords=("axes fraction", "data"))
     ax.axvline(0, color=plots.BLACK, linestyle="-", linewidth=1)
+    several = len({t["measure"] for t in tests}) > 1  # else it says nothing beside each line
     ax.set_yticks(range(len(tests)), [
-        f"{t['better']} − {t['than']}, {t['measure']}" for t in reversed(tests)])
+        f"{t['better']} − {t['than']}" + f", {t['measure']}" * several for t in reversed(tests)])
     ax.annotate("greedy:", (1.02, len(tests) - 0.4), fontsize=10,
                 xycoords=("axes fraction", "data"))
     ax.set(xlabel="difference of pass@1, points",

@@ -1,9 +1,10 @@
-"""Drawn ideas, boxes and arrows: a step of PPO, GAE from the right, draws of pass@k, packed rows.
+"""Drawn ideas, boxes and arrows: a step of PPO and one of GRPO, what methods make of a group, GAE
+from the right, draws of pass@k, packed rows.
 
 As in the other modules of figures: plain numbers in, a figure with its alt text out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -61,6 +62,58 @@ def who_does_what() -> Figure:
                   "the reference tells how far each token strays, the critic forecasts before each "
                   "token. Together they give an advantage for each token. It makes the policy's "
                   "tokens likelier or rarer, and the critic is taught what it should have said.")
+    return fig
+
+
+def step_of_groups(prompts: int, group: int) -> Figure:
+    """A step of GRPO: `prompts` prompts with `group` answers each, from the writing policy back to
+    its weights. Above each box the section of notebook 07, below it the function of
+    `train.group` that does it."""
+    fig, ax = _canvas(7.4, 2.2, (-0.62, 7.2), (-1.35, 1.45))
+    count = f"{prompts * group:,}"
+    boxes = [(0, "policy\nwrites", "blue", "1", "sample"),
+             (1.72, f"{prompts} × {group}\nanswers", "white", "1", "reward"),
+             (3.4, f"{prompts} × {group}\nadvantages", "green", "2", "advantages"),
+             (5.02, "loss,\nin pieces", "orange", "3", "learn, backward"),
+             (6.55, "one step\nof AdamW", "sky", "4", "update")]
+    for place, (x, words, pale, section, name) in enumerate(boxes):
+        _box(ax, (x, 0.35), words, pale)
+        ax.text(x, 1.1, f"section {section}", ha="center", fontsize=10, color=DARK)
+        ax.text(x, -0.35, name, ha="center", fontsize=10, family="monospace", color=DARK)
+        if place:
+            left = boxes[place - 1][0]
+            _arrow(ax, (left + (0.52 if place == 1 else 0.74), 0.35), (x - 0.72, 0.35))
+    ax.plot([6.55, 6.55, 0], [-0.52, -0.95, -0.95], color=DARK, linewidth=1.3, linestyle="--")
+    _arrow(ax, (0, -0.95), (0, -0.47), "--")
+    ax.text(3.3, -1.02, "the next step's answers are written by the new weights", fontsize=10,
+            color=DARK, ha="center", va="top")
+    fig.set_label(f"A step of GRPO. The policy writes {group} answers to each of {prompts} "
+                  "prompts; each answer gets a reward and, against its group, an advantage; the "
+                  f"loss of all {count} answers, in pieces, gives one step of AdamW, and the "
+                  "policy of new weights writes the next answers.")
+    return fig
+
+
+def pushes(answers: Sequence[str], rows: Mapping[str, ArrayLike], plain: int = 1) -> Figure:
+    """A group in numbers, one column an answer: what a row makes of it, pale green where the answer
+    is made likelier and pale red where it is made less likely.
+
+    answers: a few letters each, (G,); rows: {words: (G,)}, the first `plain` of them uncoloured.
+    """
+    deep = 0.62 * len(rows)
+    fig, ax = _canvas(7.4, 0.6 + 0.55 * len(rows), (-3.0, len(answers) - 0.45), (-deep, 0.62))
+    for x, answer in enumerate(answers):
+        ax.text(x, 0.3, answer, ha="center", va="center", fontsize=10.5, weight="bold")
+    told = []
+    for number, (words, values) in enumerate(rows.items()):
+        y, found = -0.62 * number - 0.3, np.asarray(values, dtype=float) + 0.0
+        ax.text(-3.0, y, words, ha="left", va="center", fontsize=10.5)
+        for x, value in enumerate(np.round(found, 2) + 0.0):
+            pale = "white" if number < plain or value == 0 else "red" if value < 0 else "green"
+            form = "{:.2f}" if number < plain or not value else "{:+.2f}"
+            _box(ax, (x, y), form.format(value).replace("-", "−"), pale)
+        told.append(f"{words}: " + ", ".join(f"{value:.2f}" for value in found))
+    fig.set_label(f"{len(answers)} answers of one prompt. {'; '.join(told)}.")
     return fig
 
 

@@ -1,6 +1,7 @@
 """GRPO (Shao et al. 2024, arXiv:2402.03300) on one page: from prompts to moved weights.
 
-Parts are numbered as the sections of notebook 07; metrics have TRL's names. From the paper departs:
+Parts are numbered as the sections of notebook 07; metrics have TRL's names, shapes the letters of
+`helpers.losses`: B = P * G answers of T tokens, b of t in a piece. From the paper departs:
 a. Answers are used once (`num_iterations` 1): who wrote them is who learns, so every ratio is 1 and
    the clip waits. Used again, they keep the log-probabilities of the first pass.
 b. No KL term unless `beta` asks for it: a reward that is checked needs no rein, and no reference.
@@ -98,15 +99,15 @@ class GroupTrainer(TrainingLoop):
         answers.mask[answers.scores.isnan()] = 0
         return answers.scores.view(-1, self.args.num_generations)
 
-    # 2. Advantages; and of 3 what a relative may see otherwise (`train.rloo`).
+    # 2. Advantages; and what of 3 a relative of GRPO replaces (`train.rloo`).
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """How much better than its group an answer was: (P, G) of rewards (P, G)."""
         return losses.group_advantages(rewards, self.args.scale_rewards)
 
-    def token_loss(self, logp: Tensor, ratios: Tensor, advantages: Tensor) -> Tensor:
+    def token_loss(self, logp: Tensor, log_ratios: Tensor, advantages: Tensor) -> Tensor:
         """What a token loses before the mean is taken: (b, t) of (b, t), (b, t) and (b,)."""
-        return losses.policy_token_loss(logp, ratios, advantages, *self.clip)
+        return losses.policy_token_loss(logp, log_ratios, advantages, *self.clip)
 
     def token_weights(self, mask: Tensor, tokens: float) -> Tensor:
         """(B, T): what a token counts in that mean; tokens: those of the step, in one process."""
@@ -143,18 +144,21 @@ class GroupTrainer(TrainingLoop):
             if not again:
                 batch.into(old, logp.detach())
             before = batch.of(old) if again else logp.detach()
-            ratios = losses.log_ratios(logp, before, batch.mask, args.importance_sampling_level)
-            loss = self.token_loss(logp, ratios, advantages)
+            log_ratios = losses.log_ratios(logp, before, batch.mask,
+                                           args.importance_sampling_level)
+            loss = self.token_loss(logp, log_ratios, advantages)
             if args.beta:
                 with self.model.disable_adapter(), torch.no_grad():
                     reference = group_logprobs(policy, batch, args.temperature)
                 kl = losses.kl_k3(logp, reference)
-                loss = loss + args.beta * kl * (ratios.exp() if args.use_bias_correction_kl else 1)
+                weight = log_ratios.exp() if args.use_bias_correction_kl else 1
+                loss = loss + args.beta * kl * weight
             loss = (loss * weights).sum()
         if learning:
             self.accelerator.backward(loss)
-        told = {"entropy": -logp} | ({"kl": kl} if args.beta else {})  # surprise: its mean is that
-        told |= losses.clipped_tokens(ratios.detach(), advantages, *self.clip)
+        # The mean of -log p over tokens that the policy drew estimates its entropy.
+        told = {"entropy": -logp} | ({"kl": kl} if args.beta else {})
+        told |= losses.clipped_tokens(log_ratios.detach(), advantages, *self.clip)
         share = batch.copies * batch.mask / answers.mask.sum().clamp(min=1)  # of all tokens
         return {"loss": loss.detach()} | {key: (one.detach() * share).sum()
                                           for key, one in told.items()}

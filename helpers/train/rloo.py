@@ -28,8 +28,8 @@ class RLOOTrainer(GroupTrainer):
         """Reward minus the mean of the other answers' rewards: (P, G) of rewards (P, G)."""
         return losses.rloo_advantages(rewards)
 
-    def token_loss(self, logp: Tensor, ratios: Tensor, advantages: Tensor) -> Tensor:
-        """-A log p of each token, (b, t); `ratios` are all 1, for who wrote is who learns."""
+    def token_loss(self, logp: Tensor, log_ratios: Tensor, advantages: Tensor) -> Tensor:
+        """-A log p of each token, (b, t); every ratio is 1, for who wrote is who learns."""
         return -advantages.unsqueeze(1) * logp
 
     def token_weights(self, mask: Tensor, tokens: float) -> Tensor:

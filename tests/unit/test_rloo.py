@@ -105,7 +105,7 @@ class MeanOfTokens(RLOOTrainer):
 class Upside(RLOOTrainer):
     """Good answers become less likely."""
 
-    def token_loss(self, logp, ratios, advantages):
+    def token_loss(self, logp, log_ratios, advantages):
         return advantages.unsqueeze(1) * logp
 
 

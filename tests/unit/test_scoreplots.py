@@ -76,6 +76,15 @@ def test_a_difference_is_marked_sure_only_when_its_interval_is_above_zero():
     assert marks == ["X", "o"]  # drawn from the bottom up: the last test first
 
 
+def test_what_was_measured_stands_beside_a_line_only_where_lines_differ_in_it():
+    def named(tests):
+        return [tick.get_text() for tick in scoreplots.forest(tests).axes[0].get_yticklabels()]
+
+    assert named(TESTS) == ["grpo − sft", "sft − base"]
+    assert named([TESTS[0], TESTS[1] | {"measure": "lenient"}]) == [
+        "grpo − sft, lenient", "sft − base, strict"]
+
+
 def test_only_what_is_shown_is_filled():
     """Of both panels: at temperature 1 the interval lies above 0, at the best settings not."""
     for ax in examplots.twice(EXPLAINED).axes:

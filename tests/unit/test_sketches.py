@@ -82,3 +82,25 @@ def test_a_temperature_is_the_power_of_one_over_it():
     assert heights[0] == pytest.approx([80, 20]) and heights[2] == [100, 0]
     assert heights[1] == pytest.approx([100 * 16 / 17, 100 / 17])
     assert "T = 0.5: a 94 %, b 6 %" in said(fig)
+
+
+def test_a_step_of_groups_has_the_sections_and_the_counts_of_this_run():
+    fig = sketches.step_of_groups(3, 5)
+    written = words(fig.axes[0])
+    assert written.count("3 × 5\nanswers") == 1 and "3 × 5\nadvantages" in written
+    assert [word for word in written if word.startswith("section")] == [
+        f"section {number}" for number in (1, 1, 2, 3, 4)
+    ]
+    assert "5 answers to each of 3 prompts" in said(fig) and "all 15 answers" in said(fig)
+
+
+def test_pushes_are_coloured_by_their_sign_below_the_plain_rows():
+    fig = sketches.pushes(["a", "b", "c"], {"reward": [1, 0, 1], "push": [0.5, -1.0, 0.0]})
+    pale = {
+        text.get_text(): text.get_bbox_patch().get_facecolor()
+        for text in fig.axes[0].texts
+        if text.get_bbox_patch()
+    }
+    assert set(pale) == {"1.00", "0.00", "+0.50", "−1.00"}
+    assert len({pale["1.00"], pale["+0.50"], pale["−1.00"]}) == 3
+    assert "push: 0.50, -1.00, 0.00" in said(fig)
