@@ -17,7 +17,7 @@ NONE = ("–", "")  # of the menu: nothing is chosen
 HOURS = 90  # minutes, from which on they are told as hours
 BESIDE = (
     "It runs beside this page, and other models can be asked meanwhile. Stopped, it keeps what is "
-    "finished and goes on from there the next time. It ends with this page."
+    "finished and goes on from there the next time. It ends with this page's kernel at the latest."
 )
 NO_GPU = (
     "These are minutes on the GPU that preset {} is made for. There is none here: it would take "
