@@ -96,8 +96,9 @@ class OfferToMake:
         if stage != self.menu.value:
             return  # another one was chosen meanwhile
         if problem:
-            self._nothing_chosen()
-            self._say(f"{stage} cannot be made here: {problem}")
+            if self._steps is None:  # else it was known before, and how the run ended stays said
+                self._nothing_chosen()
+                self._say(f"{stage} cannot be made here: {problem}")
             return
         lacks_gpu = self.course.preset != "tiny" and not torch.cuda.is_available()
         warning = [NO_GPU.format(self.course.preset)] if lacks_gpu else []

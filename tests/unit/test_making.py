@@ -278,7 +278,7 @@ def test_a_cell_that_is_run_again_finds_the_run(page):
     again = page.widget()
     assert "Making dpo" in again.maker.line.value
     page.one.controls.box.close()
-    assert page.runs.running, "the one before has nothing to end any more"
+    assert page.runs._kill_at is None, "the one before has nothing to end any more"
     press(again.maker.end)
     assert page.runs.wait(SECONDS)
     assert "Stopped." in again.maker.message.value
