@@ -63,8 +63,9 @@ ORDER = (
          verifyplots judgeplots dpoplots ppoplots sketches ablationplots""", "plots/"),
     Part("What a reader touches", """
          . live controls guess records asking stages writing engine answered history pages trying
-         controls_of_try try_problem marks panel recorded example advantages clip gae pass_at_k
-         temperatures reward_mixer hack_checker grader rollout_inspector""", "widgets/"),
+         controls_of_try making offer_to_make try_problem marks panel recorded example advantages
+         clip gae pass_at_k temperatures reward_mixer hack_checker grader rollout_inspector""",
+         "widgets/"),
     Part("Exercises that answer", """
          exercise compare deadline sealed progress drawn notebook_00 notebook_01 notebook_02
          notebook_03 notebook_04 notebook_05 notebook_06_losses notebook_06 notebook_07 notebook_08

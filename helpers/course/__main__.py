@@ -1,4 +1,4 @@
-"""The command line: `python -m helpers.course run|status|report|clean`."""
+"""The command line: `python -m helpers.course run|plan|status|report|clean`."""
 
 import sys
 

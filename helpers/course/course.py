@@ -1,11 +1,12 @@
-"""The whole course from one command: `python -m helpers.course run|status|report|clean`.
+"""The whole course from one command: `python -m helpers.course run|plan|status|report|clean`.
 
 `run` executes what is missing or out of date, in the order of the graph, and ends with the
 scoreboard. Stop it whenever you like and run it again: finished stages stay, a stage that was
-under way continues from its last checkpoint.
+under way continues from its last checkpoint. `plan` says for programs what `run` would execute.
 """
 
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -15,7 +16,7 @@ from helpers.artifacts import ArtifactError, Stage, find, is_made, write_json
 from helpers.config import ConfigError, Course, artifacts_root, names
 from helpers.course import continued, graph, recipes, report
 from helpers.course.opening import check_course
-from helpers.course.processes import Stopped, cores, lock
+from helpers.course.processes import Stopped, cores, lock, stop_with_input
 from helpers.course.runner import RunFailed, Runner
 from helpers.course.states import older, plan, record, run_ids, state
 
@@ -48,9 +49,10 @@ def run(
     only: str | None = None,
     jobs: int | None = None,
     force: bool = False,
+    live: bool | None = None,
 ) -> None:
     """Make what is missing, then scoreboard and report; RunFailed if a notebook fails. What cannot
-    be done for this task is said first."""
+    be done for this task is said first. live: as the Runner takes it."""
     check_course(course)
     everything, others = graph.load(course, notebooks)
     own = recipes.wanted(course, everything, others)
@@ -66,11 +68,28 @@ def run(
             print(notebook.cannot, flush=True)
     print(f"{len(todo)} notebooks to run{_forecast(todo)}, {made} already made", flush=True)
     if todo:
-        Runner(course, jobs or default_jobs(course)).run(todo, forced)
+        Runner(course, jobs or default_jobs(course), live=live).run(todo, forced)
     scores = scoreboard(course)
     if scores:
         print(scores)
     print(f"report: {report.build(course, everything, scores, others)}")
+
+
+def planned(
+    course: Course, notebooks: str | Path | None = None, only: str | None = None
+) -> dict:
+    """What `run` would execute now, in order: {"notebooks": [{"name", "makes", "minutes"}, …]},
+    `makes` a list of stages, `minutes` as the head of the notebook says (0: it does not say).
+    ConfigError as of `run`; nothing is executed or written."""
+    check_course(course)
+    everything, others = graph.load(course, notebooks)
+    chosen = graph.select(only, everything, others) if only else recipes.wanted(
+        course, everything, others)
+    todo = plan(course, graph.with_parents(chosen, everything))
+    if course.recipe.start:  # `run` copies this stage instead
+        todo = [n for n in todo if continued.STAGE not in n.makes]
+    return {"notebooks": [{"name": n.name, "makes": list(n.makes), "minutes": n.minutes}
+                          for n in todo]}
 
 
 def default_jobs(course: Course) -> int:
@@ -147,7 +166,7 @@ def _configuration(args: argparse.Namespace) -> Course:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers.course", description=__doc__)
-    parser.add_argument("command", choices=["run", "status", "report", "clean"])
+    parser.add_argument("command", choices=["run", "plan", "status", "report", "clean"])
     parser.add_argument("--preset", help="tiny, colab or a100 (tiny)")
     parser.add_argument("--task", help=f"{', '.join(names('task'))} (gsm8k)")
     parser.add_argument("--seed", type=int, help="(0)")
@@ -156,6 +175,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", help="these and what they need: 07 · 03,07 · grpo")
     parser.add_argument("--jobs", type=int, help="notebooks at a time (2 on the tiny preset)")
     parser.add_argument("--force", action="store_true", help="run also what is already made")
+    parser.add_argument("--watched", action="store_true", help="for a program that starts a run: "
+                        "all progress is printed, and the run stops when its input is closed")
     parser.add_argument("--yes", action="store_true", help="clean without a question")
     parser.add_argument("--notebooks", help="folder of the notebooks (notebooks/)")
     return parser
@@ -164,10 +185,14 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 done, 1 failed, 130 stopped by Ctrl-C, 128 + n by signal n."""
     args = _parser().parse_args(arguments)
+    if args.watched:
+        stop_with_input()
     try:
         course = _configuration(args)
         if args.command == "run":
-            run(course, args.notebooks, args.only, args.jobs, args.force)
+            run(course, args.notebooks, args.only, args.jobs, args.force, args.watched or None)
+        elif args.command == "plan":
+            print(json.dumps(planned(course, args.notebooks, args.only)))
         elif args.command == "status":
             print(status(course, args.notebooks))
         elif args.command == "report":

@@ -29,6 +29,17 @@ WAIT_SECONDS = 60.0
 OWN_ONLY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'"
 
 
+def headers() -> dict[str, str]:
+    """What every response of this server says.
+
+    The cookie is for a page that is closed: Voila's script sends its value with the request to end
+    the page's kernel, and Jupyter's server refuses that without it. By itself it sets the cookie
+    only on its login form, which a link with a token passes by. It is of this server alone, and no
+    other site's page makes a browser send it."""
+    kept = f"_xsrf={secrets.token_hex(16)}; Path=/; SameSite=Strict"
+    return {"Content-Security-Policy": OWN_ONLY, "Set-Cookie": kept}
+
+
 def served(course: Course, path: Path) -> nbformat.NotebookNode:
     """The notebook as it is served: its title, the parameters of this run, and all up to its last
     widget. The library is found by PYTHONPATH, so the set-up cell goes."""
@@ -114,7 +125,7 @@ def serve(course: Course, model: str | None = None, port: int = PORT) -> None:
         Voila.launch_instance(
             [str(path), f"--Voila.ip={HOST}", f"--port={port}", "--Voila.port_retries=0",
              f"--token={token}", "--no-browser", "--Voila.log_level=ERROR"],
-            tornado_settings={"headers": {"Content-Security-Policy": OWN_ONLY}})
+            tornado_settings={"headers": headers()})
 
 
 def main(arguments: list[str] | None = None) -> int:

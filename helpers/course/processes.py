@@ -16,6 +16,7 @@ from helpers.config import ROOT, Course
 from helpers.files import ArtifactError
 
 LOCK_SECONDS = 20.0  # what is left of a killed run is gone long before
+STOP_SECONDS = 30.0  # for a run to stop in good order
 
 # glibc gives large blocks back to the system at once and fetches them again page by page in the
 # next step; kept instead, a training step on CPU takes about a fifth less time.
@@ -71,6 +72,20 @@ def stop_on_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def stop_with_input() -> None:
+    """From now on the end of standard input stops this process as SIGTERM does: who started it has
+    closed the other end, or is gone, even by kill -9."""
+
+    def wait() -> None:
+        while os.read(0, 4096):  # not sys.stdin: a thread waiting in it would abort a normal exit
+            continue
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(STOP_SECONDS)
+        os._exit(1)  # the children see their own input closed, and end
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def family(pid: int) -> list[psutil.Process]:

@@ -77,11 +77,13 @@ class Child:
 
 
 class Runner:
-    """Executes a plan; `jobs` notebooks at a time, cores shared between them."""
+    """Executes a plan; `jobs` notebooks at a time, cores shared between them. live: whether the
+    line with the cells it is at is written over and over, as on a terminal (default: on one)."""
 
-    def __init__(self, course: Course, jobs: int = 1, out: TextIO | None = None):
+    def __init__(self, course: Course, jobs: int = 1, out: TextIO | None = None,
+                 live: bool | None = None):
         self.course, self.jobs, self.out = course, jobs, out or sys.stdout
-        self.live = self.out.isatty()
+        self.live = self.out.isatty() if live is None else live
         self.children: list[Child] = []
         self.peak_gb = self.measured = 0.0
         self.threads = 1

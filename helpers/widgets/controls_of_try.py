@@ -75,7 +75,7 @@ class Controls:
         self.bar = ipywidgets.FloatProgress(0.0, min=0.0, max=1.0, description="Progress",
                                             style=LABELS, layout=Layout(**WIDE))
         self.status, self.message, self.head = (ipywidgets.HTML() for _ in range(3))
-        self.missing = ipywidgets.HTML()
+        self.missing, self.to_make = ipywidgets.HTML(), ipywidgets.VBox()
         self.choices = ipywidgets.HBox(layout=Layout(flex_flow="row wrap", max_width="46em"))
         self.columns = ipywidgets.HBox(layout=Layout(flex_flow="row wrap", width="100%"))
         self.earlier = ipywidgets.Dropdown(options=[("–", -1)], description="Earlier tries",
@@ -86,7 +86,7 @@ class Controls:
         row = Layout(flex_flow="row wrap")
         self.box = ipywidgets.VBox([
             self.question, *puzzle, ipywidgets.HBox([self.draw, self.task], layout=row),
-            ipywidgets.HTML(_text("<b>Models</b>")), self.choices, self.missing,
+            ipywidgets.HTML(_text("<b>Models</b>")), self.choices, self.missing, self.to_make,
             self.temperature, self.top_p, self.samples, self.length,
             ipywidgets.HBox([self.generate, self.stop], layout=row),
             self.bar, self.status, self.message, self.head, self.columns, self.earlier,

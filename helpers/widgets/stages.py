@@ -13,13 +13,15 @@ from helpers.rungs import BASES, NAMES
 @dataclass(frozen=True)
 class Offered:
     """A model to choose. `course` has the settings that load it, `path` its folder (None: what
-    `course.model` names); `missing` is "" or says why it cannot be chosen, and what makes it."""
+    `course.model` names); `missing` is "" or says why it cannot be chosen, and what makes it;
+    `makeable` is whether it is a stage that the named command would make."""
 
     name: str
     course: Course
     path: Path | None = None
     few_shot: bool = False
     missing: str = ""
+    makeable: bool = False
 
     @property
     def made(self) -> bool:
@@ -49,8 +51,8 @@ def _stage(course: Course, name: str, maker: str) -> Offered:
         if "is not made yet" in why or "is not finished" in why:
             why = why.partition(" (")[0]  # without the folder
         by = f"notebook {maker}, or " if maker else ""
-        return Offered(name, course, missing=f"{why}. It comes from {by}the command "
-                                             f"{artifacts.command(course, name)}")
+        told = f"{why}. It comes from {by}the command {artifacts.command(course, name)}"
+        return Offered(name, course, missing=told, makeable=True)
     if not (folder / "config.json").is_file():
         return Offered(name, course, missing=f"stage {name!r} has no model")
     return Offered(name, course, folder)

@@ -4,7 +4,8 @@
     one = try_problem(course); one.draw(); one.generate(); one.wait()   # the same by code
 
 The models write in a thread, so the kernel stays free. What they wrote is kept in `results`, in a
-menu, and as JSON lines beside the stages of the run.
+menu, and as JSON lines beside the stages of the run. A model that is not made can be made from
+here, in a process of its own.
 """
 
 import random
@@ -19,10 +20,11 @@ from helpers.files import ArtifactError
 from helpers.models import ModelError
 from helpers.rungs import BASES
 from helpers.track import Track
-from helpers.widgets import controls_of_try, history, live, pages
+from helpers.widgets import controls_of_try, history, live, making, pages
 from helpers.widgets.answered import Answered, Result
 from helpers.widgets.asking import AskError, Engine, Sample, typed
 from helpers.widgets.engine import CourseEngine
+from helpers.widgets.offer_to_make import OfferToMake
 from helpers.widgets.stages import Offered, offered
 from helpers.widgets.trying import Trying
 
@@ -38,11 +40,12 @@ def try_problem(course: Course, **options) -> "TryProblem":
 
 class TryProblem:
     """The widget. `models`: those offered (default: the run's, and `own`); `engine`: who writes;
-    `problems`: those to draw from (default: the validation split of the course's task)."""
+    `problems`: those to draw from (default: the validation split of the course's task); `runs`: who
+    makes what is not made (default: the course's runner)."""
 
     def __init__(self, course: Course, own: str | None = None, engine: Engine | None = None,
                  models: Sequence[Offered] | None = None, makers: Mapping[str, str] | None = None,
-                 problems: Any = None):
+                 problems: Any = None, runs: making.Making | None = None):
         self.course, self.track = course, Track(course)
         self.puzzles = course.answer_format == "countdown"
         self._look = (lambda: list(models)) if models is not None else (
@@ -55,6 +58,10 @@ class TryProblem:
         self._chosen: Problem | None = None  # the one that was drawn, as long as it is not edited
         self.results = history.last(history.place(course))
         self.controls = controls_of_try.Controls(course, self.models, self.puzzles)
+        self._late = False  # a model was made while others wrote
+        self.maker = OfferToMake(course, runs or making.of(course), self._is_made)
+        self._offer_to_make()
+        self.controls.box.observe(self._closed, "comm")
         self.live = live.Live(self.controls.box, WORDS)
         self.controls.connect(self.draw, self.generate, self.stop, self.look_again, self.recall)
         self.controls.remember(self.results)
@@ -120,12 +127,31 @@ class TryProblem:
 
     def look_again(self) -> None:
         """Offer what has been made in the meantime."""
-        if self.trying.running:
-            return
+        if not self.trying.running:
+            self._look_again()
+
+    def _look_again(self) -> None:
+        self._late = False
         self.models = self._look()
         if isinstance(self.trying.engine, CourseEngine):
             self.trying.engine = CourseEngine(self.course, self.models)
         self.controls.offer(self.models)
+        self._offer_to_make()
+
+    def _offer_to_make(self) -> None:
+        stages = [one.name for one in self.models if one.makeable]
+        self.maker.offer(stages)
+        if stages or self.maker.making.running:  # once it is there it stays: it has the keyboard
+            self.controls.to_make.children = (self.maker.box,)
+
+    def _is_made(self, stage: str) -> None:
+        """Offer it: now, or when the models that write have ended."""
+        self._late = True
+        self.look_again()
+
+    def _closed(self, change: dict) -> None:
+        if change["new"] is None:
+            self.maker.leave()
 
     def recall(self, place: int) -> None:
         """Show an earlier result."""
@@ -174,6 +200,8 @@ class TryProblem:
         self._copy(result)
         stopped = result.stopped or self.trying.stopping
         self.controls.progress(None if stopped else 1.0, "Stopped." if stopped else "Done.")
+        if self._late:
+            self._look_again()
 
     def _of_task(self, task: str) -> Sequence[Problem]:
         """A task's validation problems that are not too long to be asked. Those of another task are

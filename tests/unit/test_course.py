@@ -260,6 +260,36 @@ def test_stopped_in_the_middle_it_continues(place, number):
     assert find(course, "sft").run_id == first
 
 
+@pytest.mark.parametrize("how", ["closed", "killed"])
+def test_watched_it_tells_each_cell_and_stops_when_its_input_is_closed(place, how):
+    """`how` the program that has started it lets go of the other end."""
+    place.write("03_sft", makes=["sft"], cells=SLOW)
+    folder = live(Course.load().dir("sft"))
+    line = [sys.executable, "-u", "-m", "helpers.course", "run", "--watched", "--notebooks",
+            str(place.notebooks)]
+    env = {**os.environ, "TRACE": str(place.trace_file)}
+    pipe = subprocess.PIPE
+    if how == "closed":
+        first = process = subprocess.Popen(line, cwd=ROOT, env=env, stdin=pipe, stdout=pipe,
+                                           stderr=subprocess.STDOUT)
+    else:  # the kernel of a notebook, killed
+        code = "import subprocess, sys; subprocess.Popen(sys.argv[1:], stdin=-1).wait()"
+        first = subprocess.Popen([sys.executable, "-c", code, *line], cwd=ROOT, env=env,
+                                 stdout=pipe, stderr=subprocess.STDOUT)
+    wait_for(lambda: (folder / "metrics.json").exists())
+    below = psutil.Process(first.pid).children(recursive=True)
+    assert len(below) >= 2
+    if how == "closed":
+        out, _ = process.communicate(timeout=600)
+        assert process.returncode == 128 + signal.SIGTERM
+        assert re.search(rb"\r\x1b\[K\[1/1\] 03_sft  cell \d/[?7]  \d\d:\d\d", out)
+        assert out.endswith(b"stopped; run the same command again to continue\n")
+    else:
+        first.kill()
+        first.communicate(timeout=600)
+    assert not psutil.wait_procs(below, timeout=120)[1]
+
+
 def test_a_terminal_sees_the_cell_and_the_time(place):
     class Terminal(io.StringIO):
         def isatty(self):
@@ -534,6 +564,37 @@ class TestCommandLine:
         assert capsys.readouterr().err == f"--only grpo: {lines[0]}\n"
         page = (Course.load(task="instruct").dir() / "report.html").read_text()
         assert "05_grpo cannot do task &#x27;instruct&#x27;" in page
+
+    def test_plan_says_what_a_run_would_execute(self, three, capsys):
+        three.write("03_sft", makes=["sft"], uses=["sft"], minutes=2.5)
+
+        def plan(*more) -> list:
+            assert self.main(three, "plan", *more) == 0
+            return json.loads(capsys.readouterr().out)["notebooks"]
+
+        sft = {"name": "03_sft", "makes": ["sft"], "minutes": 2.5}
+        grpo = {"name": "05_grpo", "makes": ["grpo"], "minutes": 0}
+        assert plan("--only", "grpo") == [sft, grpo] and len(plan()) == 3
+        Stage.begin(Course.load(), "sft", uses=["sft"]).finish()
+        assert plan("--only", "grpo") == [grpo] and plan("--only", "sft") == []
+        changed = ("--overrides", "{sft: {max_steps: 3}}")
+        assert plan("--only", "grpo", *changed) == [sft, grpo], "a stale one is made again"
+        assert three.trace() == []
+        for line, words in ((["--only", "ppo"], "no such notebook or stage"),
+                            (["--overrides", "{rewards: {exact_anser: 1}}"], "did you mean")):
+            assert self.main(three, "plan", *line) == 1
+            assert words in capsys.readouterr().err
+
+    def test_a_plan_copies_no_model_and_makes_none_that_is_copied(self, three, capsys):
+        stage = Stage.begin(Course.load(seed=7), "sft")
+        (stage.path / "model").mkdir()
+        (stage.path / "model" / "config.json").write_text("{}")
+        stage.finish()
+        start = "{recipe: {name: mine, start: tiny/gsm8k-s7/sft}}"
+        assert self.main(three, "plan", "--only", "grpo", "--overrides", start) == 0
+        [one] = json.loads(capsys.readouterr().out)["notebooks"]
+        assert one["name"] == "05_grpo"
+        assert not Course.load("tiny", overrides={"recipe": {"name": "mine"}}).dir("sft").exists()
 
     def test_status_says_what_would_stop_a_run(self, three, capsys):
         for change, line in [("{rewards: {exact_anwser: 1}}", "did you mean 'exact_answer'?"),

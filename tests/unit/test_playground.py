@@ -1,11 +1,14 @@
 """The playground's page: what of notebook 09 is served, to whom, and with which model."""
 
 import socket
+from http.cookies import SimpleCookie
 from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 import pytest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
+from tornado.web import Application, HTTPError, RequestHandler
 
 from helpers.config import ROOT, ConfigError, Course
 from helpers.course import playground, smollm2
@@ -91,3 +94,21 @@ def test_smollm2_that_cannot_be_had_is_one_line(tmp_path, monkeypatch, capsys, s
     with pytest.raises(ConfigError, match=words) as error:
         playground.found("smollm2")
     assert "\n" not in str(error.value) and not smollm2.folder().exists()
+
+
+def test_a_page_that_is_closed_may_end_its_kernel():
+    """Its request is refused without a cookie that Tornado reads as a token of its own."""
+    kept = SimpleCookie(playground.headers()["Set-Cookie"])["_xsrf"]
+    application = Application(xsrf_cookies=True)
+
+    def check(cookie: str) -> None:
+        request = HTTPServerRequest(
+            start_line=RequestStartLine("POST", f"/?_xsrf={kept.value}", "HTTP/1.1"),
+            headers=HTTPHeaders({"Host": playground.HOST, "Cookie": f"_xsrf={cookie}"}),
+            connection=SimpleNamespace(set_close_callback=lambda done: None))
+        RequestHandler(application, request).check_xsrf_cookie()
+
+    check(kept.value)
+    with pytest.raises(HTTPError, match="403"):
+        check("another")
+    assert kept["samesite"] == "Strict" and kept.value not in str(playground.headers())

@@ -1,7 +1,8 @@
 """The playground in a real browser: what a reader types, presses, and sees, on a page of Voila.
 
-The models are the tiny base under the names of two rungs, so they really write. For a look at the
-pages: SCREENSHOTS=folder.
+The models are the tiny base under the names of two rungs, so they really write; two more can be
+made, by notebooks that wait until there is a file `go`. For a look at the pages:
+SCREENSHOTS=folder.
 """
 
 import os
@@ -15,16 +16,28 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import nbformat
+import psutil
 import pytest
 
 from helpers.artifacts import Stage
 from helpers.config import ROOT, Course
 from tests import guards
+from tests.unit.test_making import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SECONDS = 300  # for a page on a busy machine
 EVIL = '<script>window.hacked=1</script><img src=x onerror="window.hacked=2">'
 PROBLEM = "Mia has 12 shells. Tom has 5 more shells than Mia. How many shells does Tom have?"
+MAKES = """import os, shutil, time
+from pathlib import Path
+from helpers.artifacts import Stage
+from helpers.config import ROOT, Course
+stage = Stage.begin(Course.load(preset, task, seed, overrides), "{}")
+while not Path(os.environ["COURSE_ARTIFACTS"], "go").exists():
+    time.sleep(0.1)
+shutil.copytree(ROOT / "data" / "tiny" / "base", stage.path / "model")
+stage.finish()"""
 WIDER = """() => {
   const right = document.documentElement.clientWidth;
   return [...document.querySelectorAll('.jupyter-widgets, .jupyter-widgets *')].filter(one => {
@@ -35,18 +48,38 @@ WIDER = """() => {
 
 
 @pytest.fixture(scope="module")
-def link(tmp_path_factory):
+def artifacts(tmp_path_factory):
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture(scope="module")
+def notebooks(tmp_path_factory):
+    """The playground, and beside it nothing but what makes two stages."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    shutil.copy(ROOT / "notebooks" / "09_playground.ipynb", folder)
+    for name, stage, minutes in (("05_dpo", "dpo", 1), ("06_ppo", "ppo", 100)):
+        codes = ['preset = "tiny"\ntask = "gsm8k"\nseed = 0\noverrides = {}', MAKES.format(stage)]
+        notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, codes)))
+        notebook.cells[0].metadata["tags"] = ["parameters"]
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        notebook.metadata["course"] = {"needs": [], "makes": [stage], "minutes": {"tiny": minutes}}
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def link(artifacts, notebooks):
     """The playground's address with its token, as `make playground` prints it."""
     if guards.chromium() is None:
         pytest.skip(guards.NO_CHROMIUM)
-    artifacts = tmp_path_factory.mktemp("artifacts")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COURSE_ARTIFACTS", str(artifacts))
         for name in ("sft", "grpo"):
             stage = Stage.begin(Course.load(), name)
             shutil.copytree(ROOT / "data" / "tiny" / "base", stage.path / "model")
             stage.finish()
-    environment = os.environ | {"COURSE_ARTIFACTS": str(artifacts), "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"COURSE_ARTIFACTS": str(artifacts), "PYTHONPATH": str(ROOT),
+                                "COURSE_NOTEBOOKS": str(notebooks)}
     process = subprocess.Popen(
         [sys.executable, "-m", "helpers.course.playground", "--port", "0"], cwd=ROOT,
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -96,7 +129,7 @@ def picture(page, name: str) -> None:
 
 def press(page, name: str) -> None:
     """A button, by keyboard."""
-    page.get_by_role("button", name=name).press("Enter")
+    page.get_by_role("button", name=name, exact=True).press("Enter")
 
 
 def shown(page) -> str:
@@ -296,3 +329,51 @@ def test_no_widget_is_wider_than_the_page_after_all_that(page, width):
     assert page.evaluate(WIDER) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.set_viewport_size({"width": 1000, "height": 900})
+
+
+# A model that is not made
+
+
+def runs(artifacts: Path) -> list[psutil.Process]:
+    """Runs of the course that write there, and the notebooks that they execute."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            ours = {"--watched", "helpers.course.execute"} & set(process.cmdline())
+            if ours and process.environ().get("COURSE_ARTIFACTS") == str(artifacts):
+                found.append(process)
+        except psutil.Error:  # it has just ended, or is another user's
+            continue
+    return found
+
+
+def test_a_model_is_made_by_keyboard_beside_the_page(page, artifacts):
+    page.get_by_label("Make a model", exact=True).select_option("dpo")
+    button = "Make it (about 1 minute)"
+    press(page, button)
+    wait_for(page, re.compile("Making dpo: "))
+    press(page, "Stop making it")
+    page.get_by_role("status").get_by_text("Stopped. What is finished is kept").wait_for()
+    assert not runs(artifacts) and page.get_by_label("dpo", exact=True).is_disabled()
+    press(page, button)
+    wait_for(page, re.compile(r"Making dpo: \[1/1\] 05_dpo cell \d/3"))
+    picture(page, "making")
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert page.evaluate(WIDER) == []
+    page.set_viewport_size({"width": 1000, "height": 900})
+    press(page, button)
+    page.get_by_role("alert").get_by_text("dpo is being made: stop that").wait_for()
+    (artifacts / "go").touch()
+    page.get_by_role("status").get_by_text("dpo is made.").wait_for()
+    page.get_by_label("dpo", exact=True).check()
+    (artifacts / "go").unlink()
+
+
+def test_with_the_page_goes_its_run(page, artifacts):
+    """The last test: nothing is on the page any more."""
+    page.get_by_label("Make a model", exact=True).select_option("ppo")
+    press(page, "Make it (about 1.7 hours)")
+    wait_for(page, re.compile(r"Making ppo: \[1/1\] 06_ppo cell \d/3"))
+    assert len(runs(artifacts)) == 2
+    page.goto("about:blank")
+    until(lambda: not runs(artifacts))

@@ -94,6 +94,51 @@ def test_a_value_goes_to_the_kernel_and_comes_from_it(page, control, key, first,
     assert page.last("moved", key) == set_to
 
 
+MAKE = """
+import sys
+from helpers.widgets.making import Making
+from tests.unit.test_making import RUN
+missing = ["dpo"]
+def offered():
+    return [Offered(name, course, missing=name in missing and "no", makeable=name in missing)
+            for name in ("sft", "dpo")]
+runs = Making(course, lambda verb, stage: [sys.executable, "-uc", RUN, verb, stage, {!r}, "works"])
+two = try_problem(course, engine=endless, models=[], problems=problems, runs=runs)
+two._look = offered
+two.look_again()
+"""
+
+
+def test_a_stage_is_made_while_the_kernel_answers(page, tmp_path):
+    page.run(MAKE.format(str(tmp_path)))
+    page.know(menu="two.maker.menu", make="two.maker.make", end="two.maker.end",
+              line="two.maker.line", told="two.maker.message", words="two.maker.words",
+              another="two.controls.draw", asked="two.controls.question")
+    page.updates.clear()
+    page.change("menu", index=1)
+    page.until(lambda: page.last("make", "description") == "Make it (about 7 minutes)")
+    assert "Needed first: sft" in page.last("words")
+    for _ in range(2):
+        page.click("make")
+    page.until(lambda: "cell 3/9" in page.last("line"))
+    assert "&lt;script&gt;" in page.last("line")
+    page.until(lambda: "dpo is being made" in page.last("told"))
+    page.click("another")
+    page.until(lambda: page.last("asked") == "What is 2 + 3?")
+    page.click("end")
+    page.until(lambda: "Stopped." in page.last("told"))
+    page.click("make")
+    page.until(lambda: (tmp_path / "begun").read_text() == "xx")
+    page.run("missing.clear()")
+    (tmp_path / "go").touch()
+    page.until(lambda: "dpo is made." in page.last("told"))
+    assert page.value("[box.disabled for box in two.controls.choices.children]") == "[False, False]"
+    (tmp_path / "go").unlink()
+    page.run("runs.start('dpo')\ntwo.controls.box.close()")
+    assert page.value("runs.wait(60)") == "True", "a closed widget has ended its run"
+    assert not [content for kind, content in page.outputs if kind in ("stream", "error")]
+
+
 # One change in each of the others: widget, control, what is sent, and what is said then.
 OTHERS = {
     "advantages": ("advantages.advantages()", "answer 3 right", {"value": True}, "3 of 8 right."),
