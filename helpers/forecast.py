@@ -23,6 +23,7 @@ from helpers.passes import (
     UTILISATION,
     VLLM_SHARE,
     Passes,
+    forward_seconds,
     layers_keep,
     pass_seconds,
     passes,
@@ -77,6 +78,12 @@ def training_seconds(
     activations, two more for the weights that are trained."""
     operations = 4 * model.in_products + 2 * trained
     started = 3 * batches * model.layers * LAYER_SECONDS
+    return FILL * tokens * operations / (machine.tflops * 1e12 * UTILISATION) + started
+
+
+def reading_seconds(model: Size, tokens: int, batches: int, machine: Machine) -> float:
+    """On a processor, forward only: two of those operations, and a third of the starts."""
+    operations, started = 2 * model.in_products, batches * model.layers * LAYER_SECONDS
     return FILL * tokens * operations / (machine.tflops * 1e12 * UTILISATION) + started
 
 
@@ -168,20 +175,24 @@ def chosen(model: Size, rows: int, tokens: int, kind: int, used: float, machine:
 
 
 def _step(course: Course, model: Size, kind: int, machine: Machine, used: float, rows: int,
-          at_once: int, trained: int, texts: int = 1) -> tuple[float, float]:
-    """Bytes kept and seconds of one optimiser step of `rows` x `texts`: on a GPU in its own passes,
-    elsewhere `at_once` rows at a time."""
+          at_once: int, trained: int, texts: int = 1) -> tuple[float, float, float]:
+    """Bytes kept and seconds of one optimiser step of `rows` x `texts`, and seconds of reading the
+    same forward only: on a GPU in its own passes, elsewhere `at_once` rows at a time."""
     tokens = course.lengths.prompt + course.lengths.completion
     if not machine.gpu:
+        many, count = rows * texts * tokens, rows // at_once
         return (activation_bytes(model, at_once * texts, tokens, kind, False),
-                training_seconds(model, rows * texts * tokens, trained, rows // at_once, machine))
+                training_seconds(model, many, trained, count, machine),
+                reading_seconds(model, many, count, machine))
     found = chosen(model, rows, tokens, kind, used, machine, texts)
     at_once = max(1, found.rows)  # 0 fit: what one would take is what does not fit
-    again = found.checkpointing
-    seconds = pass_seconds(model, FILL * at_once * texts * tokens, again, machine.tflops)
+    again, filled = found.checkpointing, FILL * at_once * texts * tokens
+    seconds = pass_seconds(model, filled, again, machine.tflops)
     if trained == model.parameters:  # their own gradients: a third more than 4 or 6 operations
         seconds *= 4 / 3 if again else 3 / 2
-    return activation_bytes(model, at_once * texts, tokens, kind, again), rows // at_once * seconds
+    count = rows // at_once
+    return (activation_bytes(model, at_once * texts, tokens, kind, again), count * seconds,
+            count * forward_seconds(model, filled, machine.tflops))
 
 
 def _sft(course: Course, sft: Sft, model: Size, kind: int, machine: Machine) -> Row:
@@ -191,8 +202,8 @@ def _sft(course: Course, sft: Sft, model: Size, kind: int, machine: Machine) -> 
     rows = sft.batch_size * sft.gradient_accumulation_steps
     steps = sft.max_steps or math.ceil(sft.epochs * problems(course, "train") / rows)
     held, training = held_bytes(course, model, kind, 0 if full else 1), optimizer_bytes(trained)
-    kept, seconds = _step(course, model, kind, machine, held + training, rows, sft.batch_size,
-                          trained)
+    kept, seconds, _ = _step(course, model, kind, machine, held + training, rows, sft.batch_size,
+                             trained)
     return held, training, kept, steps * seconds
 
 
@@ -201,8 +212,8 @@ def _rft(course: Course, rft: Rft, model: Size, kind: int, machine: Machine) -> 
     rows = rft.batch_size * rft.gradient_accumulation_steps
     steps = rft.max_steps or math.ceil(rft.epochs * _asked(course) * rft.per_problem / rows)
     held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
-    kept, seconds = _step(course, model, kind, machine, held + training, rows, rft.batch_size,
-                          model.trained)
+    kept, seconds, _ = _step(course, model, kind, machine, held + training, rows, rft.batch_size,
+                             model.trained)
     return held, training, kept, steps * seconds
 
 
@@ -213,21 +224,21 @@ def _asked(course: Course) -> int:
 
 
 def _dpo(course: Course, dpo: Dpo | RewardModel, model: Size, kind: int, machine: Machine,
-         readings: float = 4 / 3) -> Row:
+         references: int = 1) -> Row:
     """Pairs are learned from, as if every problem gave all that it may give. The reference reads
-    them too, forward only, a third of the work."""
+    them too, forward only."""
     rows = dpo.batch_size * dpo.gradient_accumulation_steps
     steps = dpo.max_steps or math.ceil(
         dpo.epochs * _asked(course) * course.pairs.per_problem / rows)
     held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
-    kept, seconds = _step(course, model, kind, machine, held + training, rows, dpo.batch_size,
-                          model.trained, texts=2)
-    return held, training, kept, readings * steps * seconds
+    kept, seconds, reading = _step(course, model, kind, machine, held + training, rows,
+                                   dpo.batch_size, model.trained, texts=2)
+    return held, training, kept, steps * (seconds + references * reading)
 
 
 def _reward(course: Course, reward: RewardModel, model: Size, kind: int, machine: Machine) -> Row:
     """The pairs are made first, from the model's own answers; then they are read once each."""
-    weights, training, kept, seconds = _dpo(course, reward, model, kind, machine, readings=1)
+    weights, training, kept, seconds = _dpo(course, reward, model, kind, machine, references=0)
     batch, answer = course.generation.batch_size, course.lengths.completion
     cached = cache_bytes(model, batch, course.lengths.prompt + answer, kind)
     return weights, training, max(kept, cached), seconds + generation_seconds(
@@ -236,15 +247,16 @@ def _reward(course: Course, reward: RewardModel, model: Size, kind: int, machine
 
 def _ppo(course: Course, ppo: Ppo, model: Size, kind: int, machine: Machine) -> Row:
     """Learning reads a completion with two roles, each forward and backward; collecting reads it
-    with four, forward only, a third of the work."""
+    with each role, forward only: the policy, its reference, the critic, and a judge that counts."""
     answer, count = course.lengths.completion, ppo.prompts_per_step
     held, training = held_bytes(course, model, kind, 3), 2 * optimizer_bytes(model.trained)
-    kept, seconds = _step(course, model, kind, machine, held + training, ppo.minibatch_size,
-                          ppo.micro_batch_size, model.trained)
-    readings = (2 * ppo.num_ppo_epochs + 4 / 3) * count / ppo.minibatch_size
+    kept, seconds, reading = _step(course, model, kind, machine, held + training,
+                                   ppo.minibatch_size, ppo.micro_batch_size, model.trained)
+    roles = 3 + bool(ppo.reward_model_weight)
+    learning = (2 * ppo.num_ppo_epochs * seconds + roles * reading) * count / ppo.minibatch_size
     cached = cache_bytes(model, count, course.lengths.prompt + answer, kind)
     return held, training, max(kept, cached), ppo.max_steps * (
-        generation_seconds(model, count, count, answer, kind, machine) + readings * seconds)
+        generation_seconds(model, count, count, answer, kind, machine) + learning)
 
 
 def _grpo(course: Course, grpo: Grpo | Rloo, model: Size, kind: int, machine: Machine) -> Row:
@@ -252,15 +264,18 @@ def _grpo(course: Course, grpo: Grpo | Rloo, model: Size, kind: int, machine: Ma
     written by our own trainer, which has no vLLM."""
     answer, rows = course.lengths.completion, grpo.prompts_per_step * grpo.num_generations
     held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
-    vllm = course.generation.engine == "vllm" and isinstance(grpo, Grpo)
+    vllm = (course.generation.engine == "vllm" and isinstance(grpo, Grpo)
+            and grpo.engine == "trl")
     if vllm:  # it keeps its share while the model is trained
         held += VLLM_SHARE * machine.memory_gb * 1e9
-    kept, seconds = _step(course, model, kind, machine, held + training, rows,
-                          group_rows(course, grpo), model.trained)
+    kept, seconds, reading = _step(course, model, kind, machine, held + training, rows,
+                                   group_rows(course, grpo), model.trained)
+    # Before learning: what vLLM has written is read for its probabilities, and the reference reads.
+    before = vllm + bool(getattr(grpo, "beta", 0))
     cached = cache_bytes(model, rows, course.lengths.prompt + answer, kind)
     cached = 0.0 if vllm else cached  # it lies within the share
     return held, training, max(kept, cached), grpo.max_steps * (
-        generation_seconds(model, rows, rows, answer, kind, machine) + seconds)
+        generation_seconds(model, rows, rows, answer, kind, machine) + seconds + before * reading)
 
 
 # How a rung is counted; another with the same settings can be counted like one of these.

@@ -73,3 +73,15 @@ def pass_seconds(model: Size, tokens: float, checkpointing: bool, tflops: float)
     products = (6 if checkpointing else 4) * model.in_products * tokens
     started = LAYER_PASS * model.layers * (4 / 3 if checkpointing else 1)
     return max(products / (tflops * 1e12 * UTILISATION), started)
+
+
+def forward_seconds(model: Size, tokens: float, tflops: float) -> float:
+    """A forward pass that nothing is learned from: by a reference, a judge, a critic's forecast.
+
+    Two operations a weight and token. `pass_seconds` counts two more, for the gradients of the
+    activations (a frozen weight has none of its own), and two again where the forward pass is
+    repeated: so this is half of a pass that keeps its activations, a third of one that does not.
+    Of starting kernels it is a third and a quarter, as a repeated forward pass is counted there.
+    """
+    products = 2 * model.in_products * tokens
+    return max(products / (tflops * 1e12 * UTILISATION), LAYER_PASS * model.layers / 3)

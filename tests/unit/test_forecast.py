@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 from helpers import forecast, machine, model_size, models
 from helpers.config import ROOT, Course
 from helpers.models import ModelError
+from helpers.passes import LAYER_PASS
 from helpers.train.settings import lora_config
 
 SLOW = machine.Machine("test", 8.0, 0.1, 30.0, gpu=False, cores=2)
@@ -154,6 +155,27 @@ def test_ppo_holds_three_adapters_on_one_base_and_trains_two():
         rows.loc["grpo", "weights GB"] + 2 * adapter)
     assert rows.loc["ppo", "gradients + optimizer GB"] == pytest.approx(
         2 * rows.loc["grpo", "gradients + optimizer GB"])
+
+
+def test_what_reads_forward_only_by_hand():
+    """PPO reads with four roles, and with three where no judge counts; DPO's reference reads; GRPO
+    reads before it learns where a reference or vLLM is there."""
+    def seconds(stage, machine, **changes):
+        course = Course.load("a100", overrides=changes)
+        rows = forecast.forecast(course, machine).set_index("stage")
+        return 60 * rows.loc[stage, "minutes"]
+
+    course, card = Course.load("a100"), machine.USUAL["a100"]
+    model, tokens = model_size.size(course), forecast.FILL * (384 + 512)
+    operations = 2 * model.in_products * tokens / (card.tflops * 1e12 * 0.3)
+    assert 8 * operations > 28 * LAYER_PASS / 3  # passes of eight rows: products, not starts
+    judged = seconds("ppo", card) - seconds("ppo", card, ppo={"reward_model_weight": 0})
+    assert judged == pytest.approx(200 * 128 * operations)
+    shifted = seconds("grpo", card, grpo={"beta": 0.1}) - seconds("grpo", card)
+    assert shifted == pytest.approx(300 * 32 * 16 * operations)
+    pairs = forecast._dpo(course, course.dpo, model, 2, card)[3]
+    alone = forecast._dpo(course, course.dpo, model, 2, card, references=0)[3]
+    assert pairs == pytest.approx(alone * 3 / 2)  # activations are kept: half of what learns
 
 
 def test_pairs_cost_answers_to_write_and_readings_to_learn():
