@@ -89,7 +89,8 @@ def _flat(course: Course) -> list[tuple[str, object]]:
 def _changes(course: Course) -> list[tuple[str, object]]:
     """Each setting with the next value that takes less."""
     now = dict(_flat(course))
-    found: list[tuple[str, object]] = [(n, now[n] // 2) for n in COUNTS if now[n] > 1]
+    found: list[tuple[str, object]] = [(n, now[n] // 2) for n in COUNTS
+                                       if (now[n] or 0) > 1]
     if now["sft.method"] == "full":
         found.append(("sft.method", "lora"))
     if course.preset != "tiny" and now["model.quantization"] == "none":  # it needs a GPU

@@ -19,10 +19,14 @@ from helpers.data.source import find_file, local_folder
 from helpers.machine import USUAL, Machine, this_machine
 from helpers.model_size import Size, size, weight_bytes
 from helpers.passes import (
+    ANSWERS,
     BESIDE,
     UTILISATION,
     VLLM_SHARE,
     Passes,
+    answers_at_once,
+    answers_bytes,
+    cache_bytes,
     forward_seconds,
     layers_keep,
     pass_seconds,
@@ -64,11 +68,6 @@ def activation_bytes(model: Size, rows: int, tokens: int, kind: int, checkpointi
     """
     logits = min(rows * tokens * model.vocabulary, LOGITS)
     return rows * tokens * layers_keep(model, kind, checkpointing) + 3 * 4 * logits
-
-
-def cache_bytes(model: Size, rows: int, tokens: int, kind: int) -> float:
-    """Generation: keys and values of all layers, 2 L kv numbers a token, and logits of one step."""
-    return rows * (tokens * 2 * model.layers * model.kv * kind + 2 * 4 * model.vocabulary)
 
 
 def training_seconds(
@@ -132,18 +131,34 @@ def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
         if rung.name == "sft":
             rows["reward"] = _reward(course, course.reward_model, model, kind, machine)
 
-    batch, answer = course.generation.batch_size, course.lengths.completion
-    answers = examined(course, machine)
+    held = weight_bytes(model, kind)
+    cached, seconds = sampling(course, model, kind, machine, held, examined(course, machine),
+                               course.evaluation.n)
     rows["evaluation"] = (
-        weight_bytes(model, kind), 0,
-        cache_bytes(model, batch, course.lengths.prompt + answer, kind),
-        (2 + len(course.evaluation.rungs))  # the base without and with examples
-        * generation_seconds(model, answers, batch, answer, kind, machine))
+        held, 0, cached,
+        (2 + len(course.evaluation.rungs)) * seconds)  # the base without and with examples
     return pd.DataFrame([
         {"stage": stage, "weights GB": one / 1e9, "gradients + optimizer GB": two / 1e9,
          "activations GB": three / 1e9, "total GB": (one + two + three) / 1e9,
          "minutes": seconds / 60}
         for stage, (one, two, three, seconds) in rows.items()])
+
+
+def sampling(course: Course, model: Size, kind: int, machine: Machine, used: float, answers: int,
+             n: int) -> tuple[float, float]:
+    """Bytes and seconds of `answers`, n to a prompt, as many at once as `generation.batch_size`
+    says; where it says nothing, as a GPU of which `used` bytes are taken has room for."""
+    prompt, answer, batch = *_lengths(course), course.generation.batch_size
+    if not batch:
+        free = machine.memory_gb * 1e9 - used
+        batch = answers_at_once(model, n, prompt, answer, kind, free) if machine.gpu else ANSWERS
+    taken = (answers_bytes(model, max(1, batch // n), n, prompt, answer, kind) if machine.gpu
+             else cache_bytes(model, batch, prompt + answer, kind))
+    return taken, generation_seconds(model, answers, batch, answer, kind, machine)
+
+
+def _lengths(course: Course) -> tuple[int, int]:
+    return course.lengths.prompt, course.lengths.completion
 
 
 def examined(course: Course, machine: Machine) -> int:
@@ -239,10 +254,10 @@ def _dpo(course: Course, dpo: Dpo | RewardModel, model: Size, kind: int, machine
 def _reward(course: Course, reward: RewardModel, model: Size, kind: int, machine: Machine) -> Row:
     """The pairs are made first, from the model's own answers; then they are read once each."""
     weights, training, kept, seconds = _dpo(course, reward, model, kind, machine, references=0)
-    batch, answer = course.generation.batch_size, course.lengths.completion
-    cached = cache_bytes(model, batch, course.lengths.prompt + answer, kind)
-    return weights, training, max(kept, cached), seconds + generation_seconds(
-        model, _asked(course) * course.pairs.num_generations, batch, answer, kind, machine)
+    n = course.pairs.num_generations
+    cached, writing = sampling(course, model, kind, machine, weights, _asked(course) * n, n)
+    cached = max(0.0, cached - training)  # they are written before anything is trained
+    return weights, training, max(kept, cached), seconds + writing
 
 
 def _ppo(course: Course, ppo: Ppo, model: Size, kind: int, machine: Machine) -> Row:

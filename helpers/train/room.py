@@ -6,7 +6,6 @@ is told.
 """
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from functools import wraps
 
@@ -17,6 +16,7 @@ from helpers import models
 from helpers.config import ConfigError, Course
 from helpers.forecast import held_bytes, optimizer_bytes
 from helpers.machine import card_speed
+from helpers.memory import LIMIT, OutOfMemory, free_bytes, used_gb
 from helpers.model_size import size
 from helpers.passes import BESIDE, SLACK, Passes, passes
 from helpers.prompts import chat_text
@@ -24,36 +24,8 @@ from helpers.prompts import chat_text
 LOOKED_AT = 64  # rows with the most letters, of which the longest in tokens is looked for
 READ_AT_ONCE = {"Reward": 2, "DPO": 2}  # texts in a row, where it is not one
 GROUPS = ("GRPO", "RLOO")  # several answers to a prompt are drawn before they are learned from
-LIMIT = "COURSE_GPU_GB"  # of the environment: GB of the GPU that this process may plan with
 LESS = 0.8  # of what was in use when it ran out
 CHECKPOINTING = ("gradient_checkpointing", "activation_checkpointing")
-
-
-class OutOfMemory(RuntimeError):
-    """The GPU had no room for what was planned: one line with what to set, and that nothing is
-    lost."""
-
-
-def free_bytes() -> float:
-    """What this process may still take of its GPU: free on the card, within its own share if one
-    was set (torch.cuda.set_per_process_memory_fraction), and within COURSE_GPU_GB."""
-    free, total = torch.cuda.mem_get_info()
-    mine = torch.cuda.memory_allocated()
-    of_all = getattr(torch.cuda, "get_per_process_memory_fraction", lambda: 1.0)  # torch 2.8
-    limits = [free + torch.cuda.memory_reserved(), of_all() * total, limit_bytes()]
-    return min(limits) - mine
-
-
-def limit_bytes() -> float:
-    """COURSE_GPU_GB in bytes, infinite where it is not set; ConfigError for what is no size."""
-    asked = os.environ.get(LIMIT, "").strip() or "inf"
-    try:
-        size = float(asked)
-    except ValueError:
-        size = 0.0
-    if not size > 0:
-        raise ConfigError(f"{LIMIT}: is {asked!r}, must be a number of GB, such as 14.5")
-    return size * 1e9
 
 
 def with_advice(train: Callable, name: str, args: TrainingArguments) -> Callable:
@@ -63,8 +35,11 @@ def with_advice(train: Callable, name: str, args: TrainingArguments) -> Callable
     def advised(*asked, **named):
         try:
             return train(*asked, **named)
+        except OutOfMemory as error:  # of sampling, which has tried fewer at once
+            raise OutOfMemory(f"{name}: {error} Then run the notebook again: it goes on from the "
+                              f"last checkpoint.") from error
         except torch.cuda.OutOfMemoryError as error:
-            used = torch.cuda.memory_reserved() / 1e9 if torch.cuda.is_available() else 0.0
+            used = used_gb()
             at_once, limit = _rows(args), max(0.1, LESS * used)
             if planned := getattr(args, "planned", None):  # so much less that it fits no more
                 found, whole = planned

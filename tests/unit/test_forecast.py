@@ -8,7 +8,7 @@ import torch
 from peft import get_peft_model
 from transformers import AutoModelForCausalLM
 
-from helpers import forecast, machine, model_size, models
+from helpers import forecast, machine, model_size, models, passes
 from helpers.config import ROOT, Course
 from helpers.models import ModelError
 from helpers.passes import LAYER_PASS
@@ -73,7 +73,8 @@ def test_activations_and_cache_by_hand():
     assert saved == tokens * ((2 * 10 + layer) * 2 + 12 * 20)
     many = forecast.activation_bytes(TOY, 3, 10**7, 2, checkpointing=True)  # logits in pieces
     assert many == 3 * 10**7 * (2 * 10 + layer) * 2 + 12 * forecast.LOGITS
-    assert forecast.cache_bytes(TOY, 3, 7, 2) == 3 * (7 * 2 * 2 * 4 * 2 + 2 * 4 * 20)
+    assert passes.cache_bytes(TOY, 3, 7, 2) == 3 * (7 * 2 * 2 * 4 * 2 + 28 * 20)
+    assert passes.reading_bytes(TOY, 3, 7, 2) == 3 * 7 * 2 * 4 * (10 + 30)
 
 
 def test_an_untied_embedding_is_in_no_product():

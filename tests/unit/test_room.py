@@ -130,19 +130,27 @@ def test_a_limit_that_is_no_size_is_one_line(monkeypatch, limit):
         room.free_bytes()
 
 
-@pytest.mark.parametrize("name", ["sft", "ppo"])
-def test_out_of_memory_says_what_to_set(name, monkeypatch, tmp_path):
+@pytest.mark.parametrize("name, alone, told", [
+    ("sft", False, r"SFT: .* at 40.0 GB, with \d+ rows .*COURSE_GPU_GB=32.0 .*last checkpoint"),
+    ("ppo", False, r"PPO: .* at 40.0 GB, with \d+ rows .*COURSE_GPU_GB=32.0 .*last checkpoint"),
+    ("ppo", True, r"PPO: .* 40.0 GB, sampling 1 answer .*completion \(to 4\).*last checkpoint")])
+@pytest.mark.filterwarnings("ignore:the GPU ran out of memory")
+def test_out_of_memory_says_what_to_set(name, alone, told, monkeypatch, tmp_path):
+    """While something is learned, and (alone) where not even one answer can be written."""
     course = methods.course_for("float32", methods.model_folder())
     trainer = methods.build(name, course, tmp_path)
 
-    def no_room(*args, **named):
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+    call = torch.nn.Module.__call__
 
-    monkeypatch.setattr(type(trainer.model), "forward", no_room)
+    def no_room(*args, **named):
+        if torch.is_grad_enabled() or alone:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return call(*args, **named)
+
     monkeypatch.setattr(torch.nn.Module, "__call__", no_room)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 40e9)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(room.OutOfMemory, match=r"at 40.0 GB, with \d+ rows .*COURSE_GPU_GB=32.0 "):
+    with pytest.raises(room.OutOfMemory, match=told):
         trainer.train()
 
 
