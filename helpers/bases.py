@@ -57,6 +57,11 @@ def joined(model: nn.Module, key: Hashable) -> nn.Module:
     return model
 
 
+def alive(key: Hashable) -> bool:
+    """Whether a model with this key would share weights that are there."""
+    return _find(key) is not None
+
+
 def own(model: nn.Module) -> nn.Module:
     """The same model with weights that no other model has, so that they may be changed."""
     for module in model.modules():

@@ -1,7 +1,6 @@
 """Will it fit, and how long will it take? Memory and minutes of each stage, before it runs.
 
-Everything follows from a few numbers: P parameters, of which P' are trained, L layers of width h
-(keys and values kv, feed-forward f), a vocabulary of V, and rows of T tokens at the course's length
+Everything follows from a few numbers (`helpers.costs`), and rows of T tokens at the course's length
 limits. On a GPU the rows of a step are read in the passes that training would choose there
 (`helpers.passes`), elsewhere in those of the preset. Memory is the upper end: real rows are
 shorter. Minutes are an order of magnitude. What the libraries themselves take (about 1 GB) and
@@ -14,6 +13,16 @@ from collections.abc import Callable
 import pandas as pd
 
 from helpers.config import Course, names
+from helpers.costs import (
+    FILL,
+    activation_bytes,
+    beside_bytes,
+    generation_seconds,
+    held_bytes,
+    optimizer_bytes,
+    reading_seconds,
+    training_seconds,
+)
 from helpers.data import FAMILIES
 from helpers.data.source import find_file, local_folder
 from helpers.machine import USUAL, Machine, this_machine
@@ -21,14 +30,12 @@ from helpers.model_size import Size, size, weight_bytes
 from helpers.passes import (
     ANSWERS,
     BESIDE,
-    UTILISATION,
     VLLM_SHARE,
     Passes,
     answers_at_once,
     answers_bytes,
     cache_bytes,
     forward_seconds,
-    layers_keep,
     pass_seconds,
     passes,
 )
@@ -42,61 +49,7 @@ ROWS = {  # of the hub's splits, from the data sets' cards
     "countdown": {"train": 490_364},
     "smoltalk": {"train": 460_341, "test": 24_229},
 }
-# One layer on one new token costs at least this: starting its operations, or, on a GPU, playing
-# what was recorded of them. The second is below what was recorded: on an H200 a token of 128 rows
-# took Qwen2.5-1.5B's 28 layers 19 ms, the reading of the answers by all roles included.
-LAYER_SECONDS, LAYER_RECORDED = 1e-3, 0.5e-3
-LOGITS = 2**26  # at a time: 256 MB in float32, 441 tokens of a vocabulary of 152,000
 SHARED = 0.15  # of the answers of a sweep, what a processor reads: those of the tiny models
-FILL = 0.6  # how full batches are: tokens that are not padding, against the limits
-
-
-def optimizer_bytes(trained: int) -> int:
-    """P' x (4 for the gradient + 4 + 4 for Adam's two running means), in float32."""
-    return 12 * trained
-
-
-def activation_bytes(model: Size, rows: int, tokens: int, kind: int, checkpointing: bool) -> float:
-    """What the forward pass keeps for the backward pass, for B x T tokens.
-
-    A layer keeps about 8h + 2kv + 4f numbers a token (norms, queries, keys, values, attention, and
-    four of the feed-forward part; more in Qwen3, `helpers.passes.layers_keep`); with gradient
-    checkpointing only its input, h, and one layer in full. On top come three float32 copies of the
-    logits: 3V (values, log-probabilities, gradient). With a vocabulary of 150,000 they would often
-    be the largest part, so no more than LOGITS exist at a time (`helpers.train.rows`; TRL's losses
-    take smaller pieces still).
-    """
-    logits = min(rows * tokens * model.vocabulary, LOGITS)
-    return rows * tokens * layers_keep(model, kind, checkpointing) + 3 * 4 * logits
-
-
-def training_seconds(
-    model: Size, tokens: int, trained: int, batches: int, machine: Machine
-) -> float:
-    """On a processor. Two operations a parameter and token forward, two backward to the
-    activations, two more for the weights that are trained."""
-    operations = 4 * model.in_products + 2 * trained
-    started = 3 * batches * model.layers * LAYER_SECONDS
-    return FILL * tokens * operations / (machine.tflops * 1e12 * UTILISATION) + started
-
-
-def reading_seconds(model: Size, tokens: int, batches: int, machine: Machine) -> float:
-    """On a processor, forward only: two of those operations, and a third of the starts."""
-    operations, started = 2 * model.in_products, batches * model.layers * LAYER_SECONDS
-    return FILL * tokens * operations / (machine.tflops * 1e12 * UTILISATION) + started
-
-
-def generation_seconds(
-    model: Size, rows: int, batch: int, tokens: int, kind: int, machine: Machine
-) -> float:
-    """A step for every token of a batch's longest answer. A step takes the longer of reading all
-    weights from memory and of 2P operations a row, and LAYER_SECONDS a layer on top."""
-    at_once = min(rows, batch)
-    reading = weight_bytes(model, kind) / (machine.bandwidth * 1e9)
-    computing = 2 * model.in_products * at_once / (machine.tflops * 1e12 * UTILISATION)
-    start = LAYER_RECORDED if machine.gpu else LAYER_SECONDS
-    step = max(reading, computing) + model.layers * start
-    return math.ceil(rows / batch) * FILL * tokens * step
 
 
 def problems(course: Course, split: str) -> int:
@@ -175,11 +128,15 @@ def examined(course: Course, machine: Machine) -> int:
 Row = tuple[float, float, float, float]  # bytes of weights, of training, of activations; seconds
 
 
-def held_bytes(course: Course, model: Size, kind: int, adapters: int) -> float:
-    """Bytes of the base and of so many adapters."""
-    kind = 4 if course.sft.method == "full" else kind
-    base = weight_bytes(model, kind, course.model.quantization == "4bit")
-    return base + adapters * 4 * model.trained
+def _held(course: Course, model: Size, kind: int, adapters: int) -> float:
+    return held_bytes(course, model, kind, adapters) + beside_bytes(course, model, kind)
+
+
+def after_bytes(course: Course, model: Size, kind: int) -> float:
+    """Bytes of what is measured after training, where that has ended: the merged model, which is no
+    longer the base, and at least one prompt with its answers."""
+    one = answers_bytes(model, 1, course.evaluation.n, *_lengths(course), kind)
+    return weight_bytes(model, kind) + one
 
 
 def chosen(model: Size, rows: int, tokens: int, kind: int, used: float, machine: Machine,
@@ -216,20 +173,21 @@ def _sft(course: Course, sft: Sft, model: Size, kind: int, machine: Machine) -> 
     trained = model.parameters if full else model.trained
     rows = sft.batch_size * sft.gradient_accumulation_steps
     steps = sft.max_steps or math.ceil(sft.epochs * problems(course, "train") / rows)
-    held, training = held_bytes(course, model, kind, 0 if full else 1), optimizer_bytes(trained)
+    held = held_bytes(course, model, 4 if full else kind, 0 if full else 1)
+    held, training = held + beside_bytes(course, model, kind, full), optimizer_bytes(trained)
     kept, seconds, _ = _step(course, model, kind, machine, held + training, rows, sft.batch_size,
                              trained)
-    return held, training, kept, steps * seconds
+    return held, training, max(kept, after_bytes(course, model, kind)), steps * seconds
 
 
 def _rft(course: Course, rft: Rft, model: Size, kind: int, machine: Machine) -> Row:
     """Own answers are imitated, as if every problem gave all that it may give."""
     rows = rft.batch_size * rft.gradient_accumulation_steps
     steps = rft.max_steps or math.ceil(rft.epochs * _asked(course) * rft.per_problem / rows)
-    held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
+    held, training = _held(course, model, kind, 1), optimizer_bytes(model.trained)
     kept, seconds, _ = _step(course, model, kind, machine, held + training, rows, rft.batch_size,
                              model.trained)
-    return held, training, kept, steps * seconds
+    return held, training, max(kept, after_bytes(course, model, kind)), steps * seconds
 
 
 def _asked(course: Course) -> int:
@@ -245,10 +203,11 @@ def _dpo(course: Course, dpo: Dpo | RewardModel, model: Size, kind: int, machine
     rows = dpo.batch_size * dpo.gradient_accumulation_steps
     steps = dpo.max_steps or math.ceil(
         dpo.epochs * _asked(course) * course.pairs.per_problem / rows)
-    held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
+    held, training = _held(course, model, kind, 1), optimizer_bytes(model.trained)
     kept, seconds, reading = _step(course, model, kind, machine, held + training, rows,
                                    dpo.batch_size, model.trained, texts=2)
-    return held, training, kept, steps * (seconds + references * reading)
+    return held, training, max(kept, after_bytes(course, model, kind)), steps * (
+        seconds + references * reading)
 
 
 def _reward(course: Course, reward: RewardModel, model: Size, kind: int, machine: Machine) -> Row:
@@ -264,13 +223,14 @@ def _ppo(course: Course, ppo: Ppo, model: Size, kind: int, machine: Machine) -> 
     """Learning reads a completion with two roles, each forward and backward; collecting reads it
     with each role, forward only: the policy, its reference, the critic, and a judge that counts."""
     answer, count = course.lengths.completion, ppo.prompts_per_step
-    held, training = held_bytes(course, model, kind, 3), 2 * optimizer_bytes(model.trained)
+    held, training = _held(course, model, kind, 3), 2 * optimizer_bytes(model.trained)
     kept, seconds, reading = _step(course, model, kind, machine, held + training,
                                    ppo.minibatch_size, ppo.micro_batch_size, model.trained)
     roles = 3 + bool(ppo.reward_model_weight)
     learning = (2 * ppo.num_ppo_epochs * seconds + roles * reading) * count / ppo.minibatch_size
     cached = cache_bytes(model, count, course.lengths.prompt + answer, kind)
-    return held, training, max(kept, cached), ppo.max_steps * (
+    kept = max(kept, cached, after_bytes(course, model, kind))
+    return held, training, kept, ppo.max_steps * (
         generation_seconds(model, count, count, answer, kind, machine) + learning)
 
 
@@ -278,7 +238,7 @@ def _grpo(course: Course, grpo: Grpo | Rloo, model: Size, kind: int, machine: Ma
     """A group of answers to each question is written, and read forward and backward. RLOO's are
     written by our own trainer, which has no vLLM."""
     answer, rows = course.lengths.completion, grpo.prompts_per_step * grpo.num_generations
-    held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
+    held, training = _held(course, model, kind, 1), optimizer_bytes(model.trained)
     vllm = (course.generation.engine == "vllm" and isinstance(grpo, Grpo)
             and grpo.engine == "trl")
     if vllm:  # it keeps its share while the model is trained
@@ -289,7 +249,8 @@ def _grpo(course: Course, grpo: Grpo | Rloo, model: Size, kind: int, machine: Ma
     before = vllm + bool(getattr(grpo, "beta", 0))
     cached = cache_bytes(model, rows, course.lengths.prompt + answer, kind)
     cached = 0.0 if vllm else cached  # it lies within the share
-    return held, training, max(kept, cached), grpo.max_steps * (
+    kept = max(kept, cached, after_bytes(course, model, kind))
+    return held, training, kept, grpo.max_steps * (
         generation_seconds(model, rows, rows, answer, kind, machine) + seconds + before * reading)
 
 

@@ -30,6 +30,15 @@ def free_bytes() -> float:
     return min(limits) - mine
 
 
+def others_gb() -> float:
+    """GB of the GPU that this process neither has nor could take: what other programs hold, and the
+    half GB or so that each program needs by itself."""
+    if not torch.cuda.is_available():
+        return 0.0
+    free, total = torch.cuda.mem_get_info()
+    return max(0.0, total - free - torch.cuda.memory_reserved()) / 1e9
+
+
 def limit_bytes() -> float:
     """COURSE_GPU_GB in bytes, infinite where it is not set; ConfigError for what is no size."""
     asked = os.environ.get(LIMIT, "").strip() or "inf"

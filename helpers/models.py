@@ -168,8 +168,7 @@ def _load(name: str, course: Course, quantization: str, full: bool,
     if quantization == "4bit" and full:
         raise ModelError("4-bit weights cannot all be trained. Use sft.method='lora'.")
     kind = torch.float32 if full else precision(course)
-    revision = None if Path(name).is_dir() else course.model.revision
-    key = (*bases.files(name), revision, kind, quantization, device())
+    key = _key(name, course, quantization, kind)
 
     def read():
         return _read(name, course, quantization, kind, auto_class, extra)
@@ -182,6 +181,19 @@ def _load(name: str, course: Course, quantization: str, full: bool,
         model = bases.joined(read(), key)
     check_targets(model, course.lora)
     return model.eval()
+
+
+def _key(name: str, course: Course, quantization: str, kind: torch.dtype) -> tuple:
+    """What frozen weights must have in common to be the same."""
+    revision = None if Path(name).is_dir() else course.model.revision
+    return (*bases.files(name), revision, kind, quantization, device())
+
+
+def in_memory(path: str | Path | None, course: Course) -> bool:
+    """Whether the frozen base that a trainer would load from `path` (None: the course's base) is in
+    memory already, and will take no more of it."""
+    name = find_model(str(path), "tiny") if path else find_model(course.model.name, course.world)
+    return bases.alive(_key(name, course, course.model.quantization, precision(course)))
 
 
 def _read(name: str, course: Course, quantization: str, kind: torch.dtype, auto_class: type,

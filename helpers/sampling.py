@@ -166,8 +166,8 @@ def at_once(model, encoded: Sequence[Sequence[int]], n: int, max_new_tokens: int
 def _alone(n: int, max_new_tokens: int) -> str:
     """What to do where one prompt is too much."""
     return (f"sampling {n} answer{'s' * (n > 1)} of up to {max_new_tokens} tokens to one prompt. "
-            f"Lower lengths.completion (to {max(1, max_new_tokens // 2)}), take model.quantization "
-            f"'4bit', or end other programs on this GPU.")
+            f"Lower lengths.completion (to {max(1, max_new_tokens // 2)}), take a smaller "
+            f"model.name, or end other programs on this GPU.")
 
 
 def _check(temperature: float, top_p: float) -> None:

@@ -46,7 +46,7 @@ ORDER = (
          smallworld instructkinds instructfacts instructtexts instruct rules mathsets countdown
          documents corpus build __main__""", "data/tinyworld/"),
     Part("Flow: prompt → completion → verdict → reward → loss → score", """
-         prompts bases merging models model_size machine memory passes forecast disk advice
+         prompts bases merging models model_size machine memory passes costs forecast disk advice
          decoding branching graphs engines sampling
          verify/latex verify/units verify/quantity verify/tokens verify/tree verify/formula
          verify/arithmetic verify/digits verify/value verify/structure verify/relations

@@ -8,13 +8,14 @@ is told.
 import math
 from collections.abc import Callable, Sequence
 from functools import wraps
+from pathlib import Path
 
 import torch
 from transformers import TrainingArguments
 
 from helpers import models
 from helpers.config import ConfigError, Course
-from helpers.forecast import held_bytes, optimizer_bytes
+from helpers.costs import held_bytes, optimizer_bytes
 from helpers.machine import card_speed
 from helpers.memory import LIMIT, OutOfMemory, free_bytes, used_gb
 from helpers.model_size import size
@@ -50,16 +51,16 @@ def with_advice(train: Callable, name: str, args: TrainingArguments) -> Callable
                     f"last checkpoint. If one row is too much, l" if at_once > 1 else "L")
             raise OutOfMemory(
                 f"{name}: the GPU ran out of memory at {used:.1f} GB, with {at_once} rows at once. "
-                f"{what}ower lengths.completion, or take model.quantization '4bit'.") from error
+                f"{what}ower lengths.completion, or take a smaller model.name.") from error
 
     return advised
 
 
 def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[dict],
-            tokenizer) -> Passes | None:
+            tokenizer, start: str | Path | None = None) -> Passes | None:
     """Set the passes of a method in `args`, where a GPU is there and nobody set them by hand: rows
     at once, passes a step (their product stays) and checkpointing. ConfigError where no row
-    fits."""
+    fits. `start`: where the base is read from, as `Method.trainer` has it."""
     touched = any(one in args.by_hand or one in args.set_by
                   and getattr(args, one) != args.set_by[one][0] for one in _arguments(name))
     if models.device().type != "cuda" or touched or not len(rows):
@@ -69,7 +70,9 @@ def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[d
     full = name == "SFT" and course.sft.method == "full"
     trained = model.parameters if full else model.trained
     roles = 3 if name == "PPO" else 1
-    held = held_bytes(course, model, kind, 0 if full else roles)
+    held = held_bytes(course, model, 4 if full else kind, 0 if full else roles)
+    if not full and models.in_memory(start, course):
+        held -= held_bytes(course, model, kind, 0)
     share = getattr(args, "vllm_gpu_memory_utilization", 0) if getattr(args, "use_vllm", 0) else 0
     engine = share * torch.cuda.mem_get_info()[1] if share else 0.0
     may_take = _least(free_bytes())
@@ -82,8 +85,8 @@ def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[d
         raise ConfigError(
             f"{name}: one row of {tokens} tokens takes {found.bytes / 1e9:.1f} GB of activations, "
             f"and beside the weights {max(0.0, free) / 1e9:.1f} GB are free on the GPU. Lower "
-            f"lengths.completion or lora.r, take model.quantization '4bit' or a smaller model, or "
-            f"end other programs on this GPU.")
+            f"lengths.completion or lora.r, take a smaller model.name, or end other programs on "
+            f"this GPU.")
     print(f"{name}: {found}")
     args.planned = found, may_take + torch.cuda.memory_allocated()
     if name == "PPO":

@@ -8,7 +8,7 @@ import torch
 from peft import get_peft_model
 from transformers import AutoModelForCausalLM
 
-from helpers import forecast, machine, model_size, models, passes
+from helpers import costs, forecast, machine, model_size, models, passes
 from helpers.config import ROOT, Course
 from helpers.models import ModelError
 from helpers.passes import LAYER_PASS
@@ -72,7 +72,7 @@ def test_activations_and_cache_by_hand():
     saved = forecast.activation_bytes(TOY, 3, 7, 2, checkpointing=True)
     assert saved == tokens * ((2 * 10 + layer) * 2 + 12 * 20)
     many = forecast.activation_bytes(TOY, 3, 10**7, 2, checkpointing=True)  # logits in pieces
-    assert many == 3 * 10**7 * (2 * 10 + layer) * 2 + 12 * forecast.LOGITS
+    assert many == 3 * 10**7 * (2 * 10 + layer) * 2 + 12 * costs.LOGITS
     assert passes.cache_bytes(TOY, 3, 7, 2) == 3 * (7 * 2 * 2 * 4 * 2 + 28 * 20)
     assert passes.reading_bytes(TOY, 3, 7, 2) == 3 * 7 * 2 * 4 * (10 + 30)
 
@@ -189,11 +189,31 @@ def test_pairs_cost_answers_to_write_and_readings_to_learn():
     assert minutes("dpo", dpo={"epochs": 2}) == pytest.approx(2 * minutes("dpo"), rel=0.01)
 
 
-def test_full_training_takes_sixteen_bytes_a_parameter():
+def test_full_training_takes_sixteen_bytes_a_parameter_and_the_base_beside_it_four():
     course = Course.load(overrides={"sft": {"method": "full"}})
-    row = forecast.forecast(course, SLOW).set_index("stage").loc["sft"]
-    both = row["weights GB"] + row["gradients + optimizer GB"]
-    assert both == pytest.approx(16 * model_size.size(course).parameters / 1e9)
+    rows = forecast.forecast(course, SLOW).set_index("stage")
+    both = rows["weights GB"] + rows["gradients + optimizer GB"]
+    parameters = model_size.size(course).parameters / 1e9
+    assert both["sft"] == pytest.approx((16 + 4) * parameters)
+    lora = forecast.forecast(Course.load(), SLOW).set_index("stage")
+    assert rows.loc["dpo", "weights GB"] == lora.loc["dpo", "weights GB"]  # LoRA all the same
+
+
+def test_models_that_are_alive_at_once_are_counted_once_where_they_share():
+    """A base in 4 bits is another than the one in 16 that is sampled from; and what was merged
+    after training is another model too."""
+    card, model = machine.USUAL["a100"], {"name": "Qwen/Qwen2.5-7B"}
+    rows, size = {}, model_size.size(hub_course("Qwen/Qwen2.5-7B"))
+    for bits in ("none", "4bit"):
+        course = Course.load("a100", overrides={"model": model | {"quantization": bits}})
+        rows[bits] = forecast.forecast(course, card).set_index("stage")
+        assert (rows[bits].loc[["sft", "reward", "dpo", "ppo", "grpo", "rft"], "activations GB"]
+                * 1e9 >= 2 * size.parameters).all()
+    held = {bits: rows[bits].loc["dpo", "weights GB"] * 1e9 for bits in rows}
+    adapter = 4 * size.trained
+    assert held["none"] == pytest.approx(2 * size.parameters + adapter)
+    assert held["4bit"] == pytest.approx(2 * size.parameters + adapter + model_size.weight_bytes(
+        size, 2, four_bit=True))
 
 
 def test_a_faster_machine_needs_fewer_minutes_and_16_bits_halve_the_weights():
