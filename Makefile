@@ -88,6 +88,7 @@ bench: $(TESTS) $(OLD) $(TRL)  ## grading against math-verify alone; clicks; PPO
 bench-gpu: $(READY)  ## steps of this commit and, in AGAINST, of an older one; notebooks under caps
 	$(RUN) -m tests.benchmarks.gpu steps $(if $(AGAINST),--against $(AGAINST)) --cap-gb 15.5
 	$(RUN) -m tests.benchmarks.gpu passes
+	$(RUN) -m tests.benchmarks.gpu answers
 	$(RUN) -m tests.benchmarks.gpu notebooks --preset colab \
 	  --model-settings '{"precision": "float16", "quantization": "4bit"}'
 	$(RUN) -m tests.benchmarks.gpu notebooks --preset a100

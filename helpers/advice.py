@@ -6,7 +6,7 @@ import pandas as pd
 import psutil
 import torch
 
-from helpers import machine
+from helpers import machine, memory
 from helpers.config import Course
 from helpers.disk import disk
 from helpers.forecast import forecast
@@ -19,6 +19,7 @@ COUNTS = (  # settings that take less memory or disk when they are halved
     "generation.batch_size", "lora.r", "ppo.r", "pairs.per_problem", "evaluation.n",
     "lengths.completion", "lengths.prompt",
 )
+OTHERS = 0.1  # of a GPU's memory: with less than this in other programs' hands nothing is said
 WORTH = 0.1  # a setting that saves less than this share is none to name
 
 
@@ -37,6 +38,10 @@ def advise(course: Course, here: machine.Machine, table: pd.DataFrame) -> list[s
         found.append(f"The forecast of {totals.max():.1f} GB does not fit into "
                      f"{here.memory_gb:.1f} GB: it is of stage {stage!r}. "
                      f"{_remedy(course, lambda c: _total(forecast(c, here), stage), limit)}")
+    if (others := memory.others_gb()) > OTHERS * here.memory_gb:
+        found.append(f"Other programs hold {others:.1f} GB of this GPU's {here.memory_gb:.1f} GB. "
+                     f"End them (nvidia-smi lists them, other notebooks' kernels too), or fewer "
+                     f"rows are read at once, and what needs more memory stops.")
     free = psutil.virtual_memory().available / 1e9
     if free < 2:
         found.append(f"Only {free:.1f} GB of main memory are free. Close other programs, or shut "
@@ -89,7 +94,8 @@ def _flat(course: Course) -> list[tuple[str, object]]:
 def _changes(course: Course) -> list[tuple[str, object]]:
     """Each setting with the next value that takes less."""
     now = dict(_flat(course))
-    found: list[tuple[str, object]] = [(n, now[n] // 2) for n in COUNTS if now[n] > 1]
+    found: list[tuple[str, object]] = [(n, now[n] // 2) for n in COUNTS
+                                       if (now[n] or 0) > 1]
     if now["sft.method"] == "full":
         found.append(("sft.method", "lora"))
     if course.preset != "tiny" and now["model.quantization"] == "none":  # it needs a GPU

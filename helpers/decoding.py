@@ -142,7 +142,8 @@ def prefill(model, input_ids: Tensor, attention_mask: Tensor, n: int) -> Dynamic
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     model(input_ids=input_ids[:, :-1], attention_mask=mask, position_ids=positions,
           past_key_values=cache, use_cache=True, logits_to_keep=1)
-    cache.batch_repeat_interleave(n)
+    if n > 1:  # a copy, also where nothing is repeated
+        cache.batch_repeat_interleave(n)
     return cache
 
 

@@ -23,6 +23,9 @@ from helpers.config import Course
 
 END_TOKENS = ("<|im_end|>", "<|endoftext|>")
 FIRST, LAST = (0, 22, 0), (0, 31, 0)  # versions of vLLM that TRL 1.16 works with
+# Each asks for one torch exactly: with the others pip would exchange the one of requirements.txt
+# (2.11.0 up to 0.26), or its transformers (0.31.0: below 5.18).
+FITTING, GOES_WITH = ("0.27.0", "0.30.0"), {"torch": "2.13.0", "transformers": "5.23.0"}
 SHARE = 0.9  # of what is free of a card, for an engine alone
 APART = 1009  # seeds of two prompts; n samples of one prompt take n seeds in a row
 
@@ -58,17 +61,17 @@ def choose(course: Course) -> str:
         return "hf"
     fits = FIRST <= tuple(map(int, re.findall(r"\d+", found)[:3])) <= LAST if found else False
     first, last = (".".join(map(str, one)) for one in (FIRST, LAST))
+    install = f"Install one of {' to '.join(FITTING)}, which fit requirements.txt, or use"
     if asked == "auto" and not fits:
         warnings.warn(f"vllm {found} is installed, but TRL works with {first} to {last}: sampling "
                       f"goes by Hugging Face's generate.", stacklevel=2)
         return "hf"
     if not found:
-        raise models.ModelError(f"generation.engine is 'vllm', but vllm is not installed. Install "
-                                f"one of {first} to {last}, or use engine 'hf'.")
+        raise models.ModelError(f"generation.engine is 'vllm', but vllm is not installed. "
+                                f"{install} engine 'hf'.")
     if not fits:
         raise models.ModelError(f"generation.engine is 'vllm', and vllm {found} is installed, but "
-                                f"TRL works with {first} to {last}. Install one of these, or use "
-                                f"engine 'hf'.")
+                                f"TRL works with {first} to {last}. {install} engine 'hf'.")
     if not torch.cuda.is_available():
         raise models.ModelError("generation.engine is 'vllm', which needs a GPU, and there is none "
                                 "here. Use engine 'hf'.")

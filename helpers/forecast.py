@@ -1,7 +1,6 @@
 """Will it fit, and how long will it take? Memory and minutes of each stage, before it runs.
 
-Everything follows from a few numbers: P parameters, of which P' are trained, L layers of width h
-(keys and values kv, feed-forward f), a vocabulary of V, and rows of T tokens at the course's length
+Everything follows from a few numbers (`helpers.costs`), and rows of T tokens at the course's length
 limits. On a GPU the rows of a step are read in the passes that training would choose there
 (`helpers.passes`), elsewhere in those of the preset. Memory is the upper end: real rows are
 shorter. Minutes are an order of magnitude. What the libraries themselves take (about 1 GB) and
@@ -14,16 +13,29 @@ from collections.abc import Callable
 import pandas as pd
 
 from helpers.config import Course, names
+from helpers.costs import (
+    FILL,
+    activation_bytes,
+    beside_bytes,
+    generation_seconds,
+    held_bytes,
+    optimizer_bytes,
+    reading_seconds,
+    training_seconds,
+)
 from helpers.data import FAMILIES
 from helpers.data.source import find_file, local_folder
 from helpers.machine import USUAL, Machine, this_machine
 from helpers.model_size import Size, size, weight_bytes
 from helpers.passes import (
+    ANSWERS,
     BESIDE,
-    UTILISATION,
     VLLM_SHARE,
     Passes,
-    layers_keep,
+    answers_at_once,
+    answers_bytes,
+    cache_bytes,
+    forward_seconds,
     pass_seconds,
     passes,
 )
@@ -37,60 +49,7 @@ ROWS = {  # of the hub's splits, from the data sets' cards
     "countdown": {"train": 490_364},
     "smoltalk": {"train": 460_341, "test": 24_229},
 }
-# One layer on one new token costs at least this: starting its operations, or, on a GPU, playing
-# what was recorded of them. The second is below what was recorded: on an H200 a token of 128 rows
-# took Qwen2.5-1.5B's 28 layers 19 ms, the reading of the answers by all roles included.
-LAYER_SECONDS, LAYER_RECORDED = 1e-3, 0.5e-3
-LOGITS = 2**26  # at a time: 256 MB in float32, 441 tokens of a vocabulary of 152,000
 SHARED = 0.15  # of the answers of a sweep, what a processor reads: those of the tiny models
-FILL = 0.6  # how full batches are: tokens that are not padding, against the limits
-
-
-def optimizer_bytes(trained: int) -> int:
-    """P' x (4 for the gradient + 4 + 4 for Adam's two running means), in float32."""
-    return 12 * trained
-
-
-def activation_bytes(model: Size, rows: int, tokens: int, kind: int, checkpointing: bool) -> float:
-    """What the forward pass keeps for the backward pass, for B x T tokens.
-
-    A layer keeps about 8h + 2kv + 4f numbers a token (norms, queries, keys, values, attention, and
-    four of the feed-forward part; more in Qwen3, `helpers.passes.layers_keep`); with gradient
-    checkpointing only its input, h, and one layer in full. On top come three float32 copies of the
-    logits: 3V (values, log-probabilities, gradient). With a vocabulary of 150,000 they would often
-    be the largest part, so no more than LOGITS exist at a time (`helpers.train.rows`; TRL's losses
-    take smaller pieces still).
-    """
-    logits = min(rows * tokens * model.vocabulary, LOGITS)
-    return rows * tokens * layers_keep(model, kind, checkpointing) + 3 * 4 * logits
-
-
-def cache_bytes(model: Size, rows: int, tokens: int, kind: int) -> float:
-    """Generation: keys and values of all layers, 2 L kv numbers a token, and logits of one step."""
-    return rows * (tokens * 2 * model.layers * model.kv * kind + 2 * 4 * model.vocabulary)
-
-
-def training_seconds(
-    model: Size, tokens: int, trained: int, batches: int, machine: Machine
-) -> float:
-    """On a processor. Two operations a parameter and token forward, two backward to the
-    activations, two more for the weights that are trained."""
-    operations = 4 * model.in_products + 2 * trained
-    started = 3 * batches * model.layers * LAYER_SECONDS
-    return FILL * tokens * operations / (machine.tflops * 1e12 * UTILISATION) + started
-
-
-def generation_seconds(
-    model: Size, rows: int, batch: int, tokens: int, kind: int, machine: Machine
-) -> float:
-    """A step for every token of a batch's longest answer. A step takes the longer of reading all
-    weights from memory and of 2P operations a row, and LAYER_SECONDS a layer on top."""
-    at_once = min(rows, batch)
-    reading = weight_bytes(model, kind) / (machine.bandwidth * 1e9)
-    computing = 2 * model.in_products * at_once / (machine.tflops * 1e12 * UTILISATION)
-    start = LAYER_RECORDED if machine.gpu else LAYER_SECONDS
-    step = max(reading, computing) + model.layers * start
-    return math.ceil(rows / batch) * FILL * tokens * step
 
 
 def problems(course: Course, split: str) -> int:
@@ -125,18 +84,34 @@ def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
         if rung.name == "sft":
             rows["reward"] = _reward(course, course.reward_model, model, kind, machine)
 
-    batch, answer = course.generation.batch_size, course.lengths.completion
-    answers = examined(course, machine)
+    held = weight_bytes(model, kind)
+    cached, seconds = sampling(course, model, kind, machine, held, examined(course, machine),
+                               course.evaluation.n)
     rows["evaluation"] = (
-        weight_bytes(model, kind), 0,
-        cache_bytes(model, batch, course.lengths.prompt + answer, kind),
-        (2 + len(course.evaluation.rungs))  # the base without and with examples
-        * generation_seconds(model, answers, batch, answer, kind, machine))
+        held, 0, cached,
+        (2 + len(course.evaluation.rungs)) * seconds)  # the base without and with examples
     return pd.DataFrame([
         {"stage": stage, "weights GB": one / 1e9, "gradients + optimizer GB": two / 1e9,
          "activations GB": three / 1e9, "total GB": (one + two + three) / 1e9,
          "minutes": seconds / 60}
         for stage, (one, two, three, seconds) in rows.items()])
+
+
+def sampling(course: Course, model: Size, kind: int, machine: Machine, used: float, answers: int,
+             n: int) -> tuple[float, float]:
+    """Bytes and seconds of `answers`, n to a prompt, as many at once as `generation.batch_size`
+    says; where it says nothing, as a GPU of which `used` bytes are taken has room for."""
+    prompt, answer, batch = *_lengths(course), course.generation.batch_size
+    if not batch:
+        free = machine.memory_gb * 1e9 - used
+        batch = answers_at_once(model, n, prompt, answer, kind, free) if machine.gpu else ANSWERS
+    taken = (answers_bytes(model, max(1, batch // n), n, prompt, answer, kind) if machine.gpu
+             else cache_bytes(model, batch, prompt + answer, kind))
+    return taken, generation_seconds(model, answers, batch, answer, kind, machine)
+
+
+def _lengths(course: Course) -> tuple[int, int]:
+    return course.lengths.prompt, course.lengths.completion
 
 
 def examined(course: Course, machine: Machine) -> int:
@@ -153,11 +128,15 @@ def examined(course: Course, machine: Machine) -> int:
 Row = tuple[float, float, float, float]  # bytes of weights, of training, of activations; seconds
 
 
-def held_bytes(course: Course, model: Size, kind: int, adapters: int) -> float:
-    """Bytes of the base and of so many adapters."""
-    kind = 4 if course.sft.method == "full" else kind
-    base = weight_bytes(model, kind, course.model.quantization == "4bit")
-    return base + adapters * 4 * model.trained
+def _held(course: Course, model: Size, kind: int, adapters: int) -> float:
+    return held_bytes(course, model, kind, adapters) + beside_bytes(course, model, kind)
+
+
+def after_bytes(course: Course, model: Size, kind: int) -> float:
+    """Bytes of what is measured after training, where that has ended: the merged model, which is no
+    longer the base, and at least one prompt with its answers."""
+    one = answers_bytes(model, 1, course.evaluation.n, *_lengths(course), kind)
+    return weight_bytes(model, kind) + one
 
 
 def chosen(model: Size, rows: int, tokens: int, kind: int, used: float, machine: Machine,
@@ -168,20 +147,24 @@ def chosen(model: Size, rows: int, tokens: int, kind: int, used: float, machine:
 
 
 def _step(course: Course, model: Size, kind: int, machine: Machine, used: float, rows: int,
-          at_once: int, trained: int, texts: int = 1) -> tuple[float, float]:
-    """Bytes kept and seconds of one optimiser step of `rows` x `texts`: on a GPU in its own passes,
-    elsewhere `at_once` rows at a time."""
+          at_once: int, trained: int, texts: int = 1) -> tuple[float, float, float]:
+    """Bytes kept and seconds of one optimiser step of `rows` x `texts`, and seconds of reading the
+    same forward only: on a GPU in its own passes, elsewhere `at_once` rows at a time."""
     tokens = course.lengths.prompt + course.lengths.completion
     if not machine.gpu:
+        many, count = rows * texts * tokens, rows // at_once
         return (activation_bytes(model, at_once * texts, tokens, kind, False),
-                training_seconds(model, rows * texts * tokens, trained, rows // at_once, machine))
+                training_seconds(model, many, trained, count, machine),
+                reading_seconds(model, many, count, machine))
     found = chosen(model, rows, tokens, kind, used, machine, texts)
     at_once = max(1, found.rows)  # 0 fit: what one would take is what does not fit
-    again = found.checkpointing
-    seconds = pass_seconds(model, FILL * at_once * texts * tokens, again, machine.tflops)
+    again, filled = found.checkpointing, FILL * at_once * texts * tokens
+    seconds = pass_seconds(model, filled, again, machine.tflops)
     if trained == model.parameters:  # their own gradients: a third more than 4 or 6 operations
         seconds *= 4 / 3 if again else 3 / 2
-    return activation_bytes(model, at_once * texts, tokens, kind, again), rows // at_once * seconds
+    count = rows // at_once
+    return (activation_bytes(model, at_once * texts, tokens, kind, again), count * seconds,
+            count * forward_seconds(model, filled, machine.tflops))
 
 
 def _sft(course: Course, sft: Sft, model: Size, kind: int, machine: Machine) -> Row:
@@ -190,20 +173,21 @@ def _sft(course: Course, sft: Sft, model: Size, kind: int, machine: Machine) -> 
     trained = model.parameters if full else model.trained
     rows = sft.batch_size * sft.gradient_accumulation_steps
     steps = sft.max_steps or math.ceil(sft.epochs * problems(course, "train") / rows)
-    held, training = held_bytes(course, model, kind, 0 if full else 1), optimizer_bytes(trained)
-    kept, seconds = _step(course, model, kind, machine, held + training, rows, sft.batch_size,
-                          trained)
-    return held, training, kept, steps * seconds
+    held = held_bytes(course, model, 4 if full else kind, 0 if full else 1)
+    held, training = held + beside_bytes(course, model, kind, full), optimizer_bytes(trained)
+    kept, seconds, _ = _step(course, model, kind, machine, held + training, rows, sft.batch_size,
+                             trained)
+    return held, training, max(kept, after_bytes(course, model, kind)), steps * seconds
 
 
 def _rft(course: Course, rft: Rft, model: Size, kind: int, machine: Machine) -> Row:
     """Own answers are imitated, as if every problem gave all that it may give."""
     rows = rft.batch_size * rft.gradient_accumulation_steps
     steps = rft.max_steps or math.ceil(rft.epochs * _asked(course) * rft.per_problem / rows)
-    held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
-    kept, seconds = _step(course, model, kind, machine, held + training, rows, rft.batch_size,
-                          model.trained)
-    return held, training, kept, steps * seconds
+    held, training = _held(course, model, kind, 1), optimizer_bytes(model.trained)
+    kept, seconds, _ = _step(course, model, kind, machine, held + training, rows, rft.batch_size,
+                             model.trained)
+    return held, training, max(kept, after_bytes(course, model, kind)), steps * seconds
 
 
 def _asked(course: Course) -> int:
@@ -213,54 +197,61 @@ def _asked(course: Course) -> int:
 
 
 def _dpo(course: Course, dpo: Dpo | RewardModel, model: Size, kind: int, machine: Machine,
-         readings: float = 4 / 3) -> Row:
+         references: int = 1) -> Row:
     """Pairs are learned from, as if every problem gave all that it may give. The reference reads
-    them too, forward only, a third of the work."""
+    them too, forward only."""
     rows = dpo.batch_size * dpo.gradient_accumulation_steps
     steps = dpo.max_steps or math.ceil(
         dpo.epochs * _asked(course) * course.pairs.per_problem / rows)
-    held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
-    kept, seconds = _step(course, model, kind, machine, held + training, rows, dpo.batch_size,
-                          model.trained, texts=2)
-    return held, training, kept, readings * steps * seconds
+    held, training = _held(course, model, kind, 1), optimizer_bytes(model.trained)
+    kept, seconds, reading = _step(course, model, kind, machine, held + training, rows,
+                                   dpo.batch_size, model.trained, texts=2)
+    return held, training, max(kept, after_bytes(course, model, kind)), steps * (
+        seconds + references * reading)
 
 
 def _reward(course: Course, reward: RewardModel, model: Size, kind: int, machine: Machine) -> Row:
     """The pairs are made first, from the model's own answers; then they are read once each."""
-    weights, training, kept, seconds = _dpo(course, reward, model, kind, machine, readings=1)
-    batch, answer = course.generation.batch_size, course.lengths.completion
-    cached = cache_bytes(model, batch, course.lengths.prompt + answer, kind)
-    return weights, training, max(kept, cached), seconds + generation_seconds(
-        model, _asked(course) * course.pairs.num_generations, batch, answer, kind, machine)
+    weights, training, kept, seconds = _dpo(course, reward, model, kind, machine, references=0)
+    n = course.pairs.num_generations
+    cached, writing = sampling(course, model, kind, machine, weights, _asked(course) * n, n)
+    cached = max(0.0, cached - training)  # they are written before anything is trained
+    return weights, training, max(kept, cached), seconds + writing
 
 
 def _ppo(course: Course, ppo: Ppo, model: Size, kind: int, machine: Machine) -> Row:
     """Learning reads a completion with two roles, each forward and backward; collecting reads it
-    with four, forward only, a third of the work."""
+    with each role, forward only: the policy, its reference, the critic, and a judge that counts."""
     answer, count = course.lengths.completion, ppo.prompts_per_step
-    held, training = held_bytes(course, model, kind, 3), 2 * optimizer_bytes(model.trained)
-    kept, seconds = _step(course, model, kind, machine, held + training, ppo.minibatch_size,
-                          ppo.micro_batch_size, model.trained)
-    readings = (2 * ppo.num_ppo_epochs + 4 / 3) * count / ppo.minibatch_size
+    held, training = _held(course, model, kind, 3), 2 * optimizer_bytes(model.trained)
+    kept, seconds, reading = _step(course, model, kind, machine, held + training,
+                                   ppo.minibatch_size, ppo.micro_batch_size, model.trained)
+    roles = 3 + bool(ppo.reward_model_weight)
+    learning = (2 * ppo.num_ppo_epochs * seconds + roles * reading) * count / ppo.minibatch_size
     cached = cache_bytes(model, count, course.lengths.prompt + answer, kind)
-    return held, training, max(kept, cached), ppo.max_steps * (
-        generation_seconds(model, count, count, answer, kind, machine) + readings * seconds)
+    kept = max(kept, cached, after_bytes(course, model, kind))
+    return held, training, kept, ppo.max_steps * (
+        generation_seconds(model, count, count, answer, kind, machine) + learning)
 
 
 def _grpo(course: Course, grpo: Grpo | Rloo, model: Size, kind: int, machine: Machine) -> Row:
     """A group of answers to each question is written, and read forward and backward. RLOO's are
     written by our own trainer, which has no vLLM."""
     answer, rows = course.lengths.completion, grpo.prompts_per_step * grpo.num_generations
-    held, training = held_bytes(course, model, kind, 1), optimizer_bytes(model.trained)
-    vllm = course.generation.engine == "vllm" and isinstance(grpo, Grpo)
+    held, training = _held(course, model, kind, 1), optimizer_bytes(model.trained)
+    vllm = (course.generation.engine == "vllm" and isinstance(grpo, Grpo)
+            and grpo.engine == "trl")
     if vllm:  # it keeps its share while the model is trained
         held += VLLM_SHARE * machine.memory_gb * 1e9
-    kept, seconds = _step(course, model, kind, machine, held + training, rows,
-                          group_rows(course, grpo), model.trained)
+    kept, seconds, reading = _step(course, model, kind, machine, held + training, rows,
+                                   group_rows(course, grpo), model.trained)
+    # Before learning: what vLLM has written is read for its probabilities, and the reference reads.
+    before = vllm + bool(getattr(grpo, "beta", 0))
     cached = cache_bytes(model, rows, course.lengths.prompt + answer, kind)
     cached = 0.0 if vllm else cached  # it lies within the share
-    return held, training, max(kept, cached), grpo.max_steps * (
-        generation_seconds(model, rows, rows, answer, kind, machine) + seconds)
+    kept = max(kept, cached, after_bytes(course, model, kind))
+    return held, training, kept, grpo.max_steps * (
+        generation_seconds(model, rows, rows, answer, kind, machine) + seconds + before * reading)
 
 
 # How a rung is counted; another with the same settings can be counted like one of these.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from helpers import bases
 from helpers.schema import Lora
 
 
@@ -123,7 +124,7 @@ def merge(peft_model, path: str | Path) -> torch.nn.Module:
     """The plain model with the adapter that was read from `path` merged for good; ModelError where
     it says something else than the adapted one."""
     adapted, bound = _few_logits(peft_model), merge_bound(peft_model.get_base_model())
-    model = peft_model.merge_and_unload()
+    model = bases.own(peft_model).merge_and_unload()
     _check(f"{path}: not merged", adapted, _few_logits(model), bound)
     return model
 

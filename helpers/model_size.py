@@ -100,11 +100,16 @@ def _count(config: PretrainedConfig, course: Course) -> Size:
     total = sum(p.numel() for p in model.parameters())
     ends = {id(m.weight): m.weight.numel()  # one entry where they are tied
             for m in (model.get_input_embeddings(), model.get_output_embeddings())}
+    return shape(config, total, sum(ends.values()), lora_parameters(model, course))
+
+
+def shape(config: PretrainedConfig, parameters: int = 0, embedding: int = 0, trained: int = 0
+          ) -> Size:
+    """What a configuration says by itself, with what was counted of its model, if it was."""
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return Size(total, sum(ends.values()), lora_parameters(model, course),
-                config.num_hidden_layers, config.hidden_size, head * config.num_key_value_heads,
-                config.intermediate_size, config.vocab_size, head * config.num_attention_heads,
-                config.model_type.startswith("qwen3"))
+    return Size(parameters, embedding, trained, config.num_hidden_layers, config.hidden_size,
+                head * config.num_key_value_heads, config.intermediate_size, config.vocab_size,
+                head * config.num_attention_heads, config.model_type.startswith("qwen3"))
 
 
 def lora_parameters(model: torch.nn.Module, course: Course) -> int:

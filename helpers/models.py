@@ -20,7 +20,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from helpers import hub
+from helpers import bases, hub
 from helpers.config import ROOT, Course
 from helpers.merging import (  # noqa: F401 - merging is also found here
     ModelError,
@@ -123,7 +123,8 @@ def load_base(course: Course, quantization: str | None = None, full: bool = Fals
     """The model that training starts from. `quantization` None takes the course's setting.
 
     `full=True` says that all weights will be trained: they are then float32, since small updates
-    are lost in 16 bits. Else the frozen weights have the compute type and LoRA stays in float32.
+    are lost in 16 bits. Else the weights are frozen, in the compute type, and in memory once for
+    all models that are loaded from the same files (`helpers.bases`); LoRA stays in float32.
     """
     name = find_model(course.model.name, course.world)
     return _load(name, course, quantization or course.model.quantization, full)
@@ -163,9 +164,40 @@ def load_scorer(path: str | Path, course: Course, quantization: str = "none"):
 
 def _load(name: str, course: Course, quantization: str, full: bool,
           auto_class: type = AutoModelForCausalLM, **extra):
+    """Weights that will be trained are the model's own; frozen ones are in memory once."""
     if quantization == "4bit" and full:
         raise ModelError("4-bit weights cannot all be trained. Use sft.method='lora'.")
     kind = torch.float32 if full else precision(course)
+    key = _key(name, course, quantization, kind)
+
+    def read():
+        return _read(name, course, quantization, kind, auto_class, extra)
+
+    if full:
+        model = read()
+    elif auto_class is AutoModelForCausalLM:
+        model = bases.shared(key, read)
+    else:
+        model = bases.joined(read(), key)
+    check_targets(model, course.lora)
+    return model.eval()
+
+
+def _key(name: str, course: Course, quantization: str, kind: torch.dtype) -> tuple:
+    """What frozen weights must have in common to be the same."""
+    revision = None if Path(name).is_dir() else course.model.revision
+    return (*bases.files(name), revision, kind, quantization, device())
+
+
+def in_memory(path: str | Path | None, course: Course) -> bool:
+    """Whether the frozen base that a trainer would load from `path` (None: the course's base) is in
+    memory already, and will take no more of it."""
+    name = find_model(str(path), "tiny") if path else find_model(course.model.name, course.world)
+    return bases.alive(_key(name, course, course.model.quantization, precision(course)))
+
+
+def _read(name: str, course: Course, quantization: str, kind: torch.dtype, auto_class: type,
+          extra: dict):
     options = {"dtype": kind, "use_safetensors": True, "device_map": {"": device()}, **extra}
     if quantization == "4bit":
         options["quantization_config"] = BitsAndBytesConfig(
@@ -182,9 +214,8 @@ def _load(name: str, course: Course, quantization: str, full: bool,
                 raise ModelError(f"{name}: a layer has {layer.in_features} inputs. On CPUs 4-bit "
                                  f"weights come back wrong unless that is a multiple of 64. Use "
                                  f"model.quantization='none'.")
-    check_targets(model, course.lora)
     _end_at_turn(model, name, course)
-    return model.eval()
+    return model
 
 
 def _end_at_turn(model: torch.nn.Module, name: str, course: Course) -> None:

@@ -21,6 +21,9 @@ AS_FAST = 1.05  # where more rows gain less than this, fewer are taken
 SLACK = 0.75  # share of what is free that is planned with: rows of other lengths leave gaps
 BESIDE = 1.5e9  # logits, which exist in pieces; casts of weights; kernels' work space
 VLLM_SHARE = 0.3  # of the whole card, for an engine beside a model that is trained
+ANSWERS = 256  # sampled at once where neither a setting nor the memory of a GPU says how many
+MOST_ANSWERS, MOST_TEXTS = 512, 64  # at once on a GPU: with more the products take the time
+DRAWN = 28  # bytes a row and token of the vocabulary, to draw from logits of 16 bits with a top-p
 
 
 @dataclass(frozen=True)
@@ -73,3 +76,52 @@ def pass_seconds(model: Size, tokens: float, checkpointing: bool, tflops: float)
     products = (6 if checkpointing else 4) * model.in_products * tokens
     started = LAYER_PASS * model.layers * (4 / 3 if checkpointing else 1)
     return max(products / (tflops * 1e12 * UTILISATION), started)
+
+
+def forward_seconds(model: Size, tokens: float, tflops: float) -> float:
+    """A forward pass that nothing is learned from: by a reference, a judge, a critic's forecast.
+
+    Two operations a weight and token. `pass_seconds` counts two more, for the gradients of the
+    activations (a frozen weight has none of its own), and two again where the forward pass is
+    repeated: so this is half of a pass that keeps its activations, a third of one that does not.
+    Of starting kernels it is a third and a quarter, as a repeated forward pass is counted there.
+    """
+    products = 2 * model.in_products * tokens
+    return max(products / (tflops * 1e12 * UTILISATION), LAYER_PASS * model.layers / 3)
+
+
+def cache_bytes(model: Size, rows: int, tokens: int, kind: int) -> float:
+    """What an answer needs while it is written: keys and values of all layers, 2 L kv numbers a
+    token, of its prompt and of all that it may become; and what drawing a token takes."""
+    return rows * (tokens * 2 * model.layers * model.kv * kind + DRAWN * model.vocabulary)
+
+
+def reading_bytes(model: Size, rows: int, tokens: int, kind: int) -> float:
+    """A text that is read forward only: numbers a token of one layer after the other, 4h around
+    attention and 4f of the feed-forward part, of which an adapter has a fourth."""
+    return rows * tokens * kind * (4 * model.width + 4 * model.feed_forward)
+
+
+def answers_bytes(model: Size, prompts: int, n: int, prompt: int, answer: int, kind: int) -> float:
+    """n answers to each of so many prompts: first the prompts are read, then answers written."""
+    read = reading_bytes(model, prompts, prompt, kind)
+    read += prompts * prompt * 2 * model.layers * model.kv * kind
+    return max(read, cache_bytes(model, prompts * n, prompt + answer, kind))
+
+
+def answers_at_once(model: Size, n: int, prompt: int, answer: int, kind: int, free: float) -> int:
+    """Answers to sample at once, n to a prompt, with a share of SLACK of `free` bytes; at least n.
+    The prompts are a power of two: a little more or less memory changes nothing that is drawn."""
+    one = answers_bytes(model, 1, n, prompt, answer, kind)
+    return n * _power_of_two(min(SLACK * (free - BESIDE) / one, MOST_ANSWERS / n))
+
+
+def texts_at_once(model: Size, tokens: int, kind: int, free: float) -> int:
+    """Texts of so many tokens to read at once, forward only: a power of two, at least 1."""
+    one = reading_bytes(model, 1, tokens, kind)
+    return _power_of_two(min(SLACK * (free - BESIDE) / one, MOST_TEXTS))
+
+
+def _power_of_two(most: float) -> int:
+    """The largest one up to `most`, and 1 where there is none."""
+    return 1 << (max(1, int(most)).bit_length() - 1)

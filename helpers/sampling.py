@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from helpers import branching, decoding, engines, graphs, models
+from helpers import branching, decoding, engines, graphs, memory, models
 from helpers.config import Course
 from helpers.decoding import StopText
 from helpers.engines import Completion, VLLMModel, cut, end_ids
+from helpers.model_size import shape
+from helpers.passes import ANSWERS, answers_at_once
 
 SHARING = 4  # answers of one prompt to a row that the model reads, roughly; 8 take longer
 PLAIN = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "num_beams": 1,
@@ -35,17 +37,19 @@ def batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
 @torch.no_grad()
 def generate(
     model, tokenizer, prompts: Sequence[str], n: int = 1, temperature: float = 1.0,
-    top_p: float = 1.0, max_new_tokens: int = 256, seed: int = 0, batch_size: int = 256,
+    top_p: float = 1.0, max_new_tokens: int = 256, seed: int = 0, batch_size: int | None = ANSWERS,
     greedy: bool = False, stop_text: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[list[Completion]]:
     """n completions for every prompt, in the order of the prompts.
 
     `prompts` are texts as the model reads them (see `prompts.chat_text`). `batch_size` counts
-    completions; the n of one prompt stay together. An answer ends at an end token or at
-    `stop_text`, where its text is cut. The same seed and batch size give the same texts, and the
-    global random state is left as it was. `progress(done, total)` is called after every batch.
-    On a processor several answers to a prompt are read as branches of a tree (`branching`).
+    completions; the n of one prompt stay together. None takes as many as a GPU has room for, and
+    where it has less than that, they are halved; how they are batched changes which random numbers
+    a prompt gets, not what they are drawn from. An answer ends at an end token or at `stop_text`,
+    where its text is cut. The same seed and batches give the same texts, and the global random
+    state is left as it was. `progress(done, total)` is called after every batch. On a processor
+    several answers to a prompt are read as branches of a tree (`branching`).
     """
     if greedy and n != 1:
         raise ValueError(f"greedy decoding gives one answer, n = {n} would be {n} equal ones")
@@ -57,7 +61,7 @@ def generate(
     if n > 1 and model.device.type == "cpu":
         [found] = generate_each(
             model, tokenizer, prompts, [(temperature, top_p)], n, max_new_tokens, seed,
-            max(1, batch_size // SHARING), stop_text, progress)
+            max(1, (batch_size or ANSWERS) // SHARING), stop_text, progress)
         return found
     config = _generation_config(tokenizer, temperature, top_p, max_new_tokens, greedy)
     encoded = _encoded(tokenizer, prompts)
@@ -65,13 +69,17 @@ def generate(
     was_training = model.training
     model.eval()
     devices = [model.device] if model.device.type == "cuda" else []
+    size = max(1, at_once(model, encoded, n, max_new_tokens, batch_size) // n)
     done = 0
+
+    def write(batch: Sequence[int]) -> list[list[int]]:
+        return decode(model, tokenizer, [encoded[at] for at in batch], n, config, stop_text)
+
     try:
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
-            for batch in batches([len(ids) for ids in encoded], max(1, batch_size // n)):
-                rows = decode(model, tokenizer, [encoded[index] for index in batch], n, config,
-                              stop_text)
+            for batch, rows in memory.halving(batches(list(map(len, encoded)), size), write,
+                                              _alone(n, max_new_tokens)):
                 for position, index in enumerate(batch):
                     results[index] = [
                         _completion(tokenizer, row, config.eos_token_id, stop_text)
@@ -88,8 +96,8 @@ def generate(
 @torch.no_grad()
 def generate_each(
     model, tokenizer, prompts: Sequence[str], settings: Sequence[tuple[float, float]], n: int = 1,
-    max_new_tokens: int = 256, seed: int = 0, batch_size: int = 256, stop_text: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    max_new_tokens: int = 256, seed: int = 0, batch_size: int | None = ANSWERS,
+    stop_text: str | None = None, progress: Callable[[int, int], None] | None = None,
 ) -> list[list[list[Completion]]]:
     """Completions at every (temperature, top-p): [setting][prompt][answer], n answers each.
 
@@ -114,7 +122,7 @@ def generate_each(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            size = max(1, SHARING * batch_size // len(asked))
+            size = max(1, SHARING * (batch_size or ANSWERS) // len(asked))
             for batch in batches([len(ids) for ids in encoded], size):
                 found = branching.decode(model, tokenizer, [encoded[i] for i in batch], asked,
                                          config.eos_token_id, config.pad_token_id, max_new_tokens,
@@ -143,6 +151,23 @@ def _one_by_one(model, tokenizer, prompts, settings, n, progress, *, seed, **how
         if progress:
             progress((place + 1) * len(prompts), total)
     return results
+
+
+def at_once(model, encoded: Sequence[Sequence[int]], n: int, max_new_tokens: int,
+            asked: int | None) -> int:
+    """Answers at once: as many as are `asked` for; where that is None, as a GPU has room for."""
+    if asked or model.device.type != "cuda" or not encoded:
+        return asked or ANSWERS
+    kind = model.get_input_embeddings().weight.element_size()
+    return answers_at_once(shape(model.config), n, max(map(len, encoded)), max_new_tokens, kind,
+                           memory.free_bytes())
+
+
+def _alone(n: int, max_new_tokens: int) -> str:
+    """What to do where one prompt is too much."""
+    return (f"sampling {n} answer{'s' * (n > 1)} of up to {max_new_tokens} tokens to one prompt. "
+            f"Lower lengths.completion (to {max(1, max_new_tokens // 2)}), take a smaller "
+            f"model.name, or end other programs on this GPU.")
 
 
 def _check(temperature: float, top_p: float) -> None:
@@ -182,7 +207,9 @@ def sample_in_pieces(model, tokenizer, autocast: Callable = nullcontext) -> None
                  for ids, mask in zip(input_ids, attention_mask, strict=True)]
         n = gcd(*(len(list(same)) for _, same in groupby(asked)))  # rows of a prompt in turn
         with autocast():
-            rows = decode(model, tokenizer, asked[::n], n, config)
+            rows = [row for _, some in memory.halving(
+                [asked[::n]], lambda part: decode(model, tokenizer, part, n, config),
+                _alone(n, config.max_new_tokens)) for row in some]
         longest = max(map(len, rows))
         filled = [row + [config.pad_token_id] * (longest - len(row)) for row in rows]
         return torch.cat([input_ids, torch.tensor(filled, device=input_ids.device)], dim=1)

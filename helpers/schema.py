@@ -46,7 +46,7 @@ class Lora(Section):
 
 class Generation(Section):
     engine: Literal["auto", "hf", "vllm"]  # auto: vLLM where it is installed and a GPU is there
-    batch_size: Count  # sequences generated at once
+    batch_size: Count | None  # answers sampled at once; None: what a GPU has room for
     temperature: Positive
     top_p: Annotated[float, Field(gt=0, le=1)]
 

@@ -1,11 +1,13 @@
 """A pytest plugin: in CI no test may be skipped in silence.
 
 With CI=true the session fails when a test was skipped for a reason that is not on the list
-below. A missing GPU is what these machines are like; an absent browser (`make test` installs one
-where it may), absent real data, or the file of reference values beside it, is accepted only while
-it really is absent, so that a mistake in the fixture cannot hide behind the words.
+below. A missing GPU is what these machines are like, and so is a GPU without vLLM; an absent
+browser (`make test` installs one where it may), absent real data, or the file of reference values
+beside it, is accepted only while it really is absent, so that a mistake in the fixture cannot hide
+behind the words.
 """
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from helpers.config import ROOT
 
 NO_GPU = "no GPU"
+NO_VLLM = "vllm not installed"
 NO_REAL_DATA = "real data absent"
 NO_REFERENCE = "reference values absent"
 NO_CHROMIUM = "no Chromium: make chromium"
@@ -51,6 +54,8 @@ def allowed(reason: str) -> bool:
         return not ppo_reference_file().is_file()
     if reason == NO_CHROMIUM:
         return chromium() is None
+    if reason == NO_VLLM:
+        return importlib.util.find_spec("vllm") is None
     if reason == NO_GPU:
         import torch
 

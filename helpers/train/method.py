@@ -109,7 +109,7 @@ class Method:
         disable_progress_bars()
         score_answers_only()
         lora_without_copies()
-        room.arrange(self.name, args, course, train_dataset, tokenizer)
+        room.arrange(self.name, args, course, train_dataset, tokenizer, more.get("start"))
         trainer = self.build(
             course,
             args=args,

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from peft import get_peft_model
 
-from helpers import engines, models
+from helpers import bases, engines, models
 from helpers.config import Course
 from helpers.forecast import group_rows
 from helpers.passes import VLLM_SHARE
@@ -138,6 +138,8 @@ def _grpo(course: Course, args, start: str | Path, kind: type[GroupTrainer] = Gr
                     dynamic_sampling=course.grpo.dynamic_sampling, **more)
     from trl import GRPOTrainer
 
+    if args.use_vllm:  # the trainer merges for it in place, and subtracting leaves other weights
+        model = bases.own(model)
     trainer = GRPOTrainer(model, args=args, peft_config=lora_config(course), **more)
     trainer.add_callback(NoGradientNoStep())
     if not args.use_vllm:

@@ -19,8 +19,10 @@ from peft import LoraConfig, PeftModel, PeftModelForCausalLM, get_peft_model
 from torch import Tensor
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from helpers import losses, models
+from helpers import losses, memory, models
 from helpers.config import Course
+from helpers.model_size import shape
+from helpers.passes import texts_at_once
 from helpers.prompts import END_OF_TURN, START_OF_TURN, chat_text
 from helpers.sampling import batches
 from helpers.train.adapters import HEAD, AdapterError, read_adapter
@@ -71,8 +73,8 @@ class LikelihoodJudge(PeftModelForCausalLM):
 class RewardModel:
     """Scores for texts: `model(...)` gives one number a row, `tokenizer` is the policy's.
 
-    batch_size: texts at a time; a small model on a processor is fastest with few, which stay in
-    its caches.
+    batch_size: texts at a time on a processor, where a small model is fastest with few, which stay
+    in its caches; a GPU reads as many as it has room for.
     """
 
     def __init__(self, model: torch.nn.Module, tokenizer, batch_size: int = 32):
@@ -102,15 +104,24 @@ class RewardModel:
                 for place, (head, tail) in enumerate(zip(heads, tails, strict=True))}
         first = [rows[(*head, None, *tail)] for head, tail in zip(heads, tails, strict=True)]
         scores, once = torch.full((len(heads),), torch.nan), sorted(set(first))
-        for batch in batches([len(heads[p]) + len(tails[p]) for p in once], self.batch_size):
-            places = [once[index] for index in batch]
-            scores[places] = self._batch([heads[place] for place in places],
-                                         [tails[place] for place in places]).float().cpu()
+        lengths = [len(heads[place]) + len(tails[place]) for place in once]
+        for batch, found in memory.halving(
+                batches(lengths, self._at_once(lengths)),
+                lambda part: self._batch([heads[once[at]] for at in part],
+                                         [tails[once[at]] for at in part]).float().cpu(),
+                "scoring one text. End other programs on this GPU, or lower lengths.completion."):
+            scores[[once[at] for at in batch]] = found
         scores = scores[first]
         if bad := torch.nonzero(~scores.isfinite()).flatten().tolist():
             raise RewardModelError(f"the score of text {bad[0]} is {scores[bad[0]]}: the reward "
                                    "model is damaged, train it again")
         return scores.tolist()
+
+    def _at_once(self, lengths: Sequence[int]) -> int:
+        if self.model.device.type != "cuda" or not lengths:
+            return self.batch_size
+        kind = self.model.get_input_embeddings().weight.element_size()
+        return texts_at_once(shape(self.model.config), max(lengths), kind, memory.free_bytes())
 
     def _batch(self, heads: list[list[int]], tails: list[list[int]]) -> Tensor:
         """(B,) scores of rows of token ids."""

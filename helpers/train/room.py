@@ -6,17 +6,18 @@ is told.
 """
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from functools import wraps
+from pathlib import Path
 
 import torch
 from transformers import TrainingArguments
 
 from helpers import models
 from helpers.config import ConfigError, Course
-from helpers.forecast import held_bytes, optimizer_bytes
+from helpers.costs import held_bytes, optimizer_bytes
 from helpers.machine import card_speed
+from helpers.memory import LIMIT, OutOfMemory, free_bytes, used_gb
 from helpers.model_size import size
 from helpers.passes import BESIDE, SLACK, Passes, passes
 from helpers.prompts import chat_text
@@ -24,36 +25,8 @@ from helpers.prompts import chat_text
 LOOKED_AT = 64  # rows with the most letters, of which the longest in tokens is looked for
 READ_AT_ONCE = {"Reward": 2, "DPO": 2}  # texts in a row, where it is not one
 GROUPS = ("GRPO", "RLOO")  # several answers to a prompt are drawn before they are learned from
-LIMIT = "COURSE_GPU_GB"  # of the environment: GB of the GPU that this process may plan with
 LESS = 0.8  # of what was in use when it ran out
 CHECKPOINTING = ("gradient_checkpointing", "activation_checkpointing")
-
-
-class OutOfMemory(RuntimeError):
-    """The GPU had no room for what was planned: one line with what to set, and that nothing is
-    lost."""
-
-
-def free_bytes() -> float:
-    """What this process may still take of its GPU: free on the card, within its own share if one
-    was set (torch.cuda.set_per_process_memory_fraction), and within COURSE_GPU_GB."""
-    free, total = torch.cuda.mem_get_info()
-    mine = torch.cuda.memory_allocated()
-    of_all = getattr(torch.cuda, "get_per_process_memory_fraction", lambda: 1.0)  # torch 2.8
-    limits = [free + torch.cuda.memory_reserved(), of_all() * total, limit_bytes()]
-    return min(limits) - mine
-
-
-def limit_bytes() -> float:
-    """COURSE_GPU_GB in bytes, infinite where it is not set; ConfigError for what is no size."""
-    asked = os.environ.get(LIMIT, "").strip() or "inf"
-    try:
-        size = float(asked)
-    except ValueError:
-        size = 0.0
-    if not size > 0:
-        raise ConfigError(f"{LIMIT}: is {asked!r}, must be a number of GB, such as 14.5")
-    return size * 1e9
 
 
 def with_advice(train: Callable, name: str, args: TrainingArguments) -> Callable:
@@ -63,8 +36,11 @@ def with_advice(train: Callable, name: str, args: TrainingArguments) -> Callable
     def advised(*asked, **named):
         try:
             return train(*asked, **named)
+        except OutOfMemory as error:  # of sampling, which has tried fewer at once
+            raise OutOfMemory(f"{name}: {error} Then run the notebook again: it goes on from the "
+                              f"last checkpoint.") from error
         except torch.cuda.OutOfMemoryError as error:
-            used = torch.cuda.memory_reserved() / 1e9 if torch.cuda.is_available() else 0.0
+            used = used_gb()
             at_once, limit = _rows(args), max(0.1, LESS * used)
             if planned := getattr(args, "planned", None):  # so much less that it fits no more
                 found, whole = planned
@@ -75,16 +51,16 @@ def with_advice(train: Callable, name: str, args: TrainingArguments) -> Callable
                     f"last checkpoint. If one row is too much, l" if at_once > 1 else "L")
             raise OutOfMemory(
                 f"{name}: the GPU ran out of memory at {used:.1f} GB, with {at_once} rows at once. "
-                f"{what}ower lengths.completion, or take model.quantization '4bit'.") from error
+                f"{what}ower lengths.completion, or take a smaller model.name.") from error
 
     return advised
 
 
 def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[dict],
-            tokenizer) -> Passes | None:
+            tokenizer, start: str | Path | None = None) -> Passes | None:
     """Set the passes of a method in `args`, where a GPU is there and nobody set them by hand: rows
     at once, passes a step (their product stays) and checkpointing. ConfigError where no row
-    fits."""
+    fits. `start`: where the base is read from, as `Method.trainer` has it."""
     touched = any(one in args.by_hand or one in args.set_by
                   and getattr(args, one) != args.set_by[one][0] for one in _arguments(name))
     if models.device().type != "cuda" or touched or not len(rows):
@@ -94,7 +70,9 @@ def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[d
     full = name == "SFT" and course.sft.method == "full"
     trained = model.parameters if full else model.trained
     roles = 3 if name == "PPO" else 1
-    held = held_bytes(course, model, kind, 0 if full else roles)
+    held = held_bytes(course, model, 4 if full else kind, 0 if full else roles)
+    if not full and models.in_memory(start, course):
+        held -= held_bytes(course, model, kind, 0)
     share = getattr(args, "vllm_gpu_memory_utilization", 0) if getattr(args, "use_vllm", 0) else 0
     engine = share * torch.cuda.mem_get_info()[1] if share else 0.0
     may_take = _least(free_bytes())
@@ -107,8 +85,8 @@ def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[d
         raise ConfigError(
             f"{name}: one row of {tokens} tokens takes {found.bytes / 1e9:.1f} GB of activations, "
             f"and beside the weights {max(0.0, free) / 1e9:.1f} GB are free on the GPU. Lower "
-            f"lengths.completion or lora.r, take model.quantization '4bit' or a smaller model, or "
-            f"end other programs on this GPU.")
+            f"lengths.completion or lora.r, take a smaller model.name, or end other programs on "
+            f"this GPU.")
     print(f"{name}: {found}")
     args.planned = found, may_take + torch.cuda.memory_allocated()
     if name == "PPO":

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from helpers import losses
-from helpers.forecast import LOGITS
+from helpers.costs import LOGITS
 
 
 class Rows:

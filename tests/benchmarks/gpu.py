@@ -3,6 +3,7 @@ notebooks under the memory of a T4 and an A100. One row a run, added to `data/re
 
     python -m tests.benchmarks.gpu steps --against FOLDER   (FOLDER: a checkout of 0950ceb)
     python -m tests.benchmarks.gpu passes
+    python -m tests.benchmarks.gpu answers                  (sampling, by how many at once)
     python -m tests.benchmarks.gpu notebooks --preset a100  (the tiny base in the real shape)
     python -m tests.benchmarks.gpu ladder --model DIR       (a small pre-trained model)
 
@@ -105,11 +106,11 @@ def steps(given: argparse.Namespace) -> None:
            given.out)
 
 
-def passes(given: argparse.Namespace) -> None:
-    """How a pass's time and memory grow with its rows."""
+def growing(given: argparse.Namespace) -> None:
+    """How time and memory grow with the rows of a pass, or with the answers written at once."""
     model = shaped_like(given.size, given.tokenizer, given.work)
     asked = {"model": str(model), "preset": given.preset} | given.settings
-    record("passes", worker("passes", ROOT, asked, given.limit), given.out)
+    record(given.part, worker(given.part, ROOT, asked, given.limit), given.out)
 
 
 NOTEBOOK = """
@@ -181,7 +182,8 @@ def ladder(given: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["steps", "passes", "notebooks", "ladder"])
+    parser.add_argument("part", choices=["steps", "passes", "answers", "notebooks",
+                                         "ladder"])
     parser.add_argument("--size", default="1.5B")
     parser.add_argument("--preset", default="a100", choices=sorted(CAPS))
     parser.add_argument("--tokenizer", default="Qwen/Qwen2.5-1.5B")
@@ -196,7 +198,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("/tmp/course-gpu"))
     parser.add_argument("--out", type=Path, default=FOLDER)
     given = parser.parse_args()
-    {"steps": steps, "passes": passes, "notebooks": notebooks, "ladder": ladder}[given.part](given)
+    {"steps": steps, "passes": growing, "answers": growing, "notebooks": notebooks,
+     "ladder": ladder}[given.part](given)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from helpers.config import Course
 
 SETTINGS = {"model": None, "preset": "a100", "quantization": "none", "precision": "auto",
             "prompts": 128, "group": 16, "completion": 256, "rows": 16, "steps": 2,
-            "methods": ["ppo", "grpo", "sft"], "cap_gb": None}
+            "methods": ["ppo", "grpo", "sft"], "cap_gb": None,
+            "at_once": [1, 2, 4, 8, 16, 32, 64], "answers": [64, 128, 256, 512, 1024]}
 
 
 def uneven(completions, **columns):
@@ -226,8 +227,9 @@ def run(which: str, asked: dict) -> None:
 
 
 def passes(asked: dict) -> None:
-    """Seconds and memory of one forward and backward pass of PPO's policy, by how many rows of 512
-    tokens it reads at once, with activations kept and computed again."""
+    """Seconds and memory of one forward and backward pass of PPO's policy, by how many rows it
+    reads at once, half of each an answer, with activations kept and computed again; and seconds of
+    the same pass forward only."""
     from helpers import losses
     from helpers.train.ppo import AdapterBank
     from helpers.train.rows import Rows
@@ -240,34 +242,77 @@ def passes(asked: dict) -> None:
     for checkpointing in (False, True):
         base = models.load_model(course.model.name, course, course.model.quantization)
         bank = AdapterBank(base, lora_config(course, r=course.ppo.r), None, checkpointing)
-        for rows in (1, 2, 4, 8, 16, 32, 64):
-            batch = Rows([[5] * 256] * rows, [[7] * 256] * rows, models.device())
+        for rows in asked["at_once"]:
+            half = asked["completion"]
+            batch = Rows([[5] * half] * rows, [[7] * half] * rows, models.device())
 
-            def once(bank=bank, batch=batch):
-                with bank.learning("policy"), torch.autocast(batch.ids.device.type, kind):
-                    [logp] = bank.logprobs(batch.ids, batch.places, batch.targets)
+            def read(bank=bank, batch=batch):
+                with torch.autocast(batch.ids.device.type, kind):
+                    return bank.logprobs(batch.ids, batch.places, batch.targets)[0]
+
+            def once(bank=bank, batch=batch, read=read):
+                with bank.learning("policy"):
+                    logp = read()
                     losses.ppo_policy_loss(logp, logp.detach(), batch.mask, batch.mask).backward()
 
-            out = {"code": "new", "method": "pass", "rows": rows, "tokens": rows * 512,
+            out = {"code": "new", "method": "pass", "rows": rows, "tokens": rows * 2 * half,
                    "checkpointing": checkpointing, "quantization": asked["quantization"]}
             try:
+                with torch.no_grad():
+                    read()
+                    started = now()
+                    read()
+                    out["forward_seconds"] = round(now() - started, 4)
                 once()
                 out |= {"passes": (count := 3)}
                 measure(lambda count=count, once=once: [once() for _ in range(count)], out)
             except torch.OutOfMemoryError:
                 out["problem"] = "out of memory"
             print("ROW", json.dumps(out), flush=True)
-        del bank, base, batch, once  # the function holds both
+        del bank, base, batch, once, read  # the functions hold both
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def answers(asked: dict) -> None:
+    """Seconds and memory of sampling, by how many answers are written at once, `group` to a prompt:
+    what the course would take by itself, and what it plans for each."""
+    from helpers import sampling
+    from helpers.data import load_problems
+    from helpers.model_size import shape
+    from helpers.passes import answers_bytes
+
+    course = course_of(asked)
+    tokenizer, n = models.load_tokenizer(course), asked["group"]
+    model = models.load_model(course.model.name, course)
+    texts = [prompts.chat_text(tokenizer, prompts.messages(one, course))
+             for one in list(load_problems(course, "train"))[:512]]
+    ids = sampling._encoded(tokenizer, texts)
+    own = sampling.at_once(model, ids, n, asked["completion"], None)
+    kind = model.get_input_embeddings().weight.element_size()
+    for rows in asked["answers"]:
+        few = (texts * -(-rows // len(texts)))[:max(1, rows // n)]
+        longest = max(len(one) for one in sampling._encoded(tokenizer, few))
+        planned = answers_bytes(shape(model.config), len(few), n, longest, asked["completion"],
+                                kind)
+        out = {"code": "new", "method": "answers", "rows": len(few) * n, "group": n,
+               "completion": asked["completion"], "prompt_tokens": longest, "own": own,
+               "planned_gb": round(planned / 1e9, 2)}
+        try:
+            measure(lambda few=few: sampling.generate(
+                model, tokenizer, few, n=n, max_new_tokens=asked["completion"],
+                batch_size=len(few) * n), out)
+        except RuntimeError as error:
+            out["problem"] = str(error).splitlines()[0][:200]
+        print("ROW", json.dumps(out), flush=True)
 
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[2])
     if stray := given.keys() - SETTINGS.keys():
         raise SystemExit(f"not a setting: {sorted(stray)}; there are {sorted(SETTINGS)}")
-    if sys.argv[1] == "passes":
-        passes(SETTINGS | given)
+    if sys.argv[1] in ("passes", "answers"):
+        {"passes": passes, "answers": answers}[sys.argv[1]](SETTINGS | given)
     else:
         run(sys.argv[1], SETTINGS | given)

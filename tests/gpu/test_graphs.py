@@ -8,8 +8,8 @@ from peft import get_peft_model
 
 from helpers import graphs, models, sampling
 from helpers.machine import card_speed
-from helpers.model_size import Size
-from helpers.passes import passes
+from helpers.model_size import Size, shape
+from helpers.passes import BESIDE, answers_bytes, passes
 from helpers.train import room
 from helpers.train.rows import Rows, logprobs
 from helpers.train.settings import lora_config, lora_without_copies
@@ -140,3 +140,27 @@ def test_passes_follow_the_memory_that_is_free(gpu, gigabytes, fits):
         assert bool(found.rows) == fits
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+@pytest.mark.parametrize("n", [1, 8])
+def test_sampling_takes_the_memory_that_is_planned(gpu, n):
+    """As many answers as fit into 6 GB more than there is, of a model that never ends one."""
+    course = methods.course_for("float16", methods.model_folder(
+        width=1024, layers=8, vocabulary=32_768))
+    model, tokenizer = models.load_base(course), models.load_tokenizer(course)
+    gc.collect()
+    torch.cuda.empty_cache()
+    before, total = torch.cuda.memory_allocated(), torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(1.0, (before + 6e9) / total))
+    torch.cuda.reset_peak_memory_stats()
+    try:
+        encoded = sampling._encoded(tokenizer, ["Anna has 3 apples. " * 20] * 512)
+        size = sampling.at_once(model, encoded, n, 256, None)
+        assert size >= 64
+        sampling.generate(model, tokenizer, ["Anna has 3 apples. " * 20] * (size // n), n=n,
+                          max_new_tokens=256, batch_size=None)
+        peak = torch.cuda.max_memory_allocated() - before
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    planned = answers_bytes(shape(model.config), size // n, n, len(encoded[0]), 256, 2)
+    assert 0.5 * planned < peak < planned + BESIDE

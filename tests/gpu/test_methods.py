@@ -46,5 +46,6 @@ def test_peak_memory_is_about_the_forecast(gpu, name, precision, tmp_path, monke
     tokens = course.lengths.prompt + course.lengths.completion
     kept = forecast.activation_bytes(size(course), 8, tokens, 2, checkpointing=True) / 1e9
     told = row["weights GB"] + row["gradients + optimizer GB"] + kept
+    told -= forecast.beside_bytes(course, size(course), 2) / 1e9  # nothing is sampled from here
     record_property("peak and forecast in GB", f"{peak:.3f} {told:.3f}")
     assert AT_LEAST * told <= peak <= AT_MOST[name] * told + BESIDE_GB, (peak, told)

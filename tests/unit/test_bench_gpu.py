@@ -35,6 +35,22 @@ def test_steps_of_every_method_are_timed(given):
     assert all(len(row["step_seconds"]) >= 1 and min(row["step_seconds"]) > 0 for row in rows)
 
 
+@pytest.mark.parametrize("part", ["passes", "answers"])
+def test_how_time_grows_is_measured(given, part):
+    asked = SMALL | {"model": str(methods.model_folder()), "preset": "a100",
+                     "precision": "float32", "at_once": [1, 2], "answers": [4, 8]}
+    gpu.record(part, gpu.worker(part, ROOT, asked, given.limit), given.out)
+    rows = recorded(given, part)
+    assert all(row["seconds"] > 0 and "problem" not in row for row in rows)
+    if part == "passes":
+        assert [(row["checkpointing"], row["rows"]) for row in rows] == [
+            (again, rows) for again in (False, True) for rows in (1, 2)]
+        assert all(row["forward_seconds"] > 0 for row in rows)
+    else:
+        assert [row["rows"] for row in rows] == [4, 8]
+        assert all(row["planned_gb"] >= 0 and row["own"] for row in rows)
+
+
 def test_notebooks_are_run_one_after_the_other(given):
     few = {"data": {"train": 64, "validation": 8, "test": 8}}
     gpu.record("notebooks", gpu.run_notebooks(given, given.model, 15, few), given.out)

@@ -1,5 +1,6 @@
 """Which engine samples, and what vLLM is asked for, with a stand-in where there is no vLLM."""
 
+import re
 import sys
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from helpers import engines, forecast, machine, models, sampling
-from helpers.config import Course
+from helpers.config import ROOT, Course
 from helpers.engines import Completion
 from helpers.train.methods import GRPO
 from tests.hub.tiny_repo import tiny_folder
@@ -42,12 +43,13 @@ def test_a_version_that_does_not_fit_is_not_taken(card, version):
     with pytest.warns(UserWarning, match=f"vllm {version} is installed, but TRL works with 0.22"):
         assert engines.choose(course("auto")) == "hf"
     with pytest.raises(models.ModelError, match=f"and vllm {version} is installed, but TRL works "
-                                                "with 0.22.0 to 0.31.0. Install one"):
+                                                "with 0.22.0 to 0.31.0. Install one of 0.27.0 "
+                                                "to 0.30.0, which fit requirements.txt, or use"):
         engines.choose(course("vllm"))
 
 
 @pytest.mark.parametrize("version, gpu, said", [
-    ("", True, "not installed. Install one of 0.22.0 to 0.31.0, or use engine 'hf'"),
+    ("", True, "not installed. Install one of 0.27.0 to 0.30.0, which fit requirements.txt, or"),
     ("0.30.0", False, "needs a GPU, and there is none here. Use engine 'hf'")])
 def test_what_vllm_lacks_is_said_in_one_line(card, version, gpu, said):
     card(version, gpu)
@@ -59,17 +61,38 @@ def test_without_it_a_plain_model_samples():
     assert isinstance(sampling.load_engine(tiny_folder(), course("auto")), torch.nn.Module)
 
 
+def test_the_versions_that_are_named_go_with_the_pins():
+    """Where a pin changes: which vLLM asks for that torch, and allows that transformers?"""
+    pins = dict(re.findall(r"(?m)^([\w-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text()))
+    assert engines.GOES_WITH == {name: pins[name] for name in engines.GOES_WITH}
+    first, last = (tuple(map(int, one.split("."))) for one in engines.FITTING)
+    assert engines.FIRST <= first <= last <= engines.LAST
+
+
+# What the real ones take in 0.22.0 and in 0.31.0 alike, of what could be asked: LLM.__init__ and
+# EngineArgs (vllm/entrypoints/llm.py, vllm/engine/arg_utils.py), SamplingParams
+# (vllm/sampling_params.py). tests/gpu/test_vllm.py asks the one that is installed.
+ENGINE = {"model", "tokenizer", "trust_remote_code", "tensor_parallel_size", "dtype", "revision",
+          "seed", "gpu_memory_utilization", "enforce_eager", "logprobs_mode", "max_model_len",
+          "enable_sleep_mode"}
+SAMPLING = {"n", "temperature", "top_p", "top_k", "min_p", "seed", "stop", "stop_token_ids",
+            "max_tokens", "logprobs", "detokenize", "skip_special_tokens"}
+
+
 @pytest.fixture
 def stand_in(monkeypatch):
-    """vllm as a module that notes what it is asked; engines that are gone are counted."""
+    """vllm as a module that notes what it is asked, which must be what the real one takes; engines
+    that are gone are counted."""
     noted = SimpleNamespace(engines=[], settings=[], gone=0)
 
     class LLM:
         def __init__(self, **options):
+            assert options.keys() <= ENGINE
             noted.engines.append(options)
 
-        def generate(self, prompts, settings, use_tqdm):
-            noted.settings = settings
+        def generate(self, prompts, sampling_params=None, *, use_tqdm=True):
+            noted.settings = settings = sampling_params
+            assert len(settings) == len(prompts) and all(one.keys() <= SAMPLING for one in settings)
             out = [SimpleNamespace(text="19\n\nQ", token_ids=[1, 2, 3], finish_reason="stop"),
                    SimpleNamespace(text="20", token_ids=[1] * 9, finish_reason="length")]
             return [SimpleNamespace(outputs=out) for _ in prompts]

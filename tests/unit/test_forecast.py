@@ -8,9 +8,10 @@ import torch
 from peft import get_peft_model
 from transformers import AutoModelForCausalLM
 
-from helpers import forecast, machine, model_size, models
+from helpers import costs, forecast, machine, model_size, models, passes
 from helpers.config import ROOT, Course
 from helpers.models import ModelError
+from helpers.passes import LAYER_PASS
 from helpers.train.settings import lora_config
 
 SLOW = machine.Machine("test", 8.0, 0.1, 30.0, gpu=False, cores=2)
@@ -71,8 +72,9 @@ def test_activations_and_cache_by_hand():
     saved = forecast.activation_bytes(TOY, 3, 7, 2, checkpointing=True)
     assert saved == tokens * ((2 * 10 + layer) * 2 + 12 * 20)
     many = forecast.activation_bytes(TOY, 3, 10**7, 2, checkpointing=True)  # logits in pieces
-    assert many == 3 * 10**7 * (2 * 10 + layer) * 2 + 12 * forecast.LOGITS
-    assert forecast.cache_bytes(TOY, 3, 7, 2) == 3 * (7 * 2 * 2 * 4 * 2 + 2 * 4 * 20)
+    assert many == 3 * 10**7 * (2 * 10 + layer) * 2 + 12 * costs.LOGITS
+    assert passes.cache_bytes(TOY, 3, 7, 2) == 3 * (7 * 2 * 2 * 4 * 2 + 28 * 20)
+    assert passes.reading_bytes(TOY, 3, 7, 2) == 3 * 7 * 2 * 4 * (10 + 30)
 
 
 def test_an_untied_embedding_is_in_no_product():
@@ -156,6 +158,27 @@ def test_ppo_holds_three_adapters_on_one_base_and_trains_two():
         2 * rows.loc["grpo", "gradients + optimizer GB"])
 
 
+def test_what_reads_forward_only_by_hand():
+    """PPO reads with four roles, and with three where no judge counts; DPO's reference reads; GRPO
+    reads before it learns where a reference or vLLM is there."""
+    def seconds(stage, machine, **changes):
+        course = Course.load("a100", overrides=changes)
+        rows = forecast.forecast(course, machine).set_index("stage")
+        return 60 * rows.loc[stage, "minutes"]
+
+    course, card = Course.load("a100"), machine.USUAL["a100"]
+    model, tokens = model_size.size(course), forecast.FILL * (384 + 512)
+    operations = 2 * model.in_products * tokens / (card.tflops * 1e12 * 0.3)
+    assert 8 * operations > 28 * LAYER_PASS / 3  # passes of eight rows: products, not starts
+    judged = seconds("ppo", card) - seconds("ppo", card, ppo={"reward_model_weight": 0})
+    assert judged == pytest.approx(200 * 128 * operations)
+    shifted = seconds("grpo", card, grpo={"beta": 0.1}) - seconds("grpo", card)
+    assert shifted == pytest.approx(300 * 32 * 16 * operations)
+    pairs = forecast._dpo(course, course.dpo, model, 2, card)[3]
+    alone = forecast._dpo(course, course.dpo, model, 2, card, references=0)[3]
+    assert pairs == pytest.approx(alone * 3 / 2)  # activations are kept: half of what learns
+
+
 def test_pairs_cost_answers_to_write_and_readings_to_learn():
     def minutes(stage, **changes):
         course = Course.load(overrides=changes)
@@ -166,11 +189,31 @@ def test_pairs_cost_answers_to_write_and_readings_to_learn():
     assert minutes("dpo", dpo={"epochs": 2}) == pytest.approx(2 * minutes("dpo"), rel=0.01)
 
 
-def test_full_training_takes_sixteen_bytes_a_parameter():
+def test_full_training_takes_sixteen_bytes_a_parameter_and_the_base_beside_it_four():
     course = Course.load(overrides={"sft": {"method": "full"}})
-    row = forecast.forecast(course, SLOW).set_index("stage").loc["sft"]
-    both = row["weights GB"] + row["gradients + optimizer GB"]
-    assert both == pytest.approx(16 * model_size.size(course).parameters / 1e9)
+    rows = forecast.forecast(course, SLOW).set_index("stage")
+    both = rows["weights GB"] + rows["gradients + optimizer GB"]
+    parameters = model_size.size(course).parameters / 1e9
+    assert both["sft"] == pytest.approx((16 + 4) * parameters)
+    lora = forecast.forecast(Course.load(), SLOW).set_index("stage")
+    assert rows.loc["dpo", "weights GB"] == lora.loc["dpo", "weights GB"]  # LoRA all the same
+
+
+def test_models_that_are_alive_at_once_are_counted_once_where_they_share():
+    """A base in 4 bits is another than the one in 16 that is sampled from; and what was merged
+    after training is another model too."""
+    card, model = machine.USUAL["a100"], {"name": "Qwen/Qwen2.5-7B"}
+    rows, size = {}, model_size.size(hub_course("Qwen/Qwen2.5-7B"))
+    for bits in ("none", "4bit"):
+        course = Course.load("a100", overrides={"model": model | {"quantization": bits}})
+        rows[bits] = forecast.forecast(course, card).set_index("stage")
+        assert (rows[bits].loc[["sft", "reward", "dpo", "ppo", "grpo", "rft"], "activations GB"]
+                * 1e9 >= 2 * size.parameters).all()
+    held = {bits: rows[bits].loc["dpo", "weights GB"] * 1e9 for bits in rows}
+    adapter = 4 * size.trained
+    assert held["none"] == pytest.approx(2 * size.parameters + adapter)
+    assert held["4bit"] == pytest.approx(2 * size.parameters + adapter + model_size.weight_bytes(
+        size, 2, four_bit=True))
 
 
 def test_a_faster_machine_needs_fewer_minutes_and_16_bits_halve_the_weights():

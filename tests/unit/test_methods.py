@@ -196,7 +196,7 @@ def test_the_loss_of_answers_needs_no_prompt(monkeypatch):
     from trl.trainer import utils
 
     course = methods.course_for("float32")
-    model = models.load_base(course)
+    model = models.load_base(course, full=True)
     utils.add_fused_lm_head(model, outputs=("log_probs", "entropy"))
     torch.manual_seed(0)
     ids = torch.randint(5, 300, (3, 20))

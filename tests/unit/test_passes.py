@@ -7,7 +7,7 @@ import pytest
 from helpers.config import ROOT
 from helpers.machine import USUAL, Machine, card_speed
 from helpers.model_size import Size
-from helpers.passes import SLACK, pass_seconds, passes
+from helpers.passes import LAYER_PASS, SLACK, forward_seconds, pass_seconds, passes
 
 QWEN = Size(1_543_714_304, 233_373_696, 18_464_768, 28, 1536, 256, 8960, 151_936)
 GB = 1e9
@@ -64,3 +64,14 @@ def test_a_pass_takes_about_what_it_took(cap):
 def test_rows_divide_a_step_and_pairs_count_twice():
     one, two = (passes(QWEN, 12, 512, 2, 1e12, T4.tflops, texts) for texts in (1, 2))
     assert 12 % one.rows == 12 % two.rows == 0 and one.rows == 2 * two.rows
+
+
+def test_reading_forward_only_is_half_of_learning_or_a_third():
+    """Where products take the time; of kernels that start, a third or a quarter."""
+    for tokens, shares in ((1e6, (1 / 2, 1 / 3)), (1, (1 / 3, 1 / 4))):
+        once = forward_seconds(QWEN, tokens, H200.tflops)
+        assert [once / pass_seconds(QWEN, tokens, again, H200.tflops)
+                for again in (False, True)] == pytest.approx(shares)
+    assert once == pytest.approx(28 * LAYER_PASS / 3)  # of one token
+    by_hand = 2 * 1_543_714_304 * 1e6 / (0.3 * 790e12)
+    assert forward_seconds(QWEN, 1e6, H200.tflops) == pytest.approx(by_hand)

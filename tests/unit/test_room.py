@@ -34,6 +34,7 @@ def on_a_card(monkeypatch):
         monkeypatch.setattr(models, "device", lambda: torch.device("cuda"))
         monkeypatch.setattr(room, "free_bytes", lambda: free)
         monkeypatch.setattr(room, "card_name", lambda: "NVIDIA H200")
+        monkeypatch.setattr(models, "in_memory", lambda start, course: False)
         monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 0)
     return of
 
@@ -78,6 +79,28 @@ def test_what_was_set_by_hand_stays(monkeypatch, on_a_card):
     on_a_card(1e12)
     assert arrange_one() is None and one.per_device_train_batch_size == 1
     assert arrange_two() is None and two.micro_batch_size == 1
+
+
+@pytest.mark.parametrize("loaded", ["none", "4bit"])
+def test_a_base_that_is_there_takes_no_more(loaded, monkeypatch, on_a_card):
+    """The one that is sampled from, where the trainer reads the same."""
+    free = {}
+    course = methods.course_for("float32", methods.model_folder())
+    start, base = course.model.name, None
+    for there in (False, True):
+        args, _ = arranged("dpo", monkeypatch)
+        tokenizer = models.load_tokenizer(course)
+        rows = methods.rows_for("dpo", course, tokenizer)
+        base = models.load_model(start, course, loaded) if there else base
+        with monkeypatch.context() as on:
+            on.setattr(room, "models", SimpleNamespace(
+                device=lambda: torch.device("cuda"), in_memory=models.in_memory))
+            for name, value in (("free_bytes", 1e12), ("card_name", "NVIDIA H200")):
+                on.setattr(room, name, lambda value=value: value)
+            on.setattr(torch.cuda, "memory_allocated", lambda: 0)
+            free[there] = room.arrange("DPO", args, course, rows, tokenizer, start).free
+    less = size(course).parameters * 4 if loaded == "none" else 0
+    assert free[True] - free[False] == pytest.approx(less) and base is not None
 
 
 def test_an_engine_beside_training_leaves_less(monkeypatch, on_a_card):
@@ -130,19 +153,27 @@ def test_a_limit_that_is_no_size_is_one_line(monkeypatch, limit):
         room.free_bytes()
 
 
-@pytest.mark.parametrize("name", ["sft", "ppo"])
-def test_out_of_memory_says_what_to_set(name, monkeypatch, tmp_path):
+@pytest.mark.parametrize("name, alone, told", [
+    ("sft", False, r"SFT: .* at 40.0 GB, with \d+ rows .*COURSE_GPU_GB=32.0 .*last checkpoint"),
+    ("ppo", False, r"PPO: .* at 40.0 GB, with \d+ rows .*COURSE_GPU_GB=32.0 .*last checkpoint"),
+    ("ppo", True, r"PPO: .* 40.0 GB, sampling 1 answer .*completion \(to 4\).*last checkpoint")])
+@pytest.mark.filterwarnings("ignore:the GPU ran out of memory")
+def test_out_of_memory_says_what_to_set(name, alone, told, monkeypatch, tmp_path):
+    """While something is learned, and (alone) where not even one answer can be written."""
     course = methods.course_for("float32", methods.model_folder())
     trainer = methods.build(name, course, tmp_path)
 
-    def no_room(*args, **named):
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+    call = torch.nn.Module.__call__
 
-    monkeypatch.setattr(type(trainer.model), "forward", no_room)
+    def no_room(*args, **named):
+        if torch.is_grad_enabled() or alone:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return call(*args, **named)
+
     monkeypatch.setattr(torch.nn.Module, "__call__", no_room)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 40e9)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(room.OutOfMemory, match=r"at 40.0 GB, with \d+ rows .*COURSE_GPU_GB=32.0 "):
+    with pytest.raises(room.OutOfMemory, match=told):
         trainer.train()
 
 

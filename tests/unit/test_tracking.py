@@ -100,7 +100,7 @@ def train(stage, steps, resume=None):
     config = SFTConfig(
         output_dir=str(stage.checkpoints), max_steps=steps, per_device_train_batch_size=2,
         logging_steps=1, save_steps=2, disable_tqdm=True, **device_flags(course))
-    trainer = SFTTrainer(models.load_base(course), config, train_dataset=rows,
+    trainer = SFTTrainer(models.load_base(course, full=True), config, train_dataset=rows,
                          processing_class=models.load_tokenizer(course), callbacks=[callback])
     trainer.train(resume_from_checkpoint=resume)
     return callback.curve()

@@ -35,7 +35,7 @@ class PPOConfig(TrainingArguments):
     lam: float = 0.95
     cliprange: float = 0.2
     cliprange_value: float = 0.2
-    generation_batch_size: int = 256
+    generation_batch_size: int | None = 256  # None: what a GPU has room for
 
     def __post_init__(self):
         super().__post_init__()
