@@ -85,13 +85,14 @@ bench: $(TESTS) $(OLD) $(TRL)  ## grading against math-verify alone; clicks; PPO
 	$(RUN) -m tests.benchmarks.ppo
 	$(RUN) -m tests.benchmarks.grpo
 
-bench-gpu: $(READY)  ## steps of this commit and, in AGAINST, of an older one; notebooks under caps
+bench-gpu: $(READY)  ## steps of this commit and, in AGAINST, of an older one; notebooks under caps; MODEL's ladder
 	$(RUN) -m tests.benchmarks.gpu steps $(if $(AGAINST),--against $(AGAINST)) --cap-gb 15.5
 	$(RUN) -m tests.benchmarks.gpu passes
 	$(RUN) -m tests.benchmarks.gpu answers
 	$(RUN) -m tests.benchmarks.gpu notebooks --preset colab \
 	  --model-settings '{"precision": "float16", "quantization": "4bit"}'
 	$(RUN) -m tests.benchmarks.gpu notebooks --preset a100
+	$(if $(MODEL),$(RUN) -m tests.benchmarks.gpu ladder --model $(MODEL))
 
 lint: types  ## style and types of modules, tests and notebooks
 	$(RUN) -m ruff check .

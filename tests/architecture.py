@@ -60,7 +60,8 @@ ORDER = (
          pretraining"""),
     Part("Figures and tables", """
          style figures tables first_screen . startplots lossplots scoreplots examplots dataplots
-         verifyplots judgeplots dpoplots ppoplots sketches ablationplots""", "plots/"),
+         verifyplots judgeplots dpoplots ppoplots sketches ablationplots
+         pretrained""", "plots/"),
     Part("What a reader touches", """
          . live controls guess records asking stages writing engine answered history pages trying
          controls_of_try making offer_to_make try_problem marks panel recorded example advantages

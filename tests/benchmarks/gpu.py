@@ -22,7 +22,7 @@ from pathlib import Path
 
 from helpers.artifacts import versions
 from helpers.config import ROOT
-from helpers.files import atomic_write_text
+from helpers.files import atomic_write_text, write_json
 from tests import widened
 
 OLD = "0950ceb"  # what `--against` is a checkout of
@@ -154,13 +154,18 @@ FEW = {  # enough that some answers are right and some wrong; one or two steps o
 def run_notebooks(given: argparse.Namespace, model: Path, cap: float | None,
                   settings: dict) -> list[dict]:
     """Notebooks of a preset on the tiny problems, in one process under `cap` GB; a row each."""
-    parameters = {"preset": given.preset, "task": "gsm8k", "seed": 0, "overrides": {
-        "world": "tiny", "model": {"name": str(model), **given.model_settings},
-        "generation": {"engine": "hf"}, "tracking": {"report_to": []}, **settings,
-        **given.settings}}
+    parameters = {"preset": given.preset, "task": "gsm8k", "seed": 0,
+                  "overrides": overrides_of(given, model, settings)}
     asked = json.dumps([cap, parameters, given.only])
     rows = told([sys.executable, "-c", NOTEBOOK, asked], given.limit, cwd=ROOT)
     return [row | {"model": model.name, **given.model_settings} for row in rows]
+
+
+def overrides_of(given: argparse.Namespace, model: Path, settings: dict) -> dict:
+    """What such a run changes of its preset."""
+    return {"world": "tiny", "model": {"name": str(model), **given.model_settings},
+            "generation": {"engine": "hf"}, "tracking": {"report_to": []}, **settings,
+            **given.settings}
 
 
 def notebooks(given: argparse.Namespace) -> None:
@@ -175,8 +180,40 @@ def notebooks(given: argparse.Namespace) -> None:
 
 
 def ladder(given: argparse.Namespace) -> None:
-    """A pre-trained model through notebooks of a preset, with its own settings."""
-    record("ladder", run_notebooks(given, given.model, given.cap_gb, {}), given.out)
+    """A pre-trained model through notebooks of a preset, with its own settings; what it became is
+    kept for notebooks 03, 06, 07 and 08 (`helpers.plots.pretrained`)."""
+    rows = run_notebooks(given, given.model, given.cap_gb, {})
+    record("ladder", rows, given.out)
+    kept = kept_ladder(given)
+    if kept:
+        write_json(given.out / "ladder.json", kept)
+    else:
+        print("08 is not made yet, so no ladder is kept; the same command goes on")
+
+
+def kept_ladder(given: argparse.Namespace) -> dict:
+    """The record of a finished run; {} before its evaluation is made."""
+    from helpers.artifacts import find, hardware, is_made
+    from helpers.config import Course
+    from helpers.course import scoreboard
+    from helpers.plots.pretrained import MEASURES
+
+    course = Course.load(given.preset, "gsm8k", 0, overrides_of(given, given.model, {}))
+    if not is_made(course, "evaluation"):
+        return {}
+    board = scoreboard.build(course.group)
+    curves = {}
+    for name, (key, _) in MEASURES.items():
+        if is_made(course, name):
+            curve = find(course, name).curve.dropna(subset=[key])
+            curves[name] = {"step": curve["step"].astype(int).tolist(),
+                            key: curve[key].round(5).tolist()}
+    here, cards = {"task": "gsm8k", "seed": 0}, hardware()["gpus"]
+    return {"model": given.model.name, "preset": given.preset,
+            "card": str(cards[0]) if cards else "no GPU",
+            "versions": versions(), "date": str(date.today()), "commit": commit(),
+            **{part: [row for row in board[part] if here.items() <= row.items()]
+               for part in ("rows", "tests")}, "curves": curves}
 
 
 def main() -> None:

@@ -3,10 +3,14 @@
 import argparse
 import json
 
+import pandas as pd
 import pytest
 
-from helpers.config import ROOT
-from tests import methods
+from helpers import rungs
+from helpers.artifacts import Stage
+from helpers.config import ROOT, Course
+from helpers.plots import pretrained
+from tests import methods, toys
 from tests.benchmarks import gpu
 
 SMALL = {"prompts": 8, "group": 4, "completion": 8, "rows": 4, "steps": 1}
@@ -57,6 +61,45 @@ def test_notebooks_are_run_one_after_the_other(given):
     [row] = recorded(given, "notebooks")
     assert row["notebook"] == "00_start_here" and row["problem"] is None and row["seconds"] > 0
     assert row["cap_gb"] == 15 and row["precision"] == "float32" and row["commit"]
+
+
+def test_a_ladder_keeps_rungs_with_intervals_and_curves_for_the_notebooks(given, monkeypatch,
+                                                                          capsys):
+    few = {"data": {"train": 64, "validation": 8, "test": 8}}
+    given.settings = few
+    gpu.ladder(given)
+    assert [row["notebook"] for row in recorded(given, "ladder")] == ["00_start_here"]
+    assert "no ladder is kept" in capsys.readouterr().out
+    course = Course.load("colab", "gsm8k", 0, gpu.overrides_of(given, given.model, {}))
+    toys.make_before(course, [name for name in rungs.NAMES if name not in pretrained.MEASURES])
+    for name, (key, _) in pretrained.MEASURES.items():
+        stage = Stage.begin(course, name, uses=[name])
+        stage.save_curve(pd.DataFrame({"step": [1, 2, 3], key: [.1, None, .3]}))
+        stage.finish()
+    toys.make_evaluation(course, rungs.MODELS)
+    monkeypatch.setattr(gpu, "run_notebooks", lambda *asked: [])
+    gpu.ladder(given)
+    kept = json.loads((given.out / "ladder.json").read_text())
+    assert (kept["model"], kept["preset"], kept["card"]) == (given.model.name, "colab", "no GPU")
+    assert [row["stage"] for row in kept["rows"]] == list(rungs.MODELS)
+    assert kept["curves"] == {name: {"step": [1, 3], key: [.1, .3]}
+                              for name, (key, _) in pretrained.MEASURES.items()}
+    monkeypatch.setattr(pretrained, "RECORD", given.out / "ladder.json")
+    table = pretrained.ladder()
+    assert table.loc["grpo", "over"] == "sft" and "[" in table.loc["grpo", "points"]
+    figure = pretrained.beside("grpo", pd.DataFrame({"step": [1, 2], "reward": [.4, .5]}), kept)
+    assert "this run: reward of a step's answers from 0.4 to 0.5" in figure.get_label()
+    assert figure.axes[1].get_title(loc="left") == given.model.name
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+
+
+def test_without_a_recorded_ladder_the_notebooks_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "RECORD", tmp_path / "ladder.json")
+    said = []
+    monkeypatch.setattr(pretrained, "display", lambda one: said.append(one.data))
+    assert pretrained.ladder() is None
+    pretrained.show("ppo", pd.DataFrame({"step": [], "objective/scores": []}))
+    assert said == [pretrained.NOTHING] * 2
 
 
 def test_what_takes_too_long_is_stopped_and_what_it_said_is_kept(capsys):
