@@ -73,7 +73,7 @@ ORDER = (
          notebook_a1 notebook_a2 checks . cells handout stubs worker grading __main__""",
          "exercises/"),
     Part("Training", """
-         . settings room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
+         . settings fused room rows adapters loop tracking pairs reward_model ppo/bank ppo/config
          ppo/rollout rollouts validation shared drawn ppo/collect ppo/step ppo/trainer ppo group
          rloo own_best method methods diagnosis ppo/clinic one_step surprises ablations/variants
          ablations/watched ablations/runs ablations/record ablations ablations/__main__""",

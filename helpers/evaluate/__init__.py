@@ -67,12 +67,10 @@ def measure(
 
     track = Track(course)
     texts, settings = asked(track, tokenizer, problems, few_shot_examples, seed)
-    settings["progress"] = progress
-    samples = sampling.generate(
-        model, tokenizer, texts, n=course.evaluation.n,
-        temperature=course.generation.temperature, top_p=course.generation.top_p, **settings,
-    )
-    greedy = sampling.generate(model, tokenizer, texts, greedy=True, **settings)
+    drawn = course.generation.temperature, course.generation.top_p
+    samples, greedy = sampling.generate_each(
+        model, tokenizer, texts, [drawn, (0.0, 1.0)], n=course.evaluation.n, progress=progress,
+        **settings)
     sampled, best = (track.all_verdicts(list(zip(problems, answers, strict=True)))
                      for answers in (samples, greedy))
     return [_row(track, *row) for row in zip(problems, samples, sampled, greedy, best, strict=True)]

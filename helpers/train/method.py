@@ -15,6 +15,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from helpers import wording
 from helpers.config import ConfigError, Course
 from helpers.train import room
+from helpers.train.fused import fuse_lora
 from helpers.train.loop import TrainingLoop
 from helpers.train.settings import (
     device_flags,
@@ -109,6 +110,7 @@ class Method:
         disable_progress_bars()
         score_answers_only()
         lora_without_copies()
+        fuse_lora()
         room.arrange(self.name, args, course, train_dataset, tokenizer, more.get("start"))
         trainer = self.build(
             course,

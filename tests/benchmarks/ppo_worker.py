@@ -115,8 +115,10 @@ def reward_adapter(course: Course, folder: str) -> Path:
 
 def ours(work: Work, course: Course, tokenizer, folder: str, clock: Clock):
     """(trainer, modules that hold its weights), timed."""
+    from helpers.train.fused import fuse_lora
     from helpers.train.ppo import AdapterBank, PPOTrainer
 
+    fuse_lora()  # as every trainer of the course does
     torch.manual_seed(work.seed)
     config = lora_config(course, r=course.ppo.r, lora_alpha=course.ppo.alpha)
     bank = AdapterBank(models.load_base(course), config, reward_adapter(course, folder))

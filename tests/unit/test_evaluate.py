@@ -383,13 +383,13 @@ def calls(monkeypatch):
     """Replaces sampling by canned answers; collects the arguments of each call."""
     seen = []
 
-    def generate(model, tokenizer, texts, n=1, greedy=False, **settings):
-        seen.append({"texts": texts, "n": n, "greedy": greedy} | settings)
+    def generate_each(model, tokenizer, texts, asked, n=1, **settings):
+        seen.append({"texts": texts, "n": n, "asked": asked} | settings)
         answers = [Completion("so\n#### 2", 7, False), Completion("it is 2", 6, False),
                    Completion("#### 3 and", 5, True)]
-        return [answers[:n] for _ in texts]
+        return [[answers[:n if temperature else 1] for _ in texts] for temperature, _ in asked]
 
-    monkeypatch.setattr(sampling, "generate", generate)
+    monkeypatch.setattr(sampling, "generate_each", generate_each)
     return seen
 
 
@@ -397,13 +397,12 @@ def test_measure_asks_for_samples_and_a_greedy_answer(calls):
     course = tiny_course(generation={"temperature": 0.7, "top_p": 0.9})
     tokenizer = models.load_tokenizer(course)
     rows = measure(None, tokenizer, PROBLEMS, course, seed=5)
-    samples, greedy = calls
+    [asked] = calls  # both at once: what begins alike is read once
     expected = [prompts.chat_text(tokenizer, prompts.messages(p, course)) for p in PROBLEMS]
-    assert samples["texts"] == greedy["texts"] == expected
-    assert (samples["n"], samples["temperature"], samples["top_p"]) == (3, 0.7, 0.9)
-    assert greedy["greedy"] and not samples["greedy"]
-    assert samples["max_new_tokens"] == greedy["max_new_tokens"] == 5
-    assert samples["seed"] == 5 and samples["stop_text"] is None
+    assert asked["texts"] == expected
+    assert (asked["n"], asked["asked"]) == (3, [(0.7, 0.9), (0.0, 1.0)])
+    assert asked["max_new_tokens"] == 5
+    assert asked["seed"] == 5 and asked["stop_text"] is None
     assert rows[0] == {
         "id": "id1", "question": "What is 1 + 1?", "answer": "2", "demonstrated": True,
         "completions": ["so\n#### 2", "it is 2", "#### 3 and"], "tokens": [7, 6, 5],
@@ -427,7 +426,7 @@ def test_measure_few_shot_is_plain_text_that_stops_at_the_next_example(calls):
     measure(None, None, PROBLEMS, course, few_shot_examples=shots)
     assert calls[0]["texts"] == [prompts.few_shot_text(p, shots, course) for p in PROBLEMS]
     assert calls[0]["texts"][0].count("Question:") == 3 and "8 + 1 is 9" in calls[0]["texts"][0]
-    assert calls[0]["stop_text"] == calls[1]["stop_text"] == prompts.NEXT_EXAMPLE
+    assert calls[0]["stop_text"] == prompts.NEXT_EXAMPLE
     assert calls[0]["seed"] == course.seed
 
 

@@ -19,6 +19,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from helpers.merging import merged_where_exact
 from helpers.train import adapters
 from helpers.train.adapters import Adapter, AdapterError, causal, new_head, read_adapter
 from helpers.train.rows import hidden_states, logprobs
@@ -82,6 +83,12 @@ class AdapterBank(nn.Module):
         finally:
             self.model.set_adapter("policy")
             self._flags()
+
+    @contextmanager
+    def writing(self) -> Iterator[PeftModel]:
+        """The model to sample from: the policy's, on a processor with its adapter merged."""
+        with self.role("policy"), merged_where_exact(self.model) as model:
+            yield model
 
     @contextmanager
     def learning(self, name: str) -> Iterator["AdapterBank"]:

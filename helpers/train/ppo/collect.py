@@ -43,10 +43,9 @@ class Collector:
     def sample(self, rows: Sequence[dict], seed: int) -> Rollout:
         """One completion for each row, scored."""
         args = self.args
-        # Unmerged: a merged copy would hold the base twice, and a 4-bit base has no exact one.
-        with self.bank.role("policy"), self.accelerator.autocast():
+        with self.bank.writing() as policy, self.accelerator.autocast():
             groups = sampling.generate(
-                self.bank.model, self.tokenizer, [row["prompt"] for row in rows], seed=seed,
+                policy, self.tokenizer, [row["prompt"] for row in rows], seed=seed,
                 temperature=args.temperature, top_p=args.top_p,
                 max_new_tokens=args.max_completion_length, batch_size=args.generation_batch_size)
         rollout = written([row["ids"] for row in rows], [group[0] for group in groups])
