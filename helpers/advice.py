@@ -6,10 +6,11 @@ import pandas as pd
 import psutil
 import torch
 
-from helpers import machine, memory
+from helpers import engines, machine, memory
 from helpers.config import Course
 from helpers.disk import disk
-from helpers.forecast import forecast
+from helpers.forecast import LEFT, by_vllm, fits, forecast, number_bytes
+from helpers.passes import VLLM_SHARE
 
 SPARE_GB = 1.0  # beside what the stages leave: curves, figures, pages, temporary files
 COUNTS = (  # settings that take less memory or disk when they are halved
@@ -33,11 +34,16 @@ def advise(course: Course, here: machine.Machine, table: pd.DataFrame) -> list[s
         found.append(f"Preset {course.preset!r} wants a GPU and there is none here. Use preset "
                      f"'tiny', or on Colab: Runtime, Change runtime type, T4 GPU.")
     totals = table.set_index("stage")["total GB"]
-    if totals.max() > (limit := 0.9 * here.memory_gb):
-        stage = totals.idxmax()
+    if not fits(totals.max(), here):
+        stage, limit = totals.idxmax(), LEFT * here.memory_gb
         found.append(f"The forecast of {totals.max():.1f} GB does not fit into "
                      f"{here.memory_gb:.1f} GB: it is of stage {stage!r}. "
                      f"{_remedy(course, lambda c: _total(forecast(c, here), stage), limit)}")
+    if course.grpo.engine == "trl" and by_vllm(course, here) and (said := engines.too_small(
+            course, VLLM_SHARE * here.memory_gb * 1e9, number_bytes(course, here),
+            course.lengths.prompt + course.lengths.completion,
+            course.model.quantization == "4bit")):
+        found.append(f"Beside the training of stage 'grpo' {said}")
     if (others := memory.others_gb()) > OTHERS * here.memory_gb:
         found.append(f"Other programs hold {others:.1f} GB of this GPU's {here.memory_gb:.1f} GB. "
                      f"End them (nvidia-smi lists them, other notebooks' kernels too), or fewer "
@@ -88,7 +94,8 @@ def _remedy(
 
 def _flat(course: Course) -> list[tuple[str, object]]:
     return [(name, getattr(getattr(course, name.split(".")[0]), name.split(".")[1]))
-            for name in (*COUNTS, "sft.method", "model.precision", "model.quantization")]
+            for name in (*COUNTS, "sft.method", "model.precision", "model.quantization",
+                         "generation.engine")]
 
 
 def _changes(course: Course) -> list[tuple[str, object]]:
@@ -102,6 +109,8 @@ def _changes(course: Course) -> list[tuple[str, object]]:
         found.append(("model.quantization", "4bit"))
     if course.preset != "tiny" and now["model.precision"] == "float32":
         found.append(("model.precision", "auto"))
+    if now["generation.engine"] != "hf":
+        found.append(("generation.engine", "hf"))
     return found
 
 

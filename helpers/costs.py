@@ -10,7 +10,7 @@ import math
 from helpers.config import Course
 from helpers.machine import Machine
 from helpers.model_size import Size, weight_bytes
-from helpers.passes import UTILISATION, layers_keep
+from helpers.passes import BESIDE, UTILISATION, cache_bytes, layers_keep
 
 # One layer on one new token costs at least this: starting its operations, or, on a GPU, playing
 # what was recorded of them. The second is below what was recorded: on an H200 a token of 128 rows
@@ -72,6 +72,13 @@ def held_bytes(course: Course, model: Size, kind: int, adapters: int) -> float:
     """Bytes of the base and of so many adapters."""
     base = weight_bytes(model, kind, course.model.quantization == "4bit")
     return base + adapters * 4 * model.trained
+
+
+def engine_bytes(model: Size, tokens: int, kind: int, four_bit: bool = False) -> float:
+    """The least that a vLLM engine works with: weights of its own, since it reads them itself
+    whatever this process has of the same model; keys and values of one text of so many tokens; and
+    what it computes with."""
+    return weight_bytes(model, kind, four_bit) + cache_bytes(model, 1, tokens, kind) + BESIDE
 
 
 def beside_bytes(course: Course, model: Size, kind: int, full: bool = False) -> float:

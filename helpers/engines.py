@@ -1,5 +1,5 @@
 """Which engine samples, Hugging Face's generate or vLLM, and what vLLM needs: a version that
-fits, a share of the card, and no other engine beside it.
+fits, a share of the card that holds a model of its own, and no other engine beside it.
 
 vLLM takes its share of a card when it starts and keeps it. So a process has one engine: a new one
 ends the last, and gets a share of what is free then. Every prompt has a seed of its own; with one
@@ -20,13 +20,15 @@ import torch
 
 from helpers import models
 from helpers.config import Course
+from helpers.costs import engine_bytes
+from helpers.model_size import size, weight_bytes
+from helpers.passes import BESIDE, VLLM_ALONE
 
 END_TOKENS = ("<|im_end|>", "<|endoftext|>")
 FIRST, LAST = (0, 22, 0), (0, 31, 0)  # versions of vLLM that TRL 1.16 works with
 # Each asks for one torch exactly: with the others pip would exchange the one of requirements.txt
 # (2.11.0 up to 0.26), or its transformers (0.31.0: below 5.18).
 FITTING, GOES_WITH = ("0.27.0", "0.30.0"), {"torch": "2.13.0", "transformers": "5.23.0"}
-SHARE = 0.9  # of what is free of a card, for an engine alone
 APART = 1009  # seeds of two prompts; n samples of one prompt take n seeds in a row
 
 
@@ -85,8 +87,38 @@ def _installed() -> str:
         return ""
 
 
+def longest_text(course: Course, examples: int = 0) -> int:
+    """Tokens of the longest text by the course's lengths: a prompt, which `prompts` has filtered,
+    with its answer, after so many worked examples, each a question with its solution."""
+    answer = max(course.lengths.completion, course.evaluation.max_new_tokens or 0)
+    return course.lengths.prompt + answer + examples * (
+        course.lengths.prompt + course.lengths.completion)
+
+
+def most_examples(course: Course) -> int:
+    """Worked examples that the base is shown at most."""
+    return max(course.evaluation.few_shot, *course.evaluation.sweep.few_shot)
+
+
+def too_small(course: Course, taken: float, kind: int, tokens: int, four_bit: bool = False) -> str:
+    """What to say where `taken` bytes of a card are not enough for an engine; empty where they are.
+    kind: bytes of a number; tokens: of the longest text; four_bit: whether its weights are."""
+    model = size(course)
+    needed = engine_bytes(model, tokens, kind, four_bit)
+    if needed <= taken:
+        return ""
+    weights = weight_bytes(model, kind, four_bit)
+    cached = needed - weights - BESIDE
+    return (f"vLLM may take {taken / 1e9:.1f} GB of the GPU and needs {needed / 1e9:.1f} GB: "
+            f"{weights / 1e9:.1f} GB for weights of its own, {cached / 1e9:.2f} GB for one text of "
+            f"{tokens} tokens, {BESIDE / 1e9:.1f} GB to compute with. Use generation.engine 'hf', "
+            f"a smaller model.name or shorter lengths, or end other programs on this GPU.")
+
+
 class VLLMModel:
-    """A saved model in this process's vLLM engine, for `sampling.generate`."""
+    """A saved model in this process's vLLM engine, for `sampling.generate`: for texts as long as
+    the course's lengths allow, the base's (`path` None) with worked examples. ModelError where
+    the card has no room for it."""
 
     def __init__(self, path: str | Path | None, course: Course, **options):
         import vllm
@@ -95,21 +127,35 @@ class VLLMModel:
         self._sampling = vllm.SamplingParams
         dtype = str(models.precision(course)).removeprefix("torch.")
         name = path or models.find_model(course.model.name, course.world)
-        options = {"gpu_memory_utilization": free_share()} | options
+        # Without a length it makes room for the longest text of the model, and small cards fail.
+        wanted = longest_text(course, 0 if path else most_examples(course))
+        options = {"gpu_memory_utilization": free_share(),
+                   "max_model_len": min(wanted, models.context(path, course))} | options
+        self._longest = options["max_model_len"]
+        if torch.cuda.is_available():
+            taken = options["gpu_memory_utilization"] * torch.cuda.mem_get_info()[1]
+            kind = models.precision(course).itemsize
+            if said := too_small(course, taken, kind, self._longest):
+                raise models.ModelError(said)
         self._engine = vllm.LLM(model=str(name), dtype=dtype, seed=course.seed,
                                 revision=None if path else course.model.revision,
                                 trust_remote_code=False, **options)
-        self._end_ids = end_ids(models.load_tokenizer(course, path))
+        self._tokenizer = models.load_tokenizer(course, path)
+        self._end_ids = end_ids(self._tokenizer)
         _ALIVE[:] = [weakref.ref(self)]
 
     def complete(
         self, prompts: Sequence[str], n: int, temperature: float, top_p: float,
         max_new_tokens: int, seed: int, greedy: bool, stop_text: str | None,
     ) -> list[list[Completion]]:
-        """What `sampling.generate` returns, from one call of the engine."""
+        """What `sampling.generate` returns, from one call of the engine. ModelError for a text that
+        would be longer than the engine was made for, where vLLM would cut the answer or stop."""
         if self._engine is None:
             raise models.ModelError("this model's vLLM engine was ended when another was loaded; a "
                                     "process has one. Load the model again.")
+        if not prompts:
+            return []
+        self._check(prompts, max_new_tokens)
         settings = [self._sampling(
             n=n, temperature=0.0 if greedy else temperature, top_p=1.0 if greedy else top_p,
             top_k=-1, max_tokens=max_new_tokens, seed=(seed * 1_000_003 + APART * place) % 2**31,
@@ -123,14 +169,26 @@ class VLLMModel:
         ]
 
 
+    def _check(self, prompts: Sequence[str], answer: int) -> None:
+        """ModelError for the longest prompt, if it is too long with an answer of so many tokens."""
+        encoded = self._tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
+        tokens = list(map(len, encoded))
+        if (most := max(tokens)) + answer > self._longest:
+            raise models.ModelError(
+                f"prompt {tokens.index(most)} has {most} tokens, and with an answer of up to "
+                f"{answer} that is more than the {self._longest} that vLLM was started for. Raise "
+                f"lengths.prompt if the model was made for that many, leave out long prompts "
+                f"(prompts.fitting_prompts), or use generation.engine 'hf'.")
+
+
 def free_share() -> float:
     """The share of the card's whole memory that an engine may take now."""
     if not torch.cuda.is_available():
-        return SHARE
+        return VLLM_ALONE
     gc.collect()
     torch.cuda.empty_cache()  # what torch keeps for itself counts as taken
     free, total = torch.cuda.mem_get_info()
-    return SHARE * free / total
+    return VLLM_ALONE * free / total
 
 
 _ALIVE: list[weakref.ref] = []  # the last model that was given an engine, if it still has it

@@ -12,11 +12,13 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from helpers import engines
 from helpers.config import Course, names
 from helpers.costs import (
     FILL,
     activation_bytes,
     beside_bytes,
+    engine_bytes,
     generation_seconds,
     held_bytes,
     optimizer_bytes,
@@ -30,6 +32,7 @@ from helpers.model_size import Size, size, weight_bytes
 from helpers.passes import (
     ANSWERS,
     BESIDE,
+    VLLM_ALONE,
     VLLM_SHARE,
     Passes,
     answers_at_once,
@@ -49,6 +52,7 @@ ROWS = {  # of the hub's splits, from the data sets' cards
     "countdown": {"train": 490_364},
     "smoltalk": {"train": 460_341, "test": 24_229},
 }
+LEFT = 0.9  # of a machine's memory, for what is counted here
 SHARED = 0.15  # of the answers of a sweep, what a processor reads: those of the tiny models
 
 
@@ -75,7 +79,7 @@ def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
     """
     machine = machine or this_machine()
     model = size(course)
-    kind = 2 if machine.gpu and course.model.precision != "float32" else 4
+    kind = number_bytes(course, machine)
     rows = {}
     for rung in RUNGS:
         if rung.costs_like:
@@ -87,6 +91,8 @@ def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
     held = weight_bytes(model, kind)
     cached, seconds = sampling(course, model, kind, machine, held, examined(course, machine),
                                course.evaluation.n)
+    if by_vllm(course, machine):  # the seconds are the other engine's: its own are not measured
+        cached = engine_alone(course, model, kind, machine)
     rows["evaluation"] = (
         held, 0, cached,
         (2 + len(course.evaluation.rungs)) * seconds)  # the base without and with examples
@@ -95,6 +101,11 @@ def forecast(course: Course, machine: Machine | None = None) -> pd.DataFrame:
          "activations GB": three / 1e9, "total GB": (one + two + three) / 1e9,
          "minutes": seconds / 60}
         for stage, (one, two, three, seconds) in rows.items()])
+
+
+def number_bytes(course: Course, machine: Machine) -> int:
+    """Bytes of a number of the weights that a machine computes with."""
+    return 2 if machine.gpu and course.model.precision != "float32" else 4
 
 
 def sampling(course: Course, model: Size, kind: int, machine: Machine, used: float, answers: int,
@@ -108,6 +119,20 @@ def sampling(course: Course, model: Size, kind: int, machine: Machine, used: flo
     taken = (answers_bytes(model, max(1, batch // n), n, prompt, answer, kind) if machine.gpu
              else cache_bytes(model, batch, prompt + answer, kind))
     return taken, generation_seconds(model, answers, batch, answer, kind, machine)
+
+
+def by_vllm(course: Course, machine: Machine) -> bool:
+    """Whether vLLM writes the answers of the exam, and those of GRPO under TRL's trainer; all other
+    answers come from models that are there anyway. "auto" is what it would be on this machine."""
+    asked = course.generation.engine
+    return machine.gpu and (asked == "vllm" or asked == "auto" and engines.choose(course) == "vllm")
+
+
+def engine_alone(course: Course, model: Size, kind: int, machine: Machine) -> float:
+    """Bytes that an engine takes beside its weights where nothing else is on the card: all of its
+    share, or what it needs where that is more."""
+    needed = engine_bytes(model, engines.longest_text(course, engines.most_examples(course)), kind)
+    return max(VLLM_ALONE * machine.memory_gb * 1e9, needed) - weight_bytes(model, kind)
 
 
 def _lengths(course: Course) -> tuple[int, int]:
@@ -236,13 +261,15 @@ def _ppo(course: Course, ppo: Ppo, model: Size, kind: int, machine: Machine) -> 
 
 def _grpo(course: Course, grpo: Grpo | Rloo, model: Size, kind: int, machine: Machine) -> Row:
     """A group of answers to each question is written, and read forward and backward. RLOO's are
-    written by our own trainer, which has no vLLM."""
+    written by our own trainer, which has no vLLM. Dynamic sampling is counted at its most: as if
+    all groups were drawn anew each time, and few take as long to write as all."""
     answer, rows = course.lengths.completion, grpo.prompts_per_step * grpo.num_generations
     held, training = _held(course, model, kind, 1), optimizer_bytes(model.trained)
-    vllm = (course.generation.engine == "vllm" and isinstance(grpo, Grpo)
-            and grpo.engine == "trl")
-    if vllm:  # it keeps its share while the model is trained
+    vllm = isinstance(grpo, Grpo) and grpo.engine == "trl" and by_vllm(course, machine)
+    if vllm:  # it keeps its share while the model is trained, its own weights among it
         held += VLLM_SHARE * machine.memory_gb * 1e9
+        if course.model.quantization != "4bit":  # and what is trained is merged in place for it:
+            held += weight_bytes(model, kind)  # another base than the one that is sampled from
     kept, seconds, reading = _step(course, model, kind, machine, held + training, rows,
                                    group_rows(course, grpo), model.trained)
     # Before learning: what vLLM has written is read for its probabilities, and the reference reads.
@@ -250,8 +277,9 @@ def _grpo(course: Course, grpo: Grpo | Rloo, model: Size, kind: int, machine: Ma
     cached = cache_bytes(model, rows, course.lengths.prompt + answer, kind)
     cached = 0.0 if vllm else cached  # it lies within the share
     kept = max(kept, cached, after_bytes(course, model, kind))
-    return held, training, kept, grpo.max_steps * (
-        generation_seconds(model, rows, rows, answer, kind, machine) + seconds + before * reading)
+    writing = (1 + getattr(grpo, "dynamic_sampling", 0)) * generation_seconds(
+        model, rows, rows, answer, kind, machine)
+    return held, training, kept, grpo.max_steps * (writing + seconds + before * reading)
 
 
 # How a rung is counted; another with the same settings can be counted like one of these.
@@ -265,6 +293,11 @@ def group_rows(course: Course, settings: Grpo | Rloo) -> int:
     return math.gcd(settings.prompts_per_step * settings.num_generations, course.sft.batch_size)
 
 
+def fits(gb: float, machine: Machine) -> bool:
+    """Whether so much is left on a machine; what vLLM takes alone may be all of it."""
+    return gb <= LEFT * machine.memory_gb + 1e-6
+
+
 def compare(task: str, here: Machine) -> pd.DataFrame:
     """The presets side by side: model, largest total and minutes on the hardware each is made
     for ("tiny": here), and whether that total fits into the memory of `here`."""
@@ -274,9 +307,9 @@ def compare(task: str, here: Machine) -> pd.DataFrame:
         machine = USUAL.get(preset, here)
         table = forecast(course, machine)
         peak = table["total GB"].max()
-        fits = (here.gpu or preset not in USUAL) and peak < 0.9 * here.memory_gb
+        there = here.gpu or preset not in USUAL
         rows.append({"preset": preset, "model": course.model.name,
                      "parameters": size(course).parameters, "made for": machine.name,
                      "peak GB": peak, "minutes there": table["minutes"].sum(),
-                     "fits here": "yes" if fits else "no"})
+                     "fits here": "yes" if there and fits(peak, here) else "no"})
     return pd.DataFrame(rows)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -117,6 +118,12 @@ def load_tokenizer(course: Course, path: str | Path | None = None):
         own = course.answer_format in ("think", "countdown")
         tokenizer.chat_template = CHATML.replace("BEFORE", "" if own else NO_THOUGHT)
     return tokenizer
+
+
+def context(path: str | Path | None, course: Course) -> int:
+    """Tokens of the longest text that a model was made for: that at `path`, None: the base."""
+    name = find_model(str(path), "tiny") if path else find_model(course.model.name, course.world)
+    return _from_pretrained(AutoConfig, name, course).max_position_embeddings
 
 
 def load_base(course: Course, quantization: str | None = None, full: bool = False):

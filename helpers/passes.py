@@ -21,6 +21,7 @@ AS_FAST = 1.05  # where more rows gain less than this, fewer are taken
 SLACK = 0.75  # share of what is free that is planned with: rows of other lengths leave gaps
 BESIDE = 1.5e9  # logits, which exist in pieces; casts of weights; kernels' work space
 VLLM_SHARE = 0.3  # of the whole card, for an engine beside a model that is trained
+VLLM_ALONE = 0.9  # of what is free of a card, for an engine alone
 ANSWERS = 256  # sampled at once where neither a setting nor the memory of a GPU says how many
 MOST_ANSWERS, MOST_TEXTS = 512, 64  # at once on a GPU: with more the products take the time
 DRAWN = 28  # bytes a row and token of the vocabulary, to draw from logits of 16 bits with a top-p

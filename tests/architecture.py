@@ -46,8 +46,8 @@ ORDER = (
          smallworld instructkinds instructfacts instructtexts instruct rules mathsets countdown
          documents corpus build __main__""", "data/tinyworld/"),
     Part("Flow: prompt → completion → verdict → reward → loss → score", """
-         prompts bases merging models model_size machine memory passes costs forecast disk advice
-         decoding branching graphs engines sampling
+         prompts bases merging models model_size machine memory passes costs engines forecast
+         disk advice decoding branching graphs sampling
          verify/latex verify/units verify/quantity verify/tokens verify/tree verify/formula
          verify/arithmetic verify/digits verify/value verify/structure verify/relations
          verify/stated verify/extract verify/symbolic_worker verify/refusal verify/symbolic

@@ -23,7 +23,8 @@ from helpers.verify import equal
 def answers_drawn(course: Course, model: str) -> int:
     """Answers that a policy wrote so that this model could be trained: 0 for the bases and for
     what imitates given solutions. Those of the pairs are counted for what learns from them (DPO,
-    RFT), and where the reward model, which does, takes part in the reward."""
+    RFT), and where the reward model, which does, takes part in the reward. With dynamic sampling
+    an upper bound (`drawn_a_step`)."""
     rung = next((rung for rung in RUNGS if rung.name == model), None)
     if rung is None:
         return 0
@@ -41,9 +42,11 @@ def by_reward(course: Course) -> list[str]:
 
 
 def drawn_a_step(course: Course, model: str) -> int:
-    """Answers of one step of a rung that learns from reward."""
+    """Answers of one step of a rung that learns from reward; with dynamic sampling at most so many,
+    as if all groups were drawn anew each time (a run's own curve has `groups_drawn`)."""
     settings = getattr(course, model)
-    return settings.prompts_per_step * getattr(settings, "num_generations", 1)
+    times = 1 + getattr(settings, "dynamic_sampling", 0)
+    return times * settings.prompts_per_step * getattr(settings, "num_generations", 1)
 
 
 def learning(curve: pd.DataFrame, a_step: int, key: str) -> pd.DataFrame:

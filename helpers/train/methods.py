@@ -116,6 +116,7 @@ def _grpo_fixed(course: Course) -> dict:
     fixed = _groups(course, course.grpo) | {"use_vllm": vllm, "vllm_mode": "colocate"}
     if vllm:  # its probabilities differ from the trainer's: answers too far off are left out
         fixed |= {"vllm_gpu_memory_utilization": VLLM_SHARE,
+                  "vllm_max_model_length": course.lengths.prompt + course.lengths.completion,
                   "vllm_importance_sampling_correction": True,
                   "vllm_importance_sampling_mode": "sequence_mask",
                   "vllm_importance_sampling_clip_max": 3.0}

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from helpers import models
+from helpers import engines, models
 from helpers.config import ConfigError, Course
 from helpers.costs import held_bytes, optimizer_bytes
 from helpers.machine import card_speed
@@ -71,10 +71,9 @@ def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[d
     trained = model.parameters if full else model.trained
     roles = 3 if name == "PPO" else 1
     held = held_bytes(course, model, 4 if full else kind, 0 if full else roles)
-    if not full and models.in_memory(start, course):
+    engine = _engine(name, args, course, kind)
+    if not full and not engine and models.in_memory(start, course):  # beside vLLM it is one more
         held -= held_bytes(course, model, kind, 0)
-    share = getattr(args, "vllm_gpu_memory_utilization", 0) if getattr(args, "use_vllm", 0) else 0
-    engine = share * torch.cuda.mem_get_info()[1] if share else 0.0
     may_take = _least(free_bytes())
     free = (may_take - engine - held - BESIDE
             - (2 if name == "PPO" else 1) * optimizer_bytes(trained))
@@ -100,6 +99,19 @@ def arrange(name: str, args: TrainingArguments, course: Course, rows: Sequence[d
         if hasattr(args, key):
             setattr(args, key, found.checkpointing)
     return found
+
+
+def _engine(name: str, args: TrainingArguments, course: Course, kind: int) -> float:
+    """Bytes that a vLLM engine takes beside what is trained; ConfigError where it cannot work with
+    them."""
+    if not getattr(args, "use_vllm", False):
+        return 0.0
+    taken = args.vllm_gpu_memory_utilization * torch.cuda.mem_get_info()[1]
+    tokens = args.vllm_max_model_length or engines.longest_text(course)
+    if said := engines.too_small(course, taken, kind, tokens,
+                                 course.model.quantization == "4bit"):
+        raise ConfigError(f"{name}: {said}")
+    return taken
 
 
 def card_name() -> str:

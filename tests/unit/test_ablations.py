@@ -346,6 +346,10 @@ def test_the_command_runs_and_records(tmp_path, sft, counted, monkeypatch, capsy
 def test_the_record_that_comes_with_the_course_is_small_and_fits_the_code():
     kept = ablations.load()
     assert len(json.dumps(kept)) < 200_000
+    check_the_record_fits(kept)
+
+
+def check_the_record_fits(kept):
     for chapter, names in CHAPTERS.items():
         answers = {run["answers"] for run in kept.get("runs", ()) if run["name"] in names}
         assert len(answers) <= 1, chapter
@@ -356,3 +360,124 @@ def test_the_record_that_comes_with_the_course_is_small_and_fits_the_code():
         assert share / run["held_out"]["samples"] == pytest.approx(run["held_out"]["pass@1"])
         if run["curves"]:
             assert len({len(values) for values in run["curves"].values()}) == 1
+
+
+# What notebooks 06 and 07 say of the record: of each chapter, against what.
+
+SAID = {"coin": START, "reuse": START, "engines": "dapo", "methods": "reinforce",
+        "methods again": "clip_4", "lambda": "ppo", "critic": "ppo", "judge": "ppo",
+        "clip": "ppo"}  # fmt: skip
+
+
+def shares(kept, name):
+    """{seed: shares of right samples, one a problem}, from the digits alone."""
+    return {
+        run["seed"]: [int(digit) / run["held_out"]["samples"] for digit in run["held_out"]["right"]]
+        for run in kept["runs"]
+        if run["name"] == name
+    }
+
+
+def check_what_is_said(kept):
+    """Every row that is shown says what the recorded samples say, counted here by hand."""
+    shown = 0
+    for chapter, other in SAID.items():
+        names = [name for name in CHAPTERS[chapter] if name != other]
+        told = ablations.table(kept, names, other)
+        for name in names:
+            words = VARIANTS[name].words
+            mine, theirs = shares(kept, name), shares(kept, other)
+            common = [s for s in mine if s in theirs or (other == START and theirs)]
+            assert (words in told.index) == bool(common), name
+            if not common:
+                continue
+            row, shown = told.loc[words], shown + 1
+            start = next(iter(theirs.values()))
+            apart = [np.subtract(mine[s], theirs.get(s, start)) for s in common]
+            difference = 100 * np.mean([one.mean() for one in apart])
+            low, high = map(float, row["95 % interval"].split(" to "))
+            assert row["seeds"] == len(common)
+            assert float(row["difference, points"]) == pytest.approx(difference, abs=0.051)
+            means = [100 * np.mean(mine[s]) for s in common]
+            assert row["pass@1, %"] == (
+                f"{np.mean(means):.1f} ({min(means):.1f} to {max(means):.1f})"
+            )
+            # The interval is the library's; a normal one over problems is nearly as wide.
+            of_problems = 1.96 * 100 * np.std(np.mean(apart, axis=0)) / math.sqrt(len(apart[0]))
+            assert low < difference < high and (high - low) / 2 > 0.8 * of_problems
+            assert len(common) > 2 or (high - low) / 2 < 1.25 * of_problems
+            assert row["it is"] == (
+                "higher" if low > 0 else "lower" if high < 0 else "no difference is shown"
+            ) or 0 in (abs(low), abs(high))  # an end that is rounded to 0
+    return shown
+
+
+def test_what_is_said_of_the_record_follows_from_its_samples():
+    kept = ablations.load()
+    assert check_what_is_said(kept) >= 20
+
+
+@pytest.mark.parametrize("key", ["right", "pass@1"])
+def test_a_row_that_its_samples_do_not_say_is_noticed(key):
+    """A score that was written beside other samples than its own."""
+    kept = ablations.load()
+    by_place = {(run["name"], run["seed"]): run for run in kept["runs"]}
+    swapped = {"right": ("coin", "grpo"), "pass@1": ("free_16", "clip_16")}[key]
+    mine, theirs = (by_place[name, 0]["held_out"] for name in swapped)
+    mutant = dict(mine) | {key: theirs[key]}
+    kept["runs"] = [run | {"held_out": mutant} if run["held_out"] is mine else run
+                    for run in kept["runs"]]  # fmt: skip
+    with pytest.raises(AssertionError):
+        check_what_is_said(kept)
+        check_the_record_fits(kept)
+
+
+def check_the_coin(kept):
+    """It pays at random, so it must not be shown to lift anything: samples, and greedy answers."""
+    of = ablations.seeds(kept, ["coin"])
+    assert of, "no run was paid by a coin"
+    for greedy in (False, True):
+        _, low, high = ablations.compared(kept, "coin", START, of, greedy)
+        assert low <= 0, f"paid by a coin, and yet {100 * low:+.1f} to {100 * high:+.1f} points"
+
+
+def test_the_recorded_coin_lifts_nothing():
+    check_the_coin(ablations.load())
+
+
+def test_a_coin_that_pays_for_right_answers_is_noticed():
+    kept = ablations.load()
+    paid = {run["seed"]: run for run in kept["runs"] if run["name"] == "grpo"}
+    kept["runs"] = [paid[run["seed"]] | {"name": "coin"} if run["name"] == "coin" else run
+                    for run in kept["runs"]]  # fmt: skip
+    with pytest.raises(AssertionError, match=r"paid by a coin, and yet \+"):
+        check_the_coin(kept)
+    kept["runs"] = [run for run in kept["runs"] if run["name"] != "coin"]
+    with pytest.raises(AssertionError, match="no run"):
+        check_the_coin(kept)
+
+
+def test_a_curve_that_says_nothing_of_a_run_is_not_drawn(partial):
+    """What is outside a clip, of a run that has none, is 0 and no measurement."""
+    whole = partial | {"runs": [a_run(name, seed, outside=[0.1, 0.2, 0.1, 0.0], clipped=[0.0] * 4)
+                                for name in ("ppo", "again", "again_free", "clip_4", "free_4")
+                                for seed in (0, 1)]}  # fmt: skip
+    keys = {"outside": "outside", "clipped": "clipped"}
+    of_ppo = ablations.panels(whole, CHAPTERS["clip"], keys)
+    assert list(of_ppo["outside"]) == ["lambda 1, judge 0.2, clip", "5 passes, clip"]
+    groups = ablations.panels(whole, ["clip_4", "free_4"], keys)
+    assert list(groups["clipped"]) == ["used 4 times, clip"]
+    assert len(groups["outside"]) == 2  # counted against the usual range, whatever the clip is
+    assert "5 passes, no clip" in ablations.panels(whole, CHAPTERS["clip"], {"clipped": "c"})["c"]
+
+
+def test_bands_meet_where_they_overlap():
+    def made(low, high, seeds=2):
+        low, high = np.array(low), np.array(high)
+        return ablations.Band(np.arange(len(low)), (low + high) / 2, low, high, seeds)
+
+    one = made([0.0, 0.2, 0.5, math.nan], [0.1, 0.4, 0.6, math.nan])
+    other = made([0.2, 0.3, 0.1, 0.0], [0.3, 0.9, 0.5, 1.0])
+    assert ablations.meeting(one, other) == ablations.meeting(other, one) == pytest.approx(2 / 3)
+    assert ablations.meeting(one, made([0.0] * 4, [1.0] * 4, seeds=1)) is None
+    assert ablations.meeting(made([math.nan], [math.nan]), made([0.0], [1.0])) is None

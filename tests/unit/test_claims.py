@@ -184,6 +184,14 @@ def test_answers_drawn_in_training_by_hand():
     assert cost.by_reward(course) == ["ppo", "grpo", "rloo"]
 
 
+def test_drawn_anew_each_time_is_the_most_that_dynamic_sampling_draws():
+    """All groups may be equal every time, as test_drawn has it: then `times` more are drawn."""
+    course = Course.load(overrides={"grpo": {
+        "max_steps": 5, "prompts_per_step": 2, "num_generations": 8, "dynamic_sampling": 3}})
+    assert cost.drawn_a_step(course, "grpo") == 4 * 16
+    assert cost.answers_drawn(course, "grpo") == 4 * 80
+
+
 def test_runs_are_compared_where_the_shorter_one_ended():
     curve = pd.DataFrame({"step": [1, 2, 2, 3, 4], "r": [0.1, 0.2, np.nan, 0.3, 0.4]})
     short = cost.learning(curve, 100, "r")

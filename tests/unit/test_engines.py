@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from helpers import engines, forecast, machine, models, sampling
+from helpers import costs, engines, forecast, machine, model_size, models, passes, sampling
+from helpers.advice import advise
 from helpers.config import ROOT, Course
 from helpers.engines import Completion
 from helpers.train.methods import GRPO
@@ -121,22 +122,23 @@ def test_it_is_asked_for_the_same_as_the_other_engine(stand_in):
     assert stand_in.settings == [{
         "n": 2, "temperature": 0.7, "top_p": 0.9, "top_k": -1, "max_tokens": 9,
         "stop": ["\n\n"], "stop_token_ids": engines.end_ids(tokenizer)}] * 2
-    sampling.generate(engine, None, ["a", "b"], seed=5)
+    sampling.generate(engine, None, ["a", "b"], max_new_tokens=9, seed=5)
     assert [one["seed"] for one in stand_in.settings] == seeds
-    sampling.generate(engine, None, ["a", "b"], seed=6)
+    sampling.generate(engine, None, ["a", "b"], max_new_tokens=9, seed=6)
     assert not set(seeds) & {one["seed"] for one in stand_in.settings}
 
 
 def test_a_process_has_one_engine_with_a_share_of_what_is_free(stand_in, monkeypatch):
     first = sampling.load_engine(tiny_folder(), course("vllm"))
-    assert stand_in.engines[0]["gpu_memory_utilization"] == engines.SHARE and not stand_in.gone
+    alone = passes.VLLM_ALONE
+    assert stand_in.engines[0]["gpu_memory_utilization"] == alone and not stand_in.gone
     monkeypatch.setattr(engines.torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(engines.torch.cuda, "mem_get_info", lambda: (20e9, 80e9))
     monkeypatch.setattr(engines.torch.cuda, "empty_cache", lambda: None)
     monkeypatch.setattr(models, "precision", lambda course: torch.bfloat16)
     second = sampling.load_engine(tiny_folder(), course("vllm"))
     assert stand_in.gone == 1
-    assert stand_in.engines[1]["gpu_memory_utilization"] == pytest.approx(engines.SHARE / 4)
+    assert stand_in.engines[1]["gpu_memory_utilization"] == pytest.approx(alone / 4)
     with pytest.raises(models.ModelError, match="was ended when another was loaded"):
         sampling.generate(first, None, ["a"])
     engines.release()
@@ -147,17 +149,115 @@ def test_a_process_has_one_engine_with_a_share_of_what_is_free(stand_in, monkeyp
     assert stand_in.gone == 3  # nothing else holds it
 
 
+def test_it_is_started_for_the_course_s_lengths_and_no_longer(stand_in):
+    lengths = {"lengths": {"prompt": 20, "completion": 30}}
+    engine = sampling.load_engine(tiny_folder(), course("vllm", **lengths))
+    longer = course("vllm", evaluation={"max_new_tokens": 40}, **lengths)
+    sampling.load_engine(tiny_folder(), longer)
+    shown = course("vllm", evaluation={"few_shot": 2, "sweep": {"few_shot": [1, 3]}}, **lengths)
+    sampling.load_engine(None, shown)  # the base is shown worked examples
+    sampling.load_engine(None, course("vllm", lengths={"prompt": 5000, "completion": 5000}))
+    asked = [one["max_model_len"] for one in stand_in.engines]
+    context = models.context(tiny_folder(), shown)
+    assert asked == [50, 60, 50 + 3 * 50, context] and context < 10_000
+    with pytest.raises(models.ModelError, match="was ended"):
+        sampling.generate(engine, None, ["a"])
+
+
+def test_a_longer_prompt_is_one_message_before_anything_is_asked(stand_in):
+    """vLLM would stop at the prompt, or cut the answer short without a word."""
+    asked = course("vllm", lengths={"prompt": 20, "completion": 30})
+    engine, tokenizer = sampling.load_engine(tiny_folder(), asked), models.load_tokenizer(asked)
+    texts = ["a", "a" * 60, "b"]
+    tokens = len(tokenizer(texts[1])["input_ids"])
+    limit = 50 - tokens
+    assert sampling.generate(engine, None, texts, n=2, max_new_tokens=limit)
+    stand_in.settings = None
+    with pytest.raises(models.ModelError, match=(
+            rf"prompt 1 has {tokens} tokens, and with an answer of up to {limit + 1} that is more "
+            r"than the 50 .* Raise lengths.prompt")):
+        sampling.generate(engine, None, texts, n=2, max_new_tokens=limit + 1)
+    assert stand_in.settings is None and sampling.generate(engine, None, []) == []
+
+
+def test_a_card_without_room_for_an_engine_is_refused_before_it_starts(stand_in, monkeypatch):
+    asked = course("vllm")
+    least = costs.engine_bytes(model_size.size(asked), engines.longest_text(asked), 4)
+    monkeypatch.setattr(models, "precision", lambda course: torch.float32)
+    monkeypatch.setattr(engines.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(engines.torch.cuda, "empty_cache", lambda: None)
+    free = {"bytes": 1.01 * least / passes.VLLM_ALONE}
+    monkeypatch.setattr(engines.torch.cuda, "mem_get_info", lambda: (free["bytes"], 80e9))
+    assert sampling.load_engine(tiny_folder(), asked) and len(stand_in.engines) == 1
+    free["bytes"] *= 0.9
+    with pytest.raises(models.ModelError, match=(
+            rf"vLLM may take 1.4 GB of the GPU and needs {least / 1e9:.1f} GB: .* Use "
+            "generation.engine 'hf', a smaller model.name or shorter lengths")):
+        sampling.load_engine(tiny_folder(), asked)
+    assert len(stand_in.engines) == 1
+
+
 def test_grpo_beside_an_engine_corrects_for_its_probabilities(stand_in):
     assert not GRPO.fixed(course("vllm"))["use_vllm"]  # the course's own page samples by itself
     fixed = GRPO.fixed(course("vllm", grpo={"engine": "trl"}))
     assert fixed["use_vllm"] and fixed["vllm_importance_sampling_correction"]
     assert fixed["vllm_importance_sampling_mode"] == "sequence_mask"
+    assert fixed["vllm_max_model_length"] == 128 + 104  # of preset tiny
 
 
-def test_its_share_is_in_the_forecast():
-    card = machine.USUAL["a100"]
-    one, other = (forecast.forecast(Course.load("a100", overrides={"generation": {
-        "engine": engine}}), card).set_index("stage") for engine in ("hf", "vllm"))
+def on_card(preset: str, engine: str, **changes):
+    """The forecast on the card that a preset is made for, by stage."""
+    asked = Course.load(preset, overrides={"generation": {"engine": engine}} | changes)
+    table = forecast.forecast(asked, machine.USUAL[preset])
+    return asked, table.set_index("stage")
+
+
+@pytest.mark.parametrize("preset", ["colab", "a100"])
+def test_all_that_an_engine_holds_is_in_the_forecast(preset):
+    """Beside GRPO's training its share, and one base more: what is merged in place for it is not
+    what the notebook samples from. In the exam it is alone. Nothing else is written by it."""
+    card = machine.USUAL[preset]
+    (asked, one), (_, other) = (on_card(preset, engine) for engine in ("hf", "vllm"))
+    base = model_size.weight_bytes(model_size.size(asked), 2) / 1e9
     held = other.loc["grpo", "weights GB"] - one.loc["grpo", "weights GB"]
-    assert held == pytest.approx(0.3 * card.memory_gb)
-    assert other.loc["ppo"].equals(one.loc["ppo"])
+    assert held == pytest.approx(0.3 * card.memory_gb + base)
+    assert other.loc["evaluation", "total GB"] == pytest.approx(0.9 * card.memory_gb)
+    assert other.loc["evaluation", "weights GB"] == pytest.approx(base)
+    rest = ["sft", "reward", "dpo", "ppo", "rft", "rloo"]
+    assert other.loc[rest].equals(one.loc[rest])
+    assert forecast.fits(other["total GB"].max(), card)  # a preset fits its card with either
+
+
+def test_an_engine_that_no_trainer_has_is_not_counted():
+    ours = {"grpo": {"engine": "ours"}}
+    (_, one), (_, other) = (on_card("a100", engine, **ours) for engine in ("hf", "vllm"))
+    assert other.loc["grpo"].equals(one.loc["grpo"])
+    (_, four) = on_card("a100", "vllm", model={"quantization": "4bit"})
+    (_, plain) = on_card("a100", "hf", model={"quantization": "4bit"})
+    held = four.loc["grpo", "weights GB"] - plain.loc["grpo", "weights GB"]
+    assert held == pytest.approx(0.3 * machine.USUAL["a100"].memory_gb)  # its base is another one
+
+
+def test_auto_is_counted_where_it_would_be_taken(card):
+    counted = {}
+    for version in ("", "0.30.0"):
+        card(version)
+        counted[version] = on_card("a100", "auto")[1].loc["grpo", "total GB"]
+    assert counted == {"": on_card("a100", "hf")[1].loc["grpo", "total GB"],
+                       "0.30.0": on_card("a100", "vllm")[1].loc["grpo", "total GB"]}
+
+
+@pytest.mark.parametrize("preset, model, told", [
+    ("colab", "Qwen/Qwen2.5-0.5B", []), ("a100", "Qwen/Qwen2.5-3B", []),
+    ("colab", "Qwen/Qwen2.5-1.5B", ["generation.engine: vllm; with hf it would be"]),
+    ("colab", "Qwen/Qwen2.5-3B", ["generation.engine: vllm; with hf it would be",
+                                  "'grpo' vLLM may take 4.7 GB of the GPU and needs 7.7 GB"]),
+    ("a100", "Qwen/Qwen2.5-7B", ["generation.engine: vllm; with hf it would be",
+                                 "'grpo' vLLM may take 12.7 GB of the GPU and needs 16.8 GB"])])
+def test_what_an_engine_leaves_no_room_for_is_advised_against(preset, model, told, monkeypatch):
+    monkeypatch.setattr(machine, "other_versions", list)
+    monkeypatch.setattr(machine, "free_disk", lambda: 500.0)
+    asked, table = on_card(preset, "vllm", model={"name": model})
+    lines = advise(asked, machine.USUAL[preset], table.reset_index())
+    assert len(lines) == len(told) and all(
+        part in line for part, line in zip(told, lines, strict=True))

@@ -8,7 +8,7 @@ import torch
 from peft import get_peft_model
 from transformers import AutoModelForCausalLM
 
-from helpers import costs, forecast, machine, model_size, models, passes
+from helpers import costs, engines, forecast, machine, model_size, models, passes
 from helpers.config import ROOT, Course
 from helpers.models import ModelError
 from helpers.passes import LAYER_PASS
@@ -18,6 +18,12 @@ SLOW = machine.Machine("test", 8.0, 0.1, 30.0, gpu=False, cores=2)
 CARD = machine.Machine("card", 40.0, 100.0, 1000.0, gpu=True)
 TOY = model_size.Size(parameters=1000, embedding=200, trained=50, layers=2, width=10, kv=4,
                       feed_forward=30, vocabulary=20)
+
+
+@pytest.fixture(autouse=True)
+def without_vllm(monkeypatch):
+    """What the presets' "auto" chooses must not follow the machine of the tests."""
+    monkeypatch.setattr(engines, "_installed", lambda: "")
 
 
 def hub_course(name: str) -> Course:
@@ -177,6 +183,19 @@ def test_what_reads_forward_only_by_hand():
     pairs = forecast._dpo(course, course.dpo, model, 2, card)[3]
     alone = forecast._dpo(course, course.dpo, model, 2, card, references=0)[3]
     assert pairs == pytest.approx(alone * 3 / 2)  # activations are kept: half of what learns
+
+
+def test_dynamic_sampling_is_counted_at_its_most():
+    rows = {times: forecast.forecast(Course.load(overrides={"grpo": {"dynamic_sampling": times}}),
+                                     SLOW).set_index("stage") for times in (0, 1, 3)}
+    course = Course.load()
+    model, answers = model_size.size(course), 16 * 8
+    writing = costs.generation_seconds(model, answers, answers, 104, 4, SLOW) * 80 / 60
+    for times in (1, 3):
+        more = rows[times].loc["grpo", "minutes"] - rows[0].loc["grpo", "minutes"]
+        assert more == pytest.approx(times * writing)
+        assert rows[times].loc["grpo", "total GB"] == rows[0].loc["grpo", "total GB"]
+        assert rows[times].loc["rloo"].equals(rows[0].loc["rloo"])
 
 
 def test_pairs_cost_answers_to_write_and_readings_to_learn():

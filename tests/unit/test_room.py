@@ -107,10 +107,27 @@ def test_an_engine_beside_training_leaves_less(monkeypatch, on_a_card):
     """A vLLM engine, which starts with the trainer, has its share of the whole card."""
     one, arrange_one = arranged("grpo", monkeypatch)
     two, arrange_two = arranged("grpo", monkeypatch)
-    two.use_vllm, two.vllm_gpu_memory_utilization = True, 0.3
+    three, arrange_three = arranged("grpo", monkeypatch)
+    _, arrange_four = arranged("grpo", monkeypatch)
+    for args in (two, three):
+        args.use_vllm, args.vllm_gpu_memory_utilization = True, 0.3
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (80 * GB, 80 * GB))
     on_a_card(40 * GB)
     assert arrange_one().free - arrange_two().free == pytest.approx(0.3 * 80 * GB)
+    # The base that is there is not the trainer's: it merges for the engine in one of its own.
+    monkeypatch.setattr(models, "in_memory", lambda start, course: True)
+    base = 4 * size(methods.course_for("float32", methods.model_folder())).parameters
+    free = arrange_three().free
+    assert arrange_four().free - free == pytest.approx(0.3 * 80 * GB + base)
+
+
+def test_an_engine_without_room_is_refused_before_a_model_is_loaded(monkeypatch, on_a_card):
+    args, arrange = arranged("grpo", monkeypatch)
+    args.use_vllm, args.vllm_gpu_memory_utilization = True, 0.3
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (4 * GB, 4 * GB))
+    on_a_card(4 * GB)
+    with pytest.raises(ConfigError, match="GRPO: vLLM may take 1.2 GB of the GPU and needs 1.5 GB"):
+        arrange()
 
 
 def test_on_a_processor_nothing_is_arranged(monkeypatch):

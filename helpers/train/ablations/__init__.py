@@ -7,6 +7,7 @@ from helpers.train.ablations.record import (
     ends,
     held_out,
     load,
+    meeting,
     panels,
     progress,
     seeds,
@@ -17,5 +18,5 @@ from helpers.train.ablations.variants import CHAPTERS, START, VARIANTS
 
 __all__ = [
     "Band", "CHAPTERS", "START", "VARIANTS", "band", "compared", "ends", "held_out", "load",
-    "panels", "progress", "seeds", "table", "verdict",
+    "meeting", "panels", "progress", "seeds", "table", "verdict",
 ]  # fmt: skip

@@ -169,15 +169,26 @@ def panels(
 ) -> dict[str, dict[str, Band]]:
     """{title: {run in words: band}} for a figure, over the seeds that all of these runs have.
     measures: {curve of the record: title}; a run that was not recorded is left out, and one without
-    a curve of its panel. {} where there are not two to compare."""
+    a curve of its panel, or of which it says nothing (`Variant.counts`). {} where there are not two
+    to compare."""
     names = [name for name in names if _runs(record, name)]
     of = seeds(record, names) if len(names) > 1 else []
     found: dict[str, dict[str, Band]] = {}
     for key, title in measures.items() if of else ():
         for name in names:
-            if one := band(record, name, key, of, smooth):
+            if VARIANTS[name].counts(key) and (one := band(record, name, key, of, smooth)):
                 found.setdefault(title, {})[VARIANTS[name].words] = one
     return found
+
+
+def meeting(one: Band, other: Band) -> float | None:
+    """Share of the steps known of both at which two bands meet; None where that says nothing: of
+    one seed a band has no width."""
+    known = ~np.isnan(one.mean) & ~np.isnan(other.mean)
+    if min(one.seeds, other.seeds) < 2 or not known.any():
+        return None
+    together = (one.low <= other.high) & (other.low <= one.high)
+    return float(together[known].mean())
 
 
 def verdict(low: float, high: float) -> str:

@@ -52,6 +52,13 @@ class Variant:
     rewards: Mapping[str, float] | None = None
     critic: bool = True
 
+    def counts(self, key: str) -> bool:
+        """Whether a curve of the record says something of it. What is outside the run's own clip
+        is 0 where it has none: PPO's "outside", a group's "clipped" (its "outside" is counted
+        against the usual range, whatever its clip is)."""
+        own = "outside" if self.section == "ppo" else "clipped"
+        return key != own or FAR not in self.settings.values()
+
     def course(
         self,
         preset: str = "tiny",
