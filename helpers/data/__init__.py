@@ -192,7 +192,8 @@ def _read(
     if not records:
         raise DataError(f"{report['place']}: none of the {len(rows)} rows can be used ("
                         f"{', '.join(f'{count}: {why}' for why, count in reasons.items())}). "
-                        f"Restore the file, or choose the task that fits this data set.")
+                        f"Correct the rows (data/README.md says what stands in one), or choose the "
+                        f"task that fits this data set.")
     report |= reasons
     return records, report
 
