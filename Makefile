@@ -10,12 +10,13 @@ SEED ?= 0
 COURSE := $(RUN) -m helpers.course
 TRL := .venv-trl/ready
 OLD := .venv-old/ready
+HARNESS := .venv-harness/ready
 ABLATIONS := $(RUN) -m helpers.train.ablations run --from-seed
 KEEP := $(RUN) -m helpers.train.ablations record --from-seed
 PYTEST := $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: course recipe published status ladder ablations clinic notebooks readme playground quick test fuzz mutants bench bench-gpu lint \
-  types coverage hooks map setup clean chromium test-python handout solutions grade
+.PHONY: course recipe published status ladder ablations clinic notebooks readme playground quick test fuzz mutants bench bench-gpu \
+  bench-harness lint types coverage hooks map setup clean chromium test-python handout solutions grade
 
 course: $(READY)  ## run all notebooks that are not made yet, then print the scoreboard
 	$(COURSE) run --preset $(PRESET) --task $(TASK) --seed $(SEED)
@@ -85,6 +86,9 @@ bench: $(TESTS) $(OLD) $(TRL)  ## grading against math-verify alone; clicks; PPO
 	$(RUN) -m tests.benchmarks.ppo
 	$(RUN) -m tests.benchmarks.grpo
 
+bench-harness: $(READY) $(HARNESS)  ## strict and lenient against lm-eval's gsm8k on a run's answers (EVALUATION=folder)
+	$(RUN) -m tests.benchmarks.harness $(if $(EVALUATION),--evaluation '$(EVALUATION)')
+
 bench-gpu: $(READY)  ## steps of this commit and, in AGAINST, of an older one; notebooks under caps; MODEL's ladder
 	$(RUN) -m tests.benchmarks.gpu steps $(if $(AGAINST),--against $(AGAINST)) --cap-gb 15.5
 	$(RUN) -m tests.benchmarks.gpu passes
@@ -139,6 +143,12 @@ test-python:
 	$(OTHER)/bin/python -m pytest -q -n 2 -m "not slow" tests/unit
 
 $(TRL): tests/benchmarks/requirements.txt $(READY)
+	rm -rf $(@D)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --target $(@D) -r $<
+	touch $@
+
+$(HARNESS): tests/benchmarks/requirements-harness.txt $(READY)
 	rm -rf $(@D)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  --target $(@D) -r $<

@@ -1,5 +1,6 @@
 """What a setting can be: numbers with their ranges, names, templates, and a group of settings."""
 
+import os
 from string import Formatter
 from typing import Annotated, Any, Literal, get_args
 
@@ -16,6 +17,7 @@ from pydantic import (
 from helpers.overrides import as_number
 
 Name = Annotated[str, Field(pattern=r"\S")]  # text that is not empty
+Place = Annotated[Name, AfterValidator(os.path.expanduser)]  # of a folder: ~ is the home folder
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what numpy and transformers' set_seed take
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]

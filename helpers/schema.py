@@ -13,6 +13,7 @@ from helpers.fields import (
     Count,
     Name,
     NotNegative,
+    Place,
     Positive,
     Scheduler,
     Section,
@@ -22,7 +23,7 @@ from helpers.fields import (
 
 
 class Model(Section):
-    name: Name  # a folder relative to the project root, or a hub id
+    name: Place  # a folder relative to the project root, or a hub id
     revision: str | None  # of the hub model; None = its main branch
     precision: Literal["auto", "float32", "bfloat16", "float16"]  # auto: chosen from the device
     quantization: Literal["none", "4bit"]
@@ -67,7 +68,7 @@ class DatasetSource(Section):
     config: str | None
     revision: str | None
     tiny: Name | None  # folder of the generated set, relative to the project root
-    path: Name | None  # a local folder with <split>.jsonl; wins over both
+    path: Place | None  # a local folder with <split>.jsonl; wins over both
 
 
 # The data sets that helpers.data can read; helpers/data/sets.yaml says where they are.
@@ -83,7 +84,7 @@ class Sets(Section):
     demonstrations: SetName | None = None  # imitated in supervised tuning; None = the own set
     preferences: SetName | None = None  # ready-made pairs of answers
     held_out: list[SetName] = []  # nothing in their test sets is ever trained on
-    paths: dict[SetName, Name] = {}  # local folders to read instead of the tiny set or the hub
+    paths: dict[SetName, Place] = {}  # local folders to read instead of the tiny set or the hub
     revisions: dict[SetName, str] = {}  # of the hub, instead of those in helpers/data/sets.yaml
 
 

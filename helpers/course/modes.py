@@ -13,7 +13,7 @@ from pathlib import Path
 
 from helpers.config import ConfigError, Course
 from helpers.course import course as commands
-from helpers.course import recipes
+from helpers.course import graph, recipes
 from helpers.course.processes import Stopped
 from helpers.rungs import NAMES, RUNGS
 
@@ -92,6 +92,13 @@ def evaluate(course: Course, show: int) -> None:
         print(f"\n{measuring.shown(course, show)}")
 
 
+def check(course: Course) -> None:
+    """ConfigError for what the recipe names and what is not there, but for the model that it goes
+    on from: that may be made later."""
+    commands.check_course(course, start=False)
+    recipes.wanted(course, *graph.load(course))
+
+
 def self_test(course: Course) -> bool:
     """Print what the reward for the answer pays for answers of which that is known; whether all of
     them were paid so."""
@@ -134,6 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
             commands.check_course(course)
             evaluate(course, options.show)
         elif options.mode == "test":
+            check(course)
             return 0 if self_test(course) else 1
         else:
             only = ",".join(stages(course, options.mode))

@@ -37,8 +37,10 @@ def check_parameters(notebook: str, names: dict[str, Any]) -> None:
     check_course(course)
 
 
-def check_course(course: Course) -> None:
-    """ConfigError for what a configuration names and what is not there, without loading it."""
+def check_course(course: Course, start: bool = True) -> None:
+    """ConfigError for what a configuration names and what is not there, without loading it: of
+    one's own data the files and their first lines are looked at. `start`: whether the run that a
+    recipe goes on from has to be made, too."""
     from helpers.rewards import check_names  # here: the graders take a second to import
 
     check_names(course)
@@ -47,15 +49,18 @@ def check_course(course: Course) -> None:
     if local and not (folder / "config.json").is_file():
         raise ConfigError(f"model.name: no model in {folder} (no config.json); give a folder that "
                           f"save_pretrained wrote, of a whole model, not of an adapter")
-    if course.recipe.start:
+    if start and course.recipe.start:
         from helpers.course.continued import source  # here: it needs the artifacts
 
         source(course)
-    for setting, path in [("dataset.path", course.dataset.path),
-                          *((f"sets.paths.{k}", v) for k, v in course.sets.paths.items())]:
-        if path and not any((ROOT / path).glob("*.jsonl")):
-            raise ConfigError(f"{setting}: no .jsonl file in {ROOT / path}; give a folder with "
-                              f"train.jsonl and test.jsonl")
+    own = {course.own_set: course.dataset.path} if course.dataset.path else {}
+    for name in own | course.sets.paths:
+        from helpers import data  # here: no other run asks its adapters yet
+
+        try:
+            data.check_files(course, name)
+        except data.DataError as error:
+            raise ConfigError(str(error)) from None
 
 
 def stray(name: str, value: Any, in_file: bool = False) -> str:

@@ -8,7 +8,7 @@ out, is left out of train and validation; `.report` says how many.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from helpers.config import Course
 from helpers.data import (
@@ -23,13 +23,14 @@ from helpers.data import (
 from helpers.data.conversation import Conversation, Preference
 from helpers.data.errors import DataError, DataUnreachable
 from helpers.data.family import Family, LeftOut, Record
+from helpers.data.lines import read_lines
 from helpers.data.problem import Problem, question_hash
 from helpers.data.report import Problems, Records, Report
-from helpers.data.source import load_rows, where, where_row
+from helpers.data.source import find_file, load_rows, local_folder, where, where_row
 
 __all__ = [
     "FAMILIES", "Conversation", "DataError", "DataUnreachable", "Preference", "Problem", "Problems",
-    "Records", "Report", "data_hash", "is_validation", "load", "load_demonstrations",
+    "Records", "Report", "check_files", "data_hash", "is_validation", "load", "load_demonstrations",
     "load_preferences", "load_problems", "load_rows", "rows_of", "where", "where_row",
 ]
 
@@ -122,6 +123,19 @@ def rows_of(course: Course, name: str, split: str, first: int | None = None):
                      family.more_columns, first)
 
 
+def check_files(course: Course, name: str) -> None:
+    """DataError unless a set's local folder has a file for each of its splits, and that begins with
+    a line in the set's columns. No more of it is read."""
+    family, folder = _family(name), local_folder(course, name)
+    setting = "dataset.path" if name == course.own_set else f"sets.paths.{name}"
+    for split in ("train", "test") if folder else ():
+        if split in family.splits:
+            file = find_file(folder, family.splits[split], split, setting)
+            declared = family.columns
+            read_lines(file, declared if isinstance(declared, Mapping) else dict.fromkeys(declared),
+                       family.more_columns, at_most=1)
+
+
 def is_validation(key: str) -> bool:
     """Whether a training problem is held out for validation: its sha256 is a multiple of 10."""
     return _split_of(key, test=False) == "validation"
@@ -178,7 +192,8 @@ def _read(
     if not records:
         raise DataError(f"{report['place']}: none of the {len(rows)} rows can be used ("
                         f"{', '.join(f'{count}: {why}' for why, count in reasons.items())}). "
-                        f"Restore the file, or choose the task that fits this data set.")
+                        f"Correct the rows (data/README.md says what stands in one), or choose the "
+                        f"task that fits this data set.")
     report |= reasons
     return records, report
 

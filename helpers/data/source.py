@@ -78,6 +78,9 @@ def find_file(
     same for the name `also`."""
     if folder.is_file():
         raise DataError(f"{folder} is a file. Set {setting} to the folder that it stands in.")
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder. Set {setting} to one with {split}.jsonl; a "
+                        f"relative path starts at {ROOT}.")
     exact = folder / f"{split}.jsonl"
     if also not in (None, split) and not any(folder.glob(f"{split}[._]*jsonl")):
         if any(folder.glob(f"{also}[._]*jsonl")):

@@ -598,7 +598,7 @@ class TestCommandLine:
 
     def test_status_says_what_would_stop_a_run(self, three, capsys):
         for change, line in [("{rewards: {exact_anwser: 1}}", "did you mean 'exact_answer'?"),
-                             ("{dataset: {path: data/nowhere}}", "no .jsonl file in")]:
+                             ("{dataset: {path: data/nowhere}}", "nowhere: no such folder")]:
             assert self.main(three, "status", "--overrides", change) == 0
             last = capsys.readouterr().out.splitlines()[-1]
             assert last.startswith("a run would stop at once: ") and line in last

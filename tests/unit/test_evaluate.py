@@ -523,7 +523,7 @@ def test_command_line_takes_an_adapter(test_set, tmp_path):
     (["--model_dir", "/nowhere"], "no model there"),
     (["--data_name", "gsm8l"], "did you mean 'gsm8k'"),
     (["--preset", "tinny"], "did you mean 'tiny'"),
-    (["--data_dir", "/nowhere"], "no such file"),
+    (["--data_dir", "/nowhere"], "no such folder"),
     (["--n", "0"], "evaluation.n"),
 ])
 def test_command_line_errors_are_one_line(test_set, capsys, change, message):

@@ -85,8 +85,12 @@ def test_a_parameter_that_was_never_set_is_named():
     ({"rewards": {"exact_anser": 1.0}}, "rewards: 'exact_anser' does not exist; did you mean 'ex"),
     ({"model": {"name": "data/tiny"}}, "model.name: no model in .*config.json"),
     ({"model": {"name": "data/tiny/nothing"}}, "model.name: no model in .*nothing"),
-    ({"dataset": {"path": "data/recorded"}}, "dataset.path: no .jsonl file in .*train.jsonl"),
-    ({"sets": {"paths": {"math500": "nowhere"}}}, "sets.paths.math500: no .jsonl file"),
+    ({"dataset": {"path": "data/recorded"}}, "recorded/train.jsonl: no such file .*dataset.path"),
+    ({"dataset": {"path": "data/nowhere"}}, "data/nowhere: no such folder. Set dataset.path"),
+    ({"dataset": {"path": "data/tiny/deepscaler"}},
+     "train.jsonl, line 1: expected the columns .*'question'.*, found .*'problem'"),
+    ({"sets": {"paths": {"math500": "~/nowhere"}}},
+     "nowhere: no such folder. Set sets.paths.math500 to one with test.jsonl"),
 ])
 def test_all_of_the_course_is_checked_before_anything_runs(overrides, words):
     with pytest.raises(ConfigError, match=words):

@@ -10,7 +10,16 @@ import pytest
 
 from helpers import config
 from helpers.config import ROOT, ConfigError, Course
-from helpers.data import FAMILIES, DataError, load, load_problems, load_rows, rows_of
+from helpers.course.opening import check_course
+from helpers.data import (
+    FAMILIES,
+    DataError,
+    check_files,
+    load,
+    load_problems,
+    load_rows,
+    rows_of,
+)
 from helpers.data.columns import ANSWER, FLAG, TEXT, TURNS, fits
 from helpers.data.gsm8k import normalise
 from helpers.data.lines import read_lines
@@ -308,6 +317,34 @@ def test_a_file_given_for_its_folder(tmp_path):
     write_lines(tmp_path / "train.jsonl", [gsm8k_row(1)])
     with pytest.raises(DataError, match=r"train\.jsonl is a file\. Set dataset\.path to the fo"):
         load_problems(course_at(tmp_path / "train.jsonl"), "train")
+
+
+def test_a_folder_is_checked_by_its_files_and_their_first_lines(tmp_path):
+    """What a run would meet minutes later: a split that is missing, columns with other names."""
+    course = course_at(tmp_path)
+    write_lines(tmp_path / "train.jsonl", [gsm8k_row(1)])
+    with pytest.raises(DataError, match=r"test\.jsonl: no such file .*folder: train\.jsonl"):
+        check_files(course, "gsm8k")
+    with pytest.raises(ConfigError, match=r"test\.jsonl: no such file"):
+        check_course(course)
+    write_lines(tmp_path / "test.jsonl", [{"problem": "a", "solution": "#### 1"}])
+    with pytest.raises(ConfigError, match=r"test\.jsonl, line 1: expected the columns \['ans"):
+        check_course(course)
+    write_lines(tmp_path / "test.jsonl", [gsm8k_row(2)])
+    check_course(course)
+
+
+def test_a_set_that_is_split_by_the_course_needs_no_test_file(tmp_path):
+    write_lines(tmp_path / "train.jsonl", [set_rows.MAKERS["deepscaler"](1)])
+    check_files(course_at(tmp_path, "deepscaler"), "deepscaler")
+
+
+def test_a_place_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    course = Course.load(overrides={"model": {"name": "~/model"}, "dataset": {"path": "~/data"},
+                                    "sets": {"paths": {"math500": "~/math"}}})
+    assert course.model.name == f"{tmp_path}/model" and course.dataset.path == f"{tmp_path}/data"
+    assert course.sets.paths == {"math500": f"{tmp_path}/math"}
 
 
 def test_a_set_of_ones_own_needs_no_place_on_the_hub(tmp_path, monkeypatch):

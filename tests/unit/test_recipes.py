@@ -312,6 +312,17 @@ class TestModes:
         printed = capsys.readouterr().out
         assert printed.count("ok") >= 7 and "FAIL" not in printed
 
+    @pytest.mark.parametrize(("changes", "words"), [
+        ({"recipe": {"stages": ["gpro"]}}, "recipe.stages: 'gpro' does not exist; did you mean"),
+        ({"rewards": {"boxd": 1.0}}, "did you mean 'boxed'?"),
+        ({"dataset": {"path": "data/recorded"}}, "train.jsonl: no such file"),
+    ])
+    def test_what_is_not_there_is_told_before_any_reward(self, changes, words, capsys):
+        assert modes.main(["test", "--recipe", "gsm8k_xml_grpo",
+                           "--overrides", json.dumps(changes)]) == 1
+        printed = capsys.readouterr()
+        assert words in printed.err and printed.err.count("\n") == 1 and not printed.out
+
     @pytest.mark.parametrize("changes", [
         {"demonstration": "{solution}\nThe answer is {answer}"},  # written otherwise than graded
         {"replace_rewards": {"boxed": 1.0}},  # paid for looks
