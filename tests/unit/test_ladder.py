@@ -71,7 +71,7 @@ def test_a_good_ladder_holds(board):
         "grpo > sft (strict, best settings) by 10 points or more",
         "grpo > sft (lenient, best settings) by 8 points or more",
         "grpo > sft (lenient_pass@8)",
-        "grpo > sft (lenient_pass@8, without demonstrations) by 15 points or more",
+        "grpo > sft (lenient_pass@8, without demonstrations)",
         "grpo > sft (maj@8) by 5 points or more",
         "grpo > sft (maj@8, without demonstrations) by 15 points or more",
         "rft > sft (strict)", "rloo > sft (strict)", "rloo > sft (greedy)"]
