@@ -13,6 +13,8 @@ PEFT's way. Forward passes that are compared must be alike, so it does not matte
 are on.
 """
 
+from typing import Any
+
 import torch
 from peft.tuners.lora.layer import Linear
 from torch import Tensor, nn
@@ -24,7 +26,7 @@ class OneProduct(torch.autograd.Function):
     """x (..., in), weight (out, in), A (r, in), B (out, r), scaling, bias (out,) -> (..., out)."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float,
+    def forward(ctx: Any, x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float,
                 bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight, A, B)
         ctx.scaling = scaling
@@ -32,7 +34,7 @@ class OneProduct(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, A, B = ctx.saved_tensors
         of_x, _, of_A, of_B = ctx.needs_input_grad[:4]
         rows, g = x.reshape(-1, x.shape[-1]), grad.reshape(-1, grad.shape[-1])
