@@ -7,10 +7,9 @@ one. The gradients are LoRA's own, and W has none:
     dL/dx = g (W + s B A),  dL/dB = s g^T (x A^T),  dL/dA = s (g B)^T x
 
 Only rounding differs, and less is kept for the backward pass. With more tokens than the layer is
-wide this is less work: of a tiny model's step about a tenth, of its forward pass a quarter. All
-else (few tokens, a GPU, 16 or 4 bits, autocast, dropout, several adapters, variants of LoRA) goes
-PEFT's way. Forward passes that are compared must be alike, so it does not matter whether gradients
-are on.
+wide this is less work (`make bench` measures PPO with it). All else (few tokens, a GPU, 16 or 4
+bits, autocast, dropout, several adapters, variants of LoRA) goes PEFT's way. Forward passes that
+are compared must be alike, so it does not matter whether gradients are on.
 """
 
 from typing import Any
