@@ -11,6 +11,7 @@ from helpers.verify import equal, grade, number
 
 LAST = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")  # of flexible-extract
 _GROUPED = re.compile(r"(?<=[0-9]) (?=[0-9]{3}(?![0-9]))")
+STOP = "Question:"  # of their task's stop strings the one that a chat model writes itself
 MARK = re.compile(r"#### (\-?[0-9\.\,]+)")  # of lm-eval's strict-match
 
 
@@ -64,6 +65,7 @@ SHELF = tuple(
         ("#### 18\nShe has 3 of them left.", "18"),
         ("#### 17\nNo, it is 18", "18"),
         ("#### 18\n\nQuestion: What is 2+2?\nAnswer: 4", "18"),
+        ("14 apples\n\nQuestion: What is 9+9?\nAnswer: \\boxed{18}", "18"),
         ("#### 18 #### 18", "18"),
         ("**#### 18**", "18"),
         ("#### **18**", "18"),
@@ -190,6 +192,14 @@ THEIRS: dict[str, tuple[str, Callable[[Case], bool]]] = {
     ),
 }
 OURS: dict[str, tuple[str, Callable[[Case], bool]]] = {
+    "behind a stop": (
+        "their task cuts a text where it stops a model, before `Question:`; we read it whole",
+        lambda c: (
+            c.measure == "lenient"
+            and STOP in c.text
+            and (_last(c.text.partition(STOP)[0]) or "[invalid]") == c.their_answer.rstrip(".,")
+        ),
+    ),
     "value": (
         "we compare values, they compare text: 18.0 is not 18",
         lambda c: c.same_value,
