@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.config import ROOT, ConfigError, Course
-from helpers.course import controlled, judged, scoreboard
+from helpers.course import controlled, coverage, judged, scoreboard
 from helpers.course import course as runner
 from helpers.course.runner import RunFailed
 from helpers.course.tables import interval, markdown, write_block
@@ -150,7 +150,7 @@ def record(board: dict, path: Path = RECORD, readme: Path = ROOT / "README.md") 
         row for row in claimed + check(board)
         if row["task"] == "gsm8k" and row["claim"] not in waiting],
         **{part: [one for one in board[part] if one["task"] == "gsm8k"]
-           for part in ("judges", "controls")}}
+           for part in ("judges", "controls", "coverages")}}
     write_block(readme, BLOCK, table(kept))
     write_json(path, kept)
 
@@ -190,7 +190,10 @@ def table(recorded: dict) -> str:
                  claimed),
         "The reward model, in percent:", judged.table(recorded["judges"]),
         "Imitating one's own answers and its controls, strict on validation problems, points:",
-        controlled.table(recorded["controls"]) or "not measured"])
+        controlled.table(recorded["controls"]) or "not measured",
+        f"Problems solved in {coverage.TRIES} tries, in any format, from {coverage.DRAWS} draws for "
+        "each problem of the whole test split, in percent and points:",
+        coverage.table(recorded.get("coverages", ())) or "not measured"])
 
 
 def seed_of(word: str) -> int:
@@ -218,6 +221,9 @@ def main(arguments: list[str] | None = None) -> int:
             for course in courses:
                 print(f"--- seed {course.seed}", flush=True)
                 runner.run(course, only="08")
+                if course.task == "gsm8k":
+                    print(f"drawing {coverage.DRAWS} answers a problem", flush=True)
+                    coverage.measure(course)
         board = scoreboard.build(options.preset)
         if options.command == "record":
             record(board)
@@ -229,10 +235,11 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = [("gsm8k", seed) for seed in _seeds(board).get("gsm8k", [])]
     unjudged = judged.failed(judges, wanted)
     means = markdown(["task", "model", "seeds", *MEASURED], spread(board["rows"]))
-    failed = [*unjudged, *controlled.failed(board["controls"])]
+    drawn = [one for one in board["coverages"] if one["task"] == "gsm8k"]
+    failed = [*unjudged, *controlled.failed(board["controls"]), *coverage.failed(drawn, wanted)]
     lines = "\n".join([report(rows), *failed])
     print(f"\n{lines}\n\n{means}\n\n{judged.table(judges)}\n\n"
-          f"{controlled.table(board['controls'])}")
+          f"{controlled.table(board['controls'])}\n\n{coverage.table(drawn)}")
     return 0 if all(row["holds"] for row in rows) and not failed else 1
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from helpers import rungs
 from helpers.config import ROOT, artifacts_root, flat
-from helpers.course import controlled, judged
+from helpers.course import controlled, coverage, judged
 from helpers.course.tables import interval, markdown, share, write_block
 from helpers.evaluate import claims, load_samples, score, sweep
 from helpers.files import ArtifactError, damage, read_json, write_json
@@ -79,6 +79,7 @@ def build(preset: str, artifacts_root: Path | str | None = None) -> dict:
              "tests_at_best": at_best, "gains": gains,
              "pooled": [gain for task, some in by_task.items() for gain in _pooled(task, some)],
              "judges": judges, "controls": controlled.controls(places),
+             "coverages": coverage.coverages(places),
              **_cost(runs)}
     write_json(folder / "scoreboard.json", board)
     return board
