@@ -80,8 +80,8 @@ ORDER = (
          "train/"),
     Part("The course as a whole: nothing imports it but notebooks", """
          graph continued opening processes states runner execute report tables judged controlled
-         coverage published scoreboard recipes measuring course . __main__ modes ladder publish map smollm2
-         playground""",
+         coverage published scoreboard recipes measuring course . __main__ modes ladder publish map
+         smollm2 playground""",
          "course/"),
 )
 

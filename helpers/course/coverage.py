@@ -1,10 +1,10 @@
 """How many problems a model solves in eight tries, from enough draws to tell one seed's gain.
 
-Of eight answers pass@8 is a yes or a no for every problem, and half of what the seeds then differ in
-is the draw. So `make ladder` draws 32 from sft and from grpo for every problem of the test split and
-takes the unbiased estimate (Chen et al. 2021, arXiv:2107.03374, equation 1), in any format. That
-reward did not only sharpen what was there before (Yue et al. 2025, arXiv:2504.13837) is claimed of
-every seed: 5 points more, and 15 on the kinds of problem that no worked solution shows.
+Of eight answers pass@8 is a yes or a no for every problem, and a part of what seeds then differ in
+is the draw. So `make ladder` draws 32 from sft and from grpo for every problem of the test split
+and takes the unbiased estimate (Chen et al. 2021, arXiv:2107.03374, equation 1), in any format.
+That reward did not only sharpen what was there before (Yue et al. 2025, arXiv:2504.13837) is
+claimed of every seed: 5 points more, and 15 on the kinds of problem that no worked solution shows.
 """
 
 from collections.abc import Sequence

@@ -191,8 +191,8 @@ def table(recorded: dict) -> str:
         "The reward model, in percent:", judged.table(recorded["judges"]),
         "Imitating one's own answers and its controls, strict on validation problems, points:",
         controlled.table(recorded["controls"]) or "not measured",
-        f"Problems solved in {coverage.TRIES} tries, in any format, from {coverage.DRAWS} draws for "
-        "each problem of the whole test split, in percent and points:",
+        f"Problems solved in {coverage.TRIES} tries, in any format, from {coverage.DRAWS} draws "
+        "for each problem of the whole test split, in percent and points:",
         coverage.table(recorded.get("coverages", ())) or "not measured"])
 
 

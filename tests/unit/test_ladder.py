@@ -9,7 +9,7 @@ import pytest
 
 from helpers import rungs
 from helpers.config import ROOT, ConfigError
-from helpers.course import controlled, judged, ladder
+from helpers.course import controlled, coverage, judged, ladder
 from helpers.files import write_json
 
 MEASURES = ("strict", "lenient", "greedy", "lenient_pass@8", "maj@8")
@@ -26,6 +26,9 @@ def board():
         "controls": [{"task": "gsm8k", "seed": 0, "better": better, "than": than,
                       "difference": 0.1, "ci95": [0.05, 0.15]}
                      for better, than in controlled.PAIRS],
+        "coverages": [{"task": "gsm8k", "seed": 0, "problems": 768, "better": 0.8, "than": 0.7,
+                       "gains": {part: {"difference": 0.2, "ci95": [0.15, 0.25]}
+                                 for part in ("all", "with", "without")}}],
         "gains": [{"task": "gsm8k", "seed": 0, "better": better, "than": than, "at_best": at_best,
                    "part": part, "measure": measure, "difference": 0.3, "ci95": [0.25, 0.35]}
                   for better, than in rungs.COMPARISONS for at_best in (False, True)
@@ -37,7 +40,7 @@ def board():
 def three(board):
     """The scoreboard of three seeds."""
     both = {part: copy.deepcopy(entries) for part, entries in board.items()}
-    for part in ("rows", "gains", "judges", "controls"):
+    for part in ("rows", "gains", "judges", "controls", "coverages"):
         both[part] += [entry | {"seed": seed} for seed in (1, 2)
                        for entry in copy.deepcopy(board[part])]
     both["pooled"] = [{key: value for key, value in gain.items() if key != "seed"}
@@ -223,9 +226,11 @@ def test_what_is_wrong_with_a_seed_is_said_before_anything_runs(monkeypatch, cap
             assert ladder.main([command, *wrong]) == 1
             assert wrong[1] in capsys.readouterr().err and not ran
     monkeypatch.setattr(ladder.scoreboard, "build", lambda preset: {
-        "rows": [], "gains": [], "pooled": [], "judges": [], "controls": []})
+        "rows": [], "gains": [], "pooled": [], "judges": [], "controls": [], "coverages": []})
+    drawn = []
+    monkeypatch.setattr(coverage, "measure", lambda course: drawn.append(course.seed))
     ladder.main(["run", "--seeds", "3", "3", "1"])
-    assert ran == [3, 1]
+    assert ran == drawn == [3, 1]
 
 
 def test_seeds(monkeypatch):
