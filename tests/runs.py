@@ -16,9 +16,9 @@ from helpers.config import ROOT
 TASKS = ("gsm8k", "gsm8k_xml", "deepscaler", "openr1", "countdown")
 
 # The course of the tests is preset tiny with fewer steps of RLOO and the judges, measured on fewer
-# problems: every claim of the ladder must still hold. The whole sizes, over several seeds, are those
-# of `make ladder`. The judges and DPO take steps of as many pairs in smaller pieces, which stay in a
-# core's cache: the same losses in four fifths of the time. A1 only shows how.
+# problems: every claim of the ladder must still hold. The whole sizes, over several seeds, are
+# those of `make ladder`. The judges and DPO take steps of as many pairs in smaller pieces, which
+# stay in a core's cache: the same losses in four fifths of the time. A1 only shows how.
 SHORTER = {
     "sft": {"save_steps": 24},
     "reward_model": {"batch_size": 8, "gradient_accumulation_steps": 4, "max_steps": 28},
