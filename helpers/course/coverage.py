@@ -45,7 +45,8 @@ def measure(course: Course) -> dict:
         return kept
     whole = course.model_copy(update={"data": course.data.model_copy(update={"test": None})})
     track, tokenizer = Track(whole), models.load_tokenizer(course)
-    problems, _ = fitting_prompts(track.problems("test"), course, tokenizer)
+    split: Any = track.problems("test")  # Records are of problems here
+    problems, _ = fitting_prompts(split, course, tokenizer)
     right = {}
     for name, stage in stages.items():
         texts, how = asked(track, tokenizer, problems, None, None)
