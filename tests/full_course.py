@@ -1,5 +1,5 @@
 """The whole course is run once for all tests that look at it, from empty artifacts, with fewer
-steps of PPO, RLOO, the reward model and A1 than preset tiny has (`runs.SHORTER`).
+steps of RLOO, the reward model and A1 than preset tiny has (`runs.SHORTER`).
 
 On its way it is killed twice (`kill -9`) while GRPO trains, and continued. Until then nothing but
 GRPO and what it needs is asked for, so that no other notebook's work is lost. All that the tests
