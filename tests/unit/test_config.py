@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from helpers import config, formats
@@ -26,9 +27,10 @@ def test_task_wins_over_preset_and_override_over_both(tmp_path, monkeypatch):
         (tmp_path / kind).mkdir()
         for path in (config.HERE / kind).glob("*.yaml"):
             (tmp_path / kind / path.name).write_text(path.read_text())
-    with open(tmp_path / "tasks" / "gsm8k.yaml", "a") as file:
-        file.write("sft: {max_steps: 7}\nlengths: {prompt: 11}\n")
-        file.write("presets: {tiny: {lengths: {prompt: 22}}}\n")
+    task = tmp_path / "tasks" / "gsm8k.yaml"
+    task.write_text(yaml.safe_dump(yaml.safe_load(task.read_text()) | {
+        "sft": {"max_steps": 7}, "lengths": {"prompt": 11},
+        "presets": {"tiny": {"lengths": {"prompt": 22}}}}))
     monkeypatch.setattr(config, "HERE", tmp_path)
     assert Course.load("tiny").lengths.prompt == 22
     assert Course.load("colab").lengths.prompt == 11
