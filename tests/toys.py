@@ -9,7 +9,8 @@ import nbformat
 
 from helpers.artifacts import Stage
 from helpers.config import ROOT, Course
-from helpers.course import judged
+from helpers.course import coverage, judged
+from helpers.files import write_json
 
 OPENING = [
     'preset = "tiny"\ntask = "gsm8k"\nseed = 0\noverrides = {}',
@@ -120,6 +121,14 @@ def make_judge(course: Course) -> None:
         judged.UNTRAINED: {"held-out": {"accuracy": .7}},
         judged.TRAINED: {"held-out": {"accuracy": .9}}}})
     stage.finish()
+
+
+def make_coverage(course: Course) -> None:
+    """32 draws for each of some problems, of which grpo has more right ones than sft."""
+    problems = [{"id": str(one), "demonstrated": one % 2 == 0} for one in range(40)]
+    write_json(course.dir() / coverage.FILE, {
+        "models": {}, "draws": coverage.DRAWS, "problems": problems,
+        "right": {"sft": [2] * 40, "grpo": [16] * 40}})
 
 
 def add_task(tasks: Path, data: Path) -> None:

@@ -171,9 +171,9 @@ def test_the_exam_says_what_its_tests_can_see_and_what_scores_cost(exam):
     assert power[100]["seen"] < power[500]["seen"] and power[500]["seen"] > 0.5
     assert power[500]["no_worse"] < 0.95
     drawn = exam["answers_drawn"]
-    assert drawn["sft"] == drawn["base"] == 0 and drawn["dpo"] == 600 * 8
-    assert drawn["ppo"] == 14 * 128 + 600 * 8 and drawn["grpo"] == 80 * 128
-    assert drawn["rft"] == 600 * 8 and drawn["rloo"] == 20 * 128
+    assert drawn["sft"] == drawn["base"] == 0 and drawn["dpo"] == 400 * 8
+    assert drawn["ppo"] == 14 * 128 + 400 * 8 and drawn["grpo"] == 96 * 128
+    assert drawn["rft"] == 400 * 8 and drawn["rloo"] == 20 * 128
     equal = exam["equal_answers"]
     assert equal["drawn"] == 14 * 128 and equal["right"].keys() == {"ppo", "grpo", "rloo"}
     tokens, votes = exam["spent"]["sft, vote"]
@@ -376,9 +376,12 @@ def test_the_accuracy_of_the_reward_model_is_that_of_its_scores(run_folder):
 
 
 def test_a_poor_judge_is_optimised_too_far(run_folder):
-    """The head's score keeps rising with n while its choice gets worse."""
-    scores, right = runs.read(run_folder / "reward" / "metrics.json")["over_optimisation"]["head"]
-    assert scores == sorted(scores) and max(right) - right[-1] > 0.1
+    """The head's score keeps rising with n while its choice no longer gets better: of most
+    answers it is worse than of fewer, and worse than the better judge's."""
+    found = runs.read(run_folder / "reward" / "metrics.json")["over_optimisation"]
+    scores, right = found["head"]
+    assert scores == sorted(scores) and right[-1] < max(right)
+    assert right[-1] < found["likelihood"][1][-1]
 
 
 def test_ppo_started_on_policy_and_left_its_base_alone(run_folder, course):
@@ -437,8 +440,8 @@ def test_rft_chose_among_the_answers_of_the_pairs(run_folder):
     """Counted here from all that was drawn."""
     drawn = runs.read(run_folder / "pairs" / "drawn.jsonl")
     told = runs.read(run_folder / "rft" / "metrics.json")["chosen"]
-    assert len(drawn) == told["problems"] == 600
-    assert told["answers"] == sum(len(row["completions"]) for row in drawn) == 600 * 8
+    assert len(drawn) == told["problems"] == 400
+    assert told["answers"] == sum(len(row["completions"]) for row in drawn) == 400 * 8
     assert told["right"] == sum(sum(row["strict"]) for row in drawn)
     different = [len({text for text, right in zip(row["completions"], row["strict"], strict=True)
                       if right}) for row in drawn]

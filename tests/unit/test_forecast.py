@@ -190,7 +190,8 @@ def test_dynamic_sampling_is_counted_at_its_most():
                                      SLOW).set_index("stage") for times in (0, 1, 3)}
     course = Course.load()
     model, answers = model_size.size(course), 16 * 8
-    writing = costs.generation_seconds(model, answers, answers, 104, 4, SLOW) * 80 / 60
+    steps = course.grpo.max_steps
+    writing = costs.generation_seconds(model, answers, answers, 104, 4, SLOW) * steps / 60
     for times in (1, 3):
         more = rows[times].loc["grpo", "minutes"] - rows[0].loc["grpo", "minutes"]
         assert more == pytest.approx(times * writing)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 import warnings
 from types import SimpleNamespace
 
@@ -82,10 +83,11 @@ def test_what_was_set_by_hand_stays(monkeypatch, on_a_card):
 
 
 @pytest.mark.parametrize("loaded", ["none", "4bit"])
-def test_a_base_that_is_there_takes_no_more(loaded, monkeypatch, on_a_card):
+def test_a_base_that_is_there_takes_no_more(loaded, monkeypatch, on_a_card, tmp_path):
     """The one that is sampled from, where the trainer reads the same."""
     free = {}
-    course = methods.course_for("float32", methods.model_folder())
+    shutil.copytree(methods.model_folder(), tmp_path / "base")  # which no other test has loaded
+    course = methods.course_for("float32", tmp_path / "base")
     start, base = course.model.name, None
     for there in (False, True):
         args, _ = arranged("dpo", monkeypatch)

@@ -26,6 +26,7 @@ toys.make_evaluation(Course.load(), MODELS)
 assert course.main(["status"]) == 0
 assert ladder.main(["check"]) == 1
 toys.make_judge(Course.load())
+toys.make_coverage(Course.load())
 assert ladder.main(["check"]) == 0
 """
 
@@ -40,8 +41,9 @@ def test_a_toy_rung_is_run_measured_compared_and_claimed(tmp_path):
                           capture_output=True, timeout=250)
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert "1 notebooks to run" in done.stdout
-    assert done.stdout.count("FAILED") == 1  # before there was a judge
+    assert done.stdout.count("FAILED") == 2  # before there was a judge, and more draws
     assert "FAILED  gsm8k-s0  reward model: not measured" in done.stdout
+    assert "FAILED  gsm8k-s0  grpo over sft in 8 tries: not measured" in done.stdout
     states = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()
               if line.startswith(("03_", "08_", "09_"))}
     assert states == {"03_before": "made", "08_evaluation": "made", "09_toy": "made"}
