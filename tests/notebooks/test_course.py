@@ -376,12 +376,12 @@ def test_the_accuracy_of_the_reward_model_is_that_of_its_scores(run_folder):
 
 
 def test_a_poor_judge_is_optimised_too_far(run_folder):
-    """The head's score keeps rising with n while its choice no longer gets better: of most
-    answers it is worse than of fewer, and worse than the better judge's."""
+    """The head's score keeps rising with n while its choice gains nothing after n = 4, and is worse
+    than the better judge's."""
     found = runs.read(run_folder / "reward" / "metrics.json")["over_optimisation"]
     scores, right = found["head"]
-    assert scores == sorted(scores) and right[-1] < max(right)
-    assert right[-1] < found["likelihood"][1][-1]
+    assert scores == sorted(scores) and scores[-1] - scores[2] > 0.1
+    assert right[-1] - right[2] < 0.05 and right[-1] < found["likelihood"][1][-1]
 
 
 def test_ppo_started_on_policy_and_left_its_base_alone(run_folder, course):
