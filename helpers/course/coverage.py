@@ -118,7 +118,8 @@ def failed(rows: Sequence[dict], runs: Sequence[tuple[str, int]]) -> list[str]:
     found = {(one["task"], one["seed"]): holds(one) for one in rows}
     asked = [*runs, *(place for place in found if place[1] == "all")]
     return [f"FAILED  {task}-s{seed}  {BETTER} over {THAN} in {TRIES} tries: "
-            + ("see its table below" if (task, seed) in found else "not measured")
+            + ("see its table below" if (task, seed) in found else
+               "not measured (make ladder draws them)")
             for task, seed in asked if not found.get((task, seed))]
 
 
